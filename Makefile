@@ -1,0 +1,80 @@
+# Lifeboat: `make` builds build/lifeboat.so; `make help` lists the rest.
+#
+# BUILD=dir       where everything that is made goes
+# MINIMAL=1       only sqlite3 and zlib (and libpq for PostgreSQL): no ISA-L, zstd, xxhash
+# SANITIZE=address|thread   instruments extension and unit tests
+
+BUILD   ?= build
+PREFIX  ?= /usr/local
+DESTDIR ?=
+CC      ?= cc
+PKG_CONFIG ?= pkg-config
+MINIMAL ?= 0
+
+VERSION := $(shell sed -n 's/^\#define LB_VERSION "\(.*\)"/\1/p' ext/core/version.h)
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -pthread -Iext $(WARN) $(FEATURES) $(CFLAGS)
+LIBS   := -lz -lpthread
+
+found = $(if $(filter 1,$(MINIMAL)),,$(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes))
+ifeq ($(call found,libisal),yes)
+  FEATURES += -DLB_WITH_ISAL $(shell $(PKG_CONFIG) --cflags libisal)
+  LIBS += $(shell $(PKG_CONFIG) --libs libisal)
+endif
+ifeq ($(call found,libzstd),yes)
+  FEATURES += -DLB_WITH_ZSTD $(shell $(PKG_CONFIG) --cflags libzstd)
+  LIBS += $(shell $(PKG_CONFIG) --libs libzstd)
+endif
+ifeq ($(call found,libxxhash),yes)
+  FEATURES += -DLB_WITH_XXHASH $(shell $(PKG_CONFIG) --cflags libxxhash)
+endif
+ifdef SANITIZE
+  CFLAGS = -O1 -g -fno-omit-frame-pointer
+  ALL_CFLAGS += -fsanitize=$(SANITIZE)
+  LDFLAGS += -fsanitize=$(SANITIZE)
+endif
+
+SOURCES := $(wildcard ext/*.c ext/*/*.c)
+OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
+# The same sources for the unit tests, which call SQLite directly instead of through the host's table of functions.
+UNIT_OBJECTS := $(patsubst ext/%.c,$(BUILD)/unit/%.o,$(filter-out ext/lifeboat.c,$(SOURCES)))
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
+
+.PHONY: all help demo check check-suite bench asan tsan fuzz lint install uninstall clean unit
+.SECONDARY:
+
+all: $(BUILD)/lifeboat.so
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+V ?= @
+say = @printf '%-5s %s\n' $(1) $@
+
+$(BUILD)/lifeboat.so: $(OBJECTS)
+	$(call say,LINK)
+	$(V)$(CC) -shared $(LDFLAGS) -Wl,-z,now -Wl,-z,relro -o $@ $^ $(LIBS)
+
+$(BUILD)/obj/%.o: ext/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%.o: ext/%.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC)
+	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -MMD -MP -c -o $@ $<
+
+unit: $(UNIT_TESTS)
+
+$(BUILD)/tests/%: tests/%.c $(UNIT_OBJECTS) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -Itests -MMD -MP -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) $(LIBS) -lsqlite3 -lcmocka
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+clean:
+	rm -rf build

@@ -1,0 +1,174 @@
+/* The tables: docs/reference.md describes each. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/table.h"
+#include "core/task.h"
+#include "job/rotate.h"
+
+/* A folder given as the argument, else the configured one; a connection for JSON comes with it. */
+static char *begin_listing(lb_call *call, lb_session *session, const char *argument, lb_error *err)
+{
+  lb_call_begin(call, session);
+  call->job.json = lb_json_open(err);
+  return err->code ? NULL : lb_job_dir(&call->job, argument, err);
+}
+
+static void end_listing(lb_call *call, char *dir)
+{
+  lb_json_close(call->job.json);
+  lb_call_end(call);
+  free(dir);
+}
+
+/* ---- backups, backup_list ---- */
+
+#define BACKUPS_COLUMNS \
+  "path TEXT, file TEXT, name TEXT, type TEXT, kind TEXT, created_at TEXT, bytes INTEGER, raw_bytes INTEGER, " \
+  "verified_at TEXT, verify_result TEXT, pinned INTEGER, note TEXT, keep_until TEXT, codec TEXT, source TEXT, " \
+  "content_hash TEXT, problem TEXT"
+enum { BACKUPS_COUNT = 17 };
+
+static void add_backup(lb_rows *rows, const lb_backup *b)
+{
+  lb_rows_text(rows, b->path);
+  lb_rows_text(rows, b->file);
+  lb_rows_text(rows, b->name.name);
+  lb_rows_text(rows, lb_type_text(b->name.type));
+  lb_rows_text(rows, lb_kind_text(b->name.kind));
+  lb_rows_time(rows, b->created);
+  lb_rows_integer(rows, b->bytes);
+  lb_rows_integer_or_null(rows, b->indexed ? b->manifest.raw_bytes : -1);
+  lb_rows_time(rows, b->verified_at);
+  lb_rows_text(rows, b->verify_result);
+  lb_rows_integer(rows, b->pinned);
+  lb_rows_text(rows, b->note);
+  lb_rows_time(rows, b->manifest.keep_until);
+  lb_rows_text(rows, b->manifest.codec);
+  lb_rows_text(rows, b->manifest.source);
+  lb_rows_text(rows, b->manifest.content_hash);
+  lb_rows_text(rows, b->problem);
+}
+
+static int fill_backups(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  lb_call call;
+  lb_listing listing = { 0 };
+  char *dir = begin_listing(&call, session, argument, err);
+  if (dir && lb_listing_read(dir, call.job.json, &listing, err) == LB_OK) {
+    for (int i = 0; i < listing.count; i++) add_backup(rows, &listing.items[i]);
+  }
+  lb_listing_free(&listing);
+  end_listing(&call, dir);
+  return err->code;
+}
+
+/* ---- backup_plan ---- */
+
+static int fill_plan(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  lb_call call;
+  lb_plan plan = { 0 };
+  lb_call_begin(&call, session);
+  lb_job_plan(&call.job, argument, &plan, err);
+  for (int i = 0; i < plan.count && !err->code; i++) {
+    const lb_backup *b = &plan.listing.items[plan.decisions[i].item];
+    lb_rows_text(rows, b->path);
+    lb_rows_text(rows, b->name.name);
+    lb_rows_time(rows, b->created);
+    lb_rows_text(rows, plan.decisions[i].remove ? "remove" : "keep");
+    lb_rows_text(rows, plan.decisions[i].reason);
+    lb_rows_text(rows, b->file);
+    lb_rows_integer(rows, b->bytes);
+  }
+  lb_plan_free(&plan);
+  lb_call_end(&call);
+  return err->code;
+}
+
+/* ---- backup_config ---- */
+
+static int fill_config(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  (void)argument;
+  for (lb_config_key key = 0; key < LB_CONFIG_COUNT; key++) {
+    const char *value = lb_config_text(&session->config, key);
+    char *shown = value && key == LB_CONFIG_DATABASE_URL ? lb_config_scrub_url(value, err) : NULL;
+    lb_rows_text(rows, lb_config_name(key));
+    lb_rows_text(rows, shown ? shown : key == LB_CONFIG_DATABASE_URL ? NULL : value);
+    lb_rows_text(rows, lb_config_origin(&session->config, key));
+    lb_rows_text(rows, lb_config_description(key));
+    free(shown);
+  }
+  return err->code;
+}
+
+/* ---- backup_activity ---- */
+
+static int fill_activity(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  (void)session, (void)argument;
+  lb_activity *list = NULL;
+  int count = lb_task_list(&list);
+  if (count < 0) return lb_fail_nomem(err);
+  for (int i = 0; i < count; i++) {
+    const lb_activity *a = &list[i];
+    lb_rows_integer(rows, a->id);
+    lb_rows_text(rows, a->operation);
+    lb_rows_text(rows, a->subject);
+    lb_rows_text(rows, a->phase);
+    lb_rows_integer(rows, a->done);
+    lb_rows_integer_or_null(rows, a->total > 0 ? a->total : -1);
+    lb_rows_real(rows, a->rate);
+    lb_rows_real_or_null(rows, a->total > 0 ? a->eta : -1);
+    lb_rows_real(rows, a->elapsed);
+  }
+  free(list);
+  return err->code;
+}
+
+/* ---- backup_history ---- */
+
+static int add_run(void *ctx, const lb_run_row *row, lb_error *err)
+{
+  (void)err;
+  lb_rows *rows = ctx;
+  const lb_run *run = &row->run;
+  lb_rows_integer(rows, row->id);
+  lb_rows_text(rows, run->operation);
+  lb_rows_text(rows, run->backup);
+  lb_rows_text(rows, run->source);
+  lb_rows_text(rows, run->target);
+  lb_rows_time(rows, run->started);
+  lb_rows_real(rows, run->seconds);
+  lb_rows_real_or_null(rows, run->snapshot_seconds);
+  lb_rows_integer_or_null(rows, run->bytes);
+  lb_rows_integer_or_null(rows, run->raw_bytes);
+  lb_rows_text(rows, run->error);
+  lb_rows_text(rows, run->notes);
+  return LB_OK;
+}
+
+static int fill_history(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  lb_call call;
+  lb_call_begin(&call, session);
+  char *dir = lb_job_dir(&call.job, argument, err);
+  if (dir) lb_history_each(dir, add_run, rows, err);
+  lb_call_end(&call);
+  free(dir);
+  return err->code;
+}
+
+const lb_table lb_tables[] = {
+  { "backups", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
+  { "backup_list", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
+  { "backup_plan", "path TEXT, name TEXT, created_at TEXT, action TEXT, reason TEXT, file TEXT, bytes INTEGER", 7, "options",
+    fill_plan },
+  { "backup_config", "key TEXT, value TEXT, origin TEXT, description TEXT", 4, NULL, fill_config },
+  { "backup_activity", "id INTEGER, operation TEXT, subject TEXT, phase TEXT, done INTEGER, total INTEGER, rate REAL, "
+    "eta REAL, elapsed REAL", 9, NULL, fill_activity },
+  { "backup_history", "id INTEGER, operation TEXT, backup TEXT, source TEXT, target TEXT, started_at TEXT, seconds REAL, "
+    "snapshot_seconds REAL, bytes INTEGER, raw_bytes INTEGER, error TEXT, notes TEXT", 12, "dir", fill_history },
+  { NULL, NULL, 0, NULL, NULL },
+};

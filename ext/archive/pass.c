@@ -1,0 +1,273 @@
+/* Passes over the content of a file: by blocks on workers where there is an index, else from the front on one thread.
+**
+** By blocks: the caller's thread only hands out block numbers and collects what was found, in order. A worker
+** reads the stored bytes, checks their checksum, inflates, checks the codec's own checksum and the content's hash, and
+** gives the block to `take`, all while it is in its cache.
+*/
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "archive/opened.h"
+#include "core/file.h"
+#include "core/ring.h"
+
+#define DAMAGE_MOST 100
+
+/* ---- one block ---- */
+
+/* Reports what is wrong with a block, as the one place that says which and where. */
+static void block_damage(const lb_block *b, uint64_t number, const char *what, lb_error *damage)
+{
+  lb_fail(damage, LB_CORRUPT, "block %llu at byte %llu: %s", (unsigned long long)number, (unsigned long long)b->offset,
+          what);
+}
+
+static int decode_block(const lb_reader *r, void *decompressor, uint64_t number, const unsigned char *stored,
+                        unsigned char *raw, lb_error *damage, lb_error *err)
+{
+  const lb_block *b = &r->index.blocks[number];
+  lb_error found = LB_ERROR_INIT;
+  lb_member member;
+  if (lb_crc32(0, stored, b->stored) != b->crc) {
+    block_damage(b, number, "stored checksum does not match", damage);
+  } else if (!r->codec->member_at(stored, b->stored, &member) || !member.ours || member.number != number) {
+    block_damage(b, number, "it is another block", damage);
+  } else if (r->codec->decompress(decompressor, stored, b->stored, raw, b->raw, &found)) {
+    if (found.code != LB_CORRUPT) {
+      *err = found;
+      return err->code;
+    }
+    block_damage(b, number, found.message, damage);
+  } else if (r->index.hashes && lb_hash_available() && lb_hash64(raw, b->raw) != r->index.hashes[number]) {
+    block_damage(b, number, "content hash does not match", damage);
+  }
+  return LB_OK;
+}
+
+int lb_reader_block(const lb_reader *r, void *decompressor, uint64_t number, unsigned char *stored, unsigned char *raw,
+                    lb_error *damage, lb_error *err)
+{
+  const lb_block *b = &r->index.blocks[number];
+  lb_error found = LB_ERROR_INIT;
+  if (lb_file_read(r->fd, stored, b->stored, (int64_t)b->offset, r->path, &found) == LB_OK) {
+    return decode_block(r, decompressor, number, stored, raw, damage, err);
+  }
+  if (found.code == LB_CORRUPT) {  /* shorter than when it was opened */
+    block_damage(b, number, "the file ends before it does", damage);
+    return LB_OK;
+  }
+  *err = found;
+  return err->code;
+}
+
+/* ---- by blocks ---- */
+
+typedef struct pass {
+  lb_reader *reader;
+  lb_reader_take take;
+  void *take_ctx;
+} pass;
+
+typedef struct worker {
+  const lb_codec *codec;
+  void *decompressor;
+} worker;
+
+static void *worker_open(void *ctx, lb_error *err)
+{
+  const pass *p = ctx;
+  worker *w = calloc(1, sizeof *w);
+  if (!w) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  w->codec = p->reader->codec;
+  w->decompressor = w->codec->decompressor_open(err);
+  if (w->decompressor) return w;
+  free(w);
+  return NULL;
+}
+
+static void worker_close(void *arg)
+{
+  worker *w = arg;
+  w->codec->decompressor_close(w->decompressor);
+  free(w);
+}
+
+static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
+{
+  const pass *p = ctx;
+  worker *w = arg;
+  const lb_index *index = &p->reader->index;
+  size_t raw = index->blocks[slot->number].raw;
+  if (lb_reader_block(p->reader, w->decompressor, slot->number, slot->in, slot->out, &slot->err, err)) return err->code;
+  if (slot->err.code == LB_OK && p->take &&
+      p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), slot->out, raw, err)) {
+    return err->code;
+  }
+  slot->out_len = raw;
+  return LB_OK;
+}
+
+static const lb_ring_ops ring_ops = { worker_open, worker_close, work };
+
+/* Adds a line to the report, or fails where nobody asked for lines. The pass goes on while it returns LB_OK. */
+static int report_damage(const lb_reader *r, lb_reader_report *report, const lb_error *damage, lb_error *err)
+{
+  if (!report->damage) return lb_fail(err, LB_CORRUPT, "%s: %s", r->path, damage->message);
+  lb_buf_text(report->damage, damage->message);
+  lb_buf_text(report->damage, "\n");
+  report->damaged++;
+  return report->damage->failed ? lb_fail_nomem(err) : LB_OK;
+}
+
+static int collect(const lb_reader *r, lb_slot *slot, lb_task *task, lb_reader_report *report, lb_error *err)
+{
+  if (slot->out_len == 0) return lb_fail(err, LB_INTERRUPT, "interrupted");  /* a worker saw the stop, and skipped it */
+  if (slot->err.code) return report_damage(r, report, &slot->err, err);
+  report->raw_bytes += slot->out_len;
+  lb_task_advance(task, (int64_t)slot->out_len);
+  return LB_OK;
+}
+
+static int run_blocks(lb_ring *ring, const lb_reader *r, lb_task *task, lb_reader_report *report, lb_error *err)
+{
+  uint64_t next = 0;
+  while (err->code == LB_OK && report->damaged < DAMAGE_MOST) {
+    lb_slot *slot;
+    if (lb_task_poll(task, err)) break;
+    while (next < r->index.count && (slot = lb_ring_claim(ring))) {
+      slot->number = next++;
+      lb_ring_submit(ring, slot);
+    }
+    slot = lb_ring_next(ring, true, err);
+    if (!slot) break;
+    collect(r, slot, task, report, err);
+    lb_ring_release(ring, slot);
+  }
+  return err->code;
+}
+
+static int pass_blocks(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task,
+                       lb_reader_report *report, lb_error *err)
+{
+  pass p = { r, take, ctx };
+  size_t stored = 1, raw = 1;
+  for (uint64_t i = 0; i < r->index.count; i++) {
+    if (r->index.blocks[i].stored > stored) stored = r->index.blocks[i].stored;
+    if (r->index.blocks[i].raw > raw) raw = r->index.blocks[i].raw;
+  }
+  /* Waiting threads would only cost memory. */
+  if ((uint64_t)threads > r->index.count) threads = r->index.count ? (int)r->index.count : 1;
+  lb_ring *ring = lb_ring_open(&ring_ops, &p, threads, 2 * threads + 2, stored, raw, task, err);
+  if (!ring) return err->code;
+  posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);  /* a hint: nothing depends on it */
+  run_blocks(ring, r, task, report, err);
+  lb_ring_close(ring);
+  return err->code;
+}
+
+/* ---- from the front ---- */
+
+typedef struct sequential {
+  const lb_reader *reader;
+  uint64_t limit, raw;     /* content bytes wanted, and taken so far */
+  lb_reader_take take;
+  void *take_ctx;
+  lb_task *task;
+  unsigned char *in, *out;
+  void *stream;
+  bool at_end;
+} sequential;
+
+static int give(sequential *s, const void *data, size_t n, lb_error *err)
+{
+  if (n == 0) return LB_OK;
+  if (s->take && s->take(s->take_ctx, s->raw, data, n, err)) return err->code;
+  s->raw += n;
+  if (s->task) lb_task_advance(s->task, (int64_t)n);
+  return LB_OK;
+}
+
+/* Decodes one piece of the file, which lies at offset, to its end or to the limit. */
+static int decode_piece(sequential *s, uint64_t offset, size_t n, lb_error *damage, lb_error *err)
+{
+  lb_error found = LB_ERROR_INIT;
+  size_t used = 0, made;
+  do {
+    size_t took = n - used;
+    made = LB_READER_PIECE;
+    if (s->reader->codec->stream_decode(s->stream, s->in + used, &took, s->out, &made, &s->at_end, &found)) {
+      if (found.code != LB_CORRUPT) return lb_fail(err, found.code, "%s", found.message);
+    } else if (took == 0 && made == 0 && used < n) {
+      lb_fail(&found, LB_CORRUPT, "damaged data");
+    }
+    used += took;
+    if (found.code) {
+      return lb_fail(damage, LB_CORRUPT, "%s near byte %llu", found.message, (unsigned long long)(offset + used));
+    }
+    if (give(s, s->out, made, err)) return err->code;
+    if (s->task && lb_task_poll(s->task, err)) return err->code;
+  } while (s->raw < s->limit && (used < n || made == LB_READER_PIECE));
+  return LB_OK;
+}
+
+static int run_sequential(sequential *s, lb_error *damage, lb_error *err)
+{
+  const lb_reader *r = s->reader;
+  lb_error found = LB_ERROR_INIT;
+  for (uint64_t offset = 0; offset < r->size && s->raw < s->limit;) {
+    size_t n = r->size - offset < LB_READER_PIECE ? (size_t)(r->size - offset) : LB_READER_PIECE;
+    if (s->task && lb_task_poll(s->task, err)) return err->code;
+    if (lb_file_read(r->fd, s->in, n, (int64_t)offset, r->path, &found)) {
+      if (found.code == LB_CORRUPT) return lb_fail(damage, LB_CORRUPT, "it became shorter while it was read");
+      return lb_fail(err, found.code, "%s", found.message);
+    }
+    if (s->stream) {
+      decode_piece(s, offset, n, damage, err);
+    } else {
+      give(s, s->in, n, err);
+    }
+    if (damage->code || err->code) return LB_ERROR;
+    offset += n;
+  }
+  if (s->stream && !s->at_end && s->raw < s->limit) {
+    return lb_fail(damage, LB_CORRUPT, "truncated: the %s data goes on after the file's end", r->codec->name);
+  }
+  return LB_OK;
+}
+
+int lb_reader_sequential(const lb_reader *r, uint64_t limit, lb_reader_take take, void *ctx, lb_task *task,
+                         uint64_t *raw_bytes, lb_error *damage, lb_error *err)
+{
+  sequential s = { .reader = r, .limit = limit, .take = take, .take_ctx = ctx, .task = task };
+  s.in = malloc(2 * LB_READER_PIECE);
+  s.out = s.in ? s.in + LB_READER_PIECE : NULL;
+  if (!s.in) lb_fail_nomem(err);
+  if (r->codec && err->code == LB_OK) s.stream = r->codec->stream_open(err);
+  if (err->code == LB_OK) run_sequential(&s, damage, err);
+  if (s.stream) r->codec->stream_close(s.stream);
+  free(s.in);
+  *raw_bytes = s.raw;
+  return err->code;
+}
+
+/* Where damage is collected, a damaged stream is one line: what follows it cannot be read. */
+static int pass_sequential(lb_reader *r, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
+                           lb_error *err)
+{
+  lb_error damage = LB_ERROR_INIT;
+  lb_reader_sequential(r, UINT64_MAX, take, ctx, task, &report->raw_bytes, &damage, err);
+  if (err->code == LB_OK && damage.code) report_damage(r, report, &damage, err);
+  return err->code;
+}
+
+int lb_reader_pass(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
+                   lb_error *err)
+{
+  report->raw_bytes = 0;
+  report->damaged = 0;
+  if (r->kind == LB_READER_INDEXED) return pass_blocks(r, threads, take, ctx, task, report, err);
+  return pass_sequential(r, take, ctx, task, report, err);
+}

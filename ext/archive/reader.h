@@ -1,0 +1,55 @@
+/* Reads a backup file, ours or another tool's. Every field of the file is hostile.
+**
+** Three kinds of file: INDEXED (ours: footer, index, manifest), STREAM (gzip or zstd of another tool: no index, read
+** from the front on one thread), PLAIN (not compressed). A file that carries our mark but has no whole footer and index
+** is damaged: it does not open, and the message says so.
+*/
+#ifndef LB_ARCHIVE_READER_H
+#define LB_ARCHIVE_READER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "codec/codec.h"
+#include "core/buffer.h"
+#include "core/task.h"
+
+typedef enum lb_reader_kind { LB_READER_INDEXED, LB_READER_STREAM, LB_READER_PLAIN } lb_reader_kind;
+
+typedef struct lb_reader lb_reader;
+
+/* fd is open for reading and stays the caller's; it must stay open as long as the reader. path is for messages. */
+lb_reader *lb_reader_open(int fd, const char *path, lb_error *err);
+void lb_reader_close(lb_reader *reader);  /* accepts NULL */
+
+lb_reader_kind lb_reader_kind_of(const lb_reader *reader);
+const lb_codec *lb_reader_codec(const lb_reader *reader);   /* NULL for PLAIN */
+const char *lb_reader_manifest(const lb_reader *reader);    /* JSON text; NULL where there is none */
+uint64_t lb_reader_stored_bytes(const lb_reader *reader);   /* size of the file */
+
+/* Bytes of content: exact for INDEXED and PLAIN. STREAM: what the file claims, or -1; only good for an estimate. */
+int64_t lb_reader_raw_bytes(const lb_reader *reader);
+
+/* Takes a piece of content. For INDEXED it is called on the workers' threads, in any order and at once; otherwise on
+** the caller's, in order. */
+typedef int (*lb_reader_take)(void *ctx, uint64_t offset, const void *data, size_t n, lb_error *err);
+
+/* What a pass over the whole content found. */
+typedef struct lb_reader_report {
+  uint64_t raw_bytes;     /* content bytes that were read */
+  lb_buf *damage;         /* in: NULL: the first damage is an error. Else one line each, ended by a newline, is appended,
+                          ** and the pass goes on */
+  int damaged;            /* lines in damage; the pass ends at 100 */
+} lb_reader_report;
+
+/* One pass over all content on `threads` workers: every byte of the file is read and checked (stored checksums, the
+** codec's own, lengths, the content hash where both sides have it; STREAM: the stream to its very end). take may be
+** NULL: check only. Damage is LB_CORRUPT and names the block and its offset in the file; I/O errors, interrupts and
+** failures of take are always errors, never damage lines. */
+int lb_reader_pass(lb_reader *reader, int threads, lb_reader_take take, void *ctx, lb_task *task,
+                   lb_reader_report *report, lb_error *err);
+
+/* The first n bytes of the content (fewer only when there are no more); *got tells how many. */
+int lb_reader_peek(lb_reader *reader, void *data, size_t n, size_t *got, lb_error *err);
+
+#endif

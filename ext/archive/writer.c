@@ -1,0 +1,277 @@
+/* See writer.h.
+**
+** Two kinds of thread: workers deflate blocks, with checksum and hash while the block is in their cache; the caller's
+** thread fills blocks and writes finished ones, in order, at a running offset. It writes whenever it asks for a block,
+** so that the bytes never wait long, and waits only when every slot is in use. The head's place is left free at the
+** front and filled last; file systems without holes read zeros there until then.
+*/
+#include "archive/writer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/index.h"
+#include "core/file.h"
+#include "core/ring.h"
+
+#define FLUSH_BYTES (8 << 20)
+#define BLOCK_SMALLEST (256u << 10)
+#define BLOCKS_MOST (128 << 10)
+
+struct lb_writer {
+  lb_sink sink;             /* first: an lb_sink* is an lb_writer* */
+  int fd;
+  char *path;
+  const lb_codec *codec;
+  int level;
+  lb_task *task;
+  lb_ring *ring;
+  lb_slot *claimed;         /* what the producer is filling */
+  lb_index index;           /* blocks that were written */
+  uint64_t next_number;     /* of the next block to submit */
+  uint64_t offset;          /* where the next block goes */
+  uint64_t flushed;         /* up to where writeback was started */
+  bool head_filled;
+  bool last_seen;           /* a block that was not full: nothing may follow */
+  bool failed;              /* the file is of no use any more */
+};
+
+size_t lb_writer_block_bytes(const lb_codec *codec, int64_t raw_expected)
+{
+  /* zstd finds more in larger blocks; deflate looks back 32 KiB and gains nothing. */
+  size_t n = strcmp(codec->name, "zstd") == 0 ? 4 * BLOCK_SMALLEST : BLOCK_SMALLEST;
+  while (n < LB_BLOCK_MAX && raw_expected / (int64_t)n > BLOCKS_MOST) n *= 2;
+  return n;
+}
+
+/* ---- workers ---- */
+
+/* The ring frees by the state alone: it needs the codec beside it. */
+typedef struct worker {
+  const lb_codec *codec;
+  void *compressor;
+} worker;
+
+static void *worker_begin(void *ctx, lb_error *err)
+{
+  lb_writer *w = ctx;
+  worker *self = calloc(1, sizeof *self);
+  if (!self) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  self->codec = w->codec;
+  self->compressor = w->codec->compressor_open(w->level, err);
+  if (self->compressor) return self;
+  free(self);
+  return NULL;
+}
+
+static void worker_end(void *arg)
+{
+  worker *self = arg;
+  self->codec->compressor_close(self->compressor);
+  free(self);
+}
+
+static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
+{
+  worker *self = arg;
+  (void)ctx;
+  slot->hash = lb_hash64(slot->in, slot->in_len);
+  if (self->codec->compress(self->compressor, slot->number, slot->in, slot->in_len, slot->out, &slot->out_len, err)) {
+    return err->code;
+  }
+  slot->crc = lb_crc32(0, slot->out, slot->out_len);
+  return LB_OK;
+}
+
+static const lb_ring_ops ring_ops = { worker_begin, worker_end, work };
+
+/* ---- writing ---- */
+
+static int fail(lb_writer *w, lb_error *err)
+{
+  w->failed = true;
+  return err->code;
+}
+
+static int check_usable(const lb_writer *w, lb_error *err)
+{
+  if (w->failed) return lb_fail(err, LB_ERROR, "%s: writing it has failed before", w->path);
+  return LB_OK;
+}
+
+static int write_slot(lb_writer *w, lb_slot *slot, lb_error *err)
+{
+  lb_block block = { w->offset, (uint32_t)slot->out_len, (uint32_t)slot->in_len, slot->crc };
+  if (slot->out_len == 0) return lb_fail(err, LB_INTERRUPT, "interrupted");  /* a worker saw the stop, and skipped it */
+  if (lb_file_write(w->fd, slot->out, slot->out_len, (int64_t)w->offset, w->path, err)) return err->code;
+  if (lb_index_add(&w->index, &block, slot->hash, err)) return err->code;
+  w->offset += slot->out_len;
+  lb_task_advance(w->task, (int64_t)slot->in_len);
+  if (w->offset - w->flushed >= FLUSH_BYTES) {
+    lb_file_flush_early(w->fd, (int64_t)w->flushed, (int64_t)(w->offset - w->flushed));
+    w->flushed = w->offset;
+  }
+  return LB_OK;
+}
+
+/* Writes the oldest block. false: there is none that is done (wait: none at all), or it failed. */
+static bool write_next(lb_writer *w, bool wait, lb_error *err)
+{
+  lb_slot *slot = lb_ring_next(w->ring, wait, err);
+  if (!slot) return false;
+  write_slot(w, slot, err);
+  lb_ring_release(w->ring, slot);
+  return err->code == LB_OK;
+}
+
+/* ---- the sink ---- */
+
+static unsigned char *sink_claim(lb_sink *sink, lb_error *err)
+{
+  lb_writer *w = (lb_writer *)sink;
+  if (check_usable(w, err)) return NULL;
+  lb_task_poll(w->task, err);
+  while (err->code == LB_OK && write_next(w, false, err)) continue;
+  while (err->code == LB_OK && !(w->claimed = lb_ring_claim(w->ring))) write_next(w, true, err);
+  if (err->code == LB_OK) return w->claimed->in;
+  w->claimed = NULL;
+  fail(w, err);
+  return NULL;
+}
+
+static int sink_submit(lb_sink *sink, size_t bytes, lb_error *err)
+{
+  lb_writer *w = (lb_writer *)sink;
+  lb_slot *slot = w->claimed;
+  if (check_usable(w, err)) return err->code;
+  if (!slot || bytes > w->sink.block_bytes) {
+    lb_fail(err, LB_MISUSE, "%s: a block was submitted that was not claimed", w->path);
+    return fail(w, err);
+  }
+  w->claimed = NULL;
+  if (bytes == 0) return LB_OK;  /* the next claim hands out the same slot */
+  if (w->last_seen) {
+    lb_fail(err, LB_MISUSE, "%s: a block follows one that was not full", w->path);
+    return fail(w, err);
+  }
+  w->last_seen = bytes < w->sink.block_bytes;
+  slot->in_len = bytes;
+  slot->number = w->next_number++;
+  lb_ring_submit(w->ring, slot);
+  return LB_OK;
+}
+
+static int sink_reserve_head(lb_sink *sink, size_t bytes, lb_error *err)
+{
+  lb_writer *w = (lb_writer *)sink;
+  lb_block block = { 0, (uint32_t)w->codec->stored_size(bytes), (uint32_t)bytes, 0 };
+  if (check_usable(w, err)) return err->code;
+  if (bytes == 0 || bytes > LB_HEAD_MAX || w->next_number || w->claimed || w->index.head_bytes) {
+    lb_fail(err, LB_MISUSE, "%s: a head of %zu bytes cannot be reserved now", w->path, bytes);
+    return fail(w, err);
+  }
+  if (lb_index_add(&w->index, &block, 0, err)) return fail(w, err);
+  w->index.head_bytes = block.raw;
+  w->offset = w->flushed = block.stored;
+  w->next_number = 1;
+  return LB_OK;
+}
+
+static int sink_fill_head(lb_sink *sink, const void *data, lb_error *err)
+{
+  lb_writer *w = (lb_writer *)sink;
+  if (check_usable(w, err)) return err->code;
+  if (!w->index.head_bytes) {
+    lb_fail(err, LB_MISUSE, "%s: no head was reserved", w->path);
+    return fail(w, err);
+  }
+  lb_block *block = &w->index.blocks[0];
+  unsigned char *stored = malloc(block->stored);
+  if (!stored) {
+    lb_fail_nomem(err);
+    return fail(w, err);
+  }
+  w->codec->store(0, data, block->raw, stored);
+  block->crc = lb_crc32(0, stored, block->stored);
+  if (w->index.hashes) w->index.hashes[0] = lb_hash64(data, block->raw);
+  if (lb_file_write(w->fd, stored, block->stored, 0, w->path, err)) fail(w, err);
+  if (!w->head_filled) lb_task_advance(w->task, block->raw);
+  w->head_filled = true;
+  free(stored);
+  return err->code;
+}
+
+/* ---- open, end, close ---- */
+
+lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *options, lb_task *task, lb_error *err)
+{
+  lb_writer *w = calloc(1, sizeof *w);
+  if (!w) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  w->fd = fd;
+  w->codec = options->codec;
+  w->level = options->level;
+  w->task = task;
+  size_t n = lb_writer_block_bytes(w->codec, options->raw_expected);
+  w->sink = (lb_sink){ n, sink_reserve_head, sink_claim, sink_submit, sink_fill_head };
+  w->index.block_bytes = (uint32_t)n;
+  w->path = lb_text_copy(path, err);
+  if (w->path) {
+    w->ring = lb_ring_open(&ring_ops, w, options->threads, 2 * options->threads + 2, n, w->codec->bound(n), task, err);
+  }
+  if (w->ring) return w;
+  lb_writer_close(w);
+  return NULL;
+}
+
+lb_sink *lb_writer_sink(lb_writer *w)
+{
+  return &w->sink;
+}
+
+int lb_writer_end_data(lb_writer *w, lb_writer_figures *figures, lb_error *err)
+{
+  if (check_usable(w, err)) return err->code;
+  while (write_next(w, true, err)) continue;
+  if (err->code == LB_OK && w->index.head_bytes && !w->head_filled) {
+    lb_fail(err, LB_MISUSE, "%s: the head was reserved and never filled", w->path);
+  }
+  if (err->code == LB_OK) lb_task_poll(w->task, err);
+  figures->raw_bytes = w->index.raw_total;
+  figures->stored_bytes = w->offset;
+  figures->blocks = w->index.count;
+  figures->block_bytes = w->sink.block_bytes;
+  figures->content_hash = 0;
+  if (err->code == LB_OK) lb_index_content_hash(&w->index, &figures->content_hash, err);
+  return err->code ? fail(w, err) : LB_OK;
+}
+
+int lb_writer_finish(lb_writer *w, const char *manifest, lb_error *err)
+{
+  lb_buf payload = { 0 }, tail = { 0 };
+  if (check_usable(w, err)) return err->code;
+  free(w->index.manifest);
+  w->index.manifest = lb_text_copy(manifest, err);
+  if (w->index.manifest && lb_index_encode(&w->index, &payload, err) == LB_OK &&
+      lb_index_pack(w->codec, &payload, w->offset, &tail, err) == LB_OK &&
+      lb_file_write(w->fd, tail.data, tail.len, (int64_t)w->offset, w->path, err) == LB_OK) {
+    w->offset += tail.len;
+  }
+  lb_buf_free(&payload);
+  lb_buf_free(&tail);
+  return err->code ? fail(w, err) : LB_OK;
+}
+
+void lb_writer_close(lb_writer *w)
+{
+  if (!w) return;
+  lb_ring_close(w->ring);
+  lb_index_free(&w->index);
+  free(w->path);
+  free(w);
+}

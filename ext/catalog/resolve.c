@@ -1,0 +1,175 @@
+/* See resolve.h. The forms of `latest` are one question with different filters: a wish tells which backups are meant,
+** and the newest of them is the answer when they are all of one source. */
+#include "catalog/resolve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/buffer.h"
+#include "core/file.h"
+
+/* Which backups are meant by a form of `latest`. */
+typedef struct wish {
+  const char *name;           /* NULL: any */
+  lb_type type;               /* LB_TYPE_NONE: any */
+  const char *target_source;  /* narrows where it is a source of some of them */
+} wish;
+
+/* ---- latest ---- */
+
+static bool is_meant(const lb_backup *b, const wish *w)
+{
+  if (b->name.kind != LB_KIND_FULL) return false;
+  if (w->type != LB_TYPE_NONE && b->name.type != w->type) return false;
+  return !w->name || strcmp(b->name.name, w->name) == 0;
+}
+
+/* The source that the wish is narrowed to: the target's, where some good backup meant is of it; -1: none. */
+static int group_of_target(const lb_listing *listing, const int *groups, const wish *w)
+{
+  for (int i = 0; w->target_source && i < listing->count; i++) {
+    const lb_backup *b = &listing->items[i];
+    const char *source = b->manifest.source;
+    if (source && strcmp(source, w->target_source) == 0 && is_meant(b, w) && lb_backup_is_good(b)) return groups[i];
+  }
+  return -1;
+}
+
+static void put_source(lb_buf *buf, const lb_backup *b)
+{
+  lb_buf_printf(buf, "%s%s (%s%s%s)", buf->len ? "; " : "", b->name.name, lb_type_text(b->name.type),
+                b->manifest.source ? ", of " : "", b->manifest.source ? b->manifest.source : "");
+}
+
+static int fail_none(const char *dir, const char *asked, int damaged, lb_error *err)
+{
+  if (damaged) {
+    return lb_fail(err, LB_NOTFOUND, "no good backup for \"%s\" in %s: the %d found %s damaged", asked, dir, damaged,
+                   damaged == 1 ? "is" : "are");
+  }
+  return lb_fail(err, LB_NOTFOUND, "no backup for \"%s\" in %s", asked, dir);
+}
+
+static int fail_several(const char *dir, const char *asked, const lb_buf *sources, lb_error *err)
+{
+  if (sources->failed) return lb_fail_nomem(err);
+  return lb_fail(err, LB_MISUSE, "\"%s\" fits several sources in %s: %s (pass latest:NAME or a file name)", asked, dir,
+                 sources->data);
+}
+
+/* The newest good backup that is meant: index into the listing, or -1 with err set. */
+static int choose(const lb_listing *listing, const int *groups, int count, const wish *w, const char *dir,
+                  const char *asked, lb_error *err)
+{
+  int found = -1, sources = 0, damaged = 0, only = group_of_target(listing, groups, w);
+  lb_buf text = { 0 };
+  bool *seen = calloc((size_t)count + 1, sizeof *seen);
+  if (!seen) lb_fail_nomem(err);
+  for (int i = 0; seen && i < listing->count; i++) {
+    const lb_backup *b = &listing->items[i];
+    if (!is_meant(b, w) || (only >= 0 && groups[i] != only)) continue;
+    if (!lb_backup_is_good(b)) {
+      damaged++;
+    } else if (!seen[groups[i]]) {
+      seen[groups[i]] = true;
+      if (++sources == 1) found = i;
+      put_source(&text, b);
+    }
+  }
+  if (seen && sources == 0) fail_none(dir, asked, damaged, err);
+  if (sources > 1) fail_several(dir, asked, &text, err);
+  lb_buf_free(&text);
+  free(seen);
+  return err->code == LB_OK ? found : -1;
+}
+
+static int resolve_latest(const char *dir, const char *asked, const wish *w, lb_json *json, char **path, lb_error *err)
+{
+  lb_listing listing = { 0 };
+  int *groups = NULL, count = 0;
+  if (lb_listing_read(dir, json, &listing, err) == LB_OK &&
+      lb_listing_group(&listing, &groups, &count, err) == LB_OK) {
+    int found = choose(&listing, groups, count, w, dir, asked, err);
+    if (found >= 0) *path = lb_text_copy(listing.items[found].path, err);
+  }
+  free(groups);
+  lb_listing_free(&listing);
+  return err->code;
+}
+
+/* ---- files ---- */
+
+static int check_regular(const char *path, lb_error *err)
+{
+  struct stat st;
+  if (stat(path, &st)) {
+    if (errno == ENOENT || errno == ENOTDIR) return lb_fail(err, LB_NOTFOUND, "no such backup: %s", path);
+    return lb_fail_errno(err, errno, "cannot open backup %s", path);
+  }
+  if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "not a backup: %s is not a regular file", path);
+  return LB_OK;
+}
+
+static int resolve_path(const char *asked, char **path, lb_error *err)
+{
+  if (check_regular(asked, err) == LB_OK) *path = lb_text_copy(asked, err);
+  return err->code;
+}
+
+static bool has_control(const char *text)
+{
+  for (; *text; text++) {
+    if ((unsigned char)*text < 0x20 || *text == 0x7f) return true;
+  }
+  return false;
+}
+
+/* A name in the folder. Hidden files are never backups: they are work in progress. */
+static int resolve_file(const char *dir, const char *asked, char **path, lb_error *err)
+{
+  struct stat st;
+  if (*asked == '.') return lb_fail(err, LB_MISUSE, "not the name of a backup: \"%s\" begins with a dot", asked);
+  char *whole = lb_path_join(dir, asked, err);
+  if (!whole) return err->code;
+  if (lstat(whole, &st) && (errno == ENOENT || errno == ENOTDIR)) {
+    lb_fail(err, LB_NOTFOUND, "no backup \"%s\" in %s (for a file elsewhere pass a path with '/', such as ./%s)", asked,
+            dir, asked);
+  } else if (check_regular(whole, err) == LB_OK) {
+    *path = whole;
+    whole = NULL;
+  }
+  free(whole);
+  return err->code;
+}
+
+int lb_resolve(const char *dir, const char *backup, const char *target_source, lb_type type, lb_json *json, char **path,
+               lb_error *err)
+{
+  lb_name name;
+  wish w = { NULL, type, target_source };
+  *path = NULL;
+  if (!*backup) return lb_fail(err, LB_MISUSE, "the name of a backup may not be empty");
+  if (strncmp(backup, "latest:", 7) == 0) {
+    w.name = backup + 7;
+    if (lb_name_check(w.name, err)) return err->code;
+    return resolve_latest(dir, backup, &w, json, path, err);
+  }
+  if (strchr(backup, '/')) return resolve_path(backup, path, err);
+  if (has_control(backup)) return lb_fail(err, LB_MISUSE, "the name of a backup may not hold control characters");
+  if (strstr(backup, "..")) {
+    return lb_fail(err, LB_MISUSE, "the name of a backup may not contain \"..\": \"%s\"", backup);
+  }
+  if (strcmp(backup, "latest") == 0) return resolve_latest(dir, backup, &w, json, path, err);
+  if (lb_name_parse_latest(backup, &name)) {
+    if (type != LB_TYPE_NONE && type != name.type) {
+      return lb_fail(err, LB_MISUSE, "\"%s\" names a %s backup; a %s one is needed", backup, lb_type_text(name.type),
+                     lb_type_text(type));
+    }
+    w.name = name.name;
+    w.type = name.type;
+    return resolve_latest(dir, backup, &w, json, path, err);
+  }
+  return resolve_file(dir, backup, path, err);
+}

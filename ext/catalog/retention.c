@@ -1,0 +1,170 @@
+/* See retention.h. The plan is made in two passes over the listing, newest first: the first finds for each source what
+** must stay (its newest good backup, its newest verified one), the second decides about each backup in turn. */
+#include "catalog/retention.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+
+#define DAY 86400
+
+/* What the first pass knows of one source; items are indexes into the listing, -1: there is none. */
+typedef struct source {
+  int newest_good;
+  int newest_verified;
+  int64_t good_seen;  /* second pass: good full backups passed so far */
+} source;
+
+typedef struct survey {
+  int *group;      /* of each item: index into sources */
+  source *sources;
+} survey;
+
+static bool is_full(const lb_backup *b)
+{
+  return b->name.kind == LB_KIND_FULL;
+}
+
+static void survey_free(survey *s)
+{
+  free(s->group);
+  free(s->sources);
+}
+
+static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
+{
+  int count;
+  memset(s, 0, sizeof *s);
+  if (lb_listing_group(listing, &s->group, &count, err)) return err->code;
+  s->sources = calloc((size_t)count + 1, sizeof *s->sources);
+  if (!s->sources) {
+    survey_free(s);
+    return lb_fail_nomem(err);
+  }
+  for (int g = 0; g < count; g++) s->sources[g].newest_good = s->sources[g].newest_verified = -1;
+  for (int i = 0; i < listing->count; i++) {
+    const lb_backup *b = &listing->items[i];
+    source *of = &s->sources[s->group[i]];
+    if (!is_full(b) || !lb_backup_is_good(b)) continue;
+    if (of->newest_good < 0) of->newest_good = i;
+    if (of->newest_verified < 0 && b->verify_result) of->newest_verified = i;
+  }
+  return LB_OK;
+}
+
+static void __attribute__((format(printf, 2, 3))) say(char reason[160], const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  vsnprintf(reason, 160, format, args);
+  va_end(args);
+}
+
+/* The rules that hold whatever a policy says. True: it stays, and reason says why. */
+static bool must_stay(const lb_listing *listing, const survey *s, int item, int64_t now, char reason[160])
+{
+  const lb_backup *b = &listing->items[item];
+  const source *of = &s->sources[s->group[item]];
+  if (b->pinned) {
+    say(reason, "pinned");
+  } else if (b->manifest.keep_until > 0 && b->manifest.keep_until >= now) {
+    char until[LB_DATETIME_BYTES];
+    lb_clock_datetime(b->manifest.keep_until, until);
+    say(reason, "kept until %.10s (asked for when it was made)", until);
+  } else if (of->newest_good < 0) {
+    say(reason, "there is no good backup of this source");
+  } else if (of->newest_good == item) {
+    say(reason, "newest good backup of %.100s (%s)", b->name.name, lb_type_text(b->name.type));
+  } else if (of->newest_verified == item && !listing->items[of->newest_good].verify_result) {
+    say(reason, "newest verified backup of %.100s (%s)", b->name.name, lb_type_text(b->name.type));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/* Older than limit days, to the second; the age is told in whole days. */
+static bool is_too_old(int64_t created, int64_t now, int64_t limit, char reason[160])
+{
+  int64_t age = now > created ? now - created : 0;
+  int64_t days = age / DAY;
+  bool too_old = days > limit || (days == limit && age % DAY > 0);
+  say(reason, "%s%lld day%s old, limit %lld", too_old && days == limit ? "over " : "", (long long)days,
+      days == 1 ? "" : "s", (long long)limit);
+  return too_old;
+}
+
+static bool decide_full(const lb_backup *b, int64_t rank, const lb_policy *policy, int64_t now, char reason[160])
+{
+  if (rank < policy->keep_last) {
+    if (policy->keep_last == 1) say(reason, "the last one");
+    else say(reason, "one of the last %lld", (long long)policy->keep_last);
+    return false;
+  }
+  if (policy->retention_days > 0) return is_too_old(b->created, now, policy->retention_days, reason);
+  if (policy->keep_last > 0) {
+    say(reason, "not one of the last %lld", (long long)policy->keep_last);
+    return true;
+  }
+  say(reason, "no limit is set");
+  return false;
+}
+
+static bool decide_before_restore(const lb_backup *b, const lb_policy *policy, int64_t now, char reason[160])
+{
+  if (policy->before_restore_days > 0) return is_too_old(b->created, now, policy->before_restore_days, reason);
+  say(reason, "no limit is set for what restores saved");
+  return false;
+}
+
+static bool is_selected(const lb_backup *b, const lb_policy *policy)
+{
+  if (policy->type != LB_TYPE_NONE && b->name.type != policy->type) return false;
+  return !policy->name || strcmp(b->name.name, policy->name) == 0;
+}
+
+/* Ranks count good backups only: a damaged one takes no place among the last that are kept. */
+static void decide(const lb_listing *listing, survey *s, int item, const lb_policy *policy, int64_t now,
+                   lb_decision *decision)
+{
+  const lb_backup *b = &listing->items[item];
+  source *of = &s->sources[s->group[item]];
+  decision->item = item;
+  if (must_stay(listing, s, item, now, decision->reason)) decision->remove = false;
+  else if (is_full(b)) decision->remove = decide_full(b, of->good_seen, policy, now, decision->reason);
+  else decision->remove = decide_before_restore(b, policy, now, decision->reason);
+  if (is_full(b) && lb_backup_is_good(b)) of->good_seen++;
+}
+
+int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_t now, lb_decision **plan, int *count,
+                      lb_error *err)
+{
+  survey s;
+  *plan = NULL;
+  *count = 0;
+  if (survey_listing(listing, &s, err)) return err->code;
+  *plan = calloc((size_t)listing->count + 1, sizeof **plan);
+  if (!*plan) lb_fail_nomem(err);
+  for (int i = 0; *plan && i < listing->count; i++) {
+    if (is_selected(&listing->items[i], policy)) decide(listing, &s, i, policy, now, &(*plan)[(*count)++]);
+  }
+  survey_free(&s);
+  return err->code;
+}
+
+bool lb_retention_may_delete(const lb_listing *listing, int item, int64_t now, char reason[160])
+{
+  survey s;
+  lb_error err = LB_ERROR_INIT;
+  if (survey_listing(listing, &s, &err)) {
+    say(reason, "%.150s", err.message);
+    return false;
+  }
+  bool stays = must_stay(listing, &s, item, now, reason);
+  if (!stays) say(reason, "nothing keeps it");
+  survey_free(&s);
+  return !stays;
+}

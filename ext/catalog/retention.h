@@ -1,0 +1,36 @@
+/* Retention: which backups may go. A pure function of a listing, a policy and a clock: it touches no file.
+**
+** Whatever the policy says, it keeps: a pinned backup; one whose keep_until has not passed; the newest good full backup
+** of every source, and when that one has no verification on record, also the newest that was verified ok; everything
+** when there is no good backup of that source at all. A damaged backup ages like any other; a damaged newer one never
+** pushes the newest good one out. before_restore copies have their own clock (before_restore_days) and are counted
+** apart. created in the future counts as age 0. The listing is newest first, as lb_listing_read makes it.
+*/
+#ifndef LB_CATALOG_RETENTION_H
+#define LB_CATALOG_RETENTION_H
+
+#include "catalog/listing.h"
+
+typedef struct lb_policy {
+  const char *name;            /* only backups of this NAME; NULL: all */
+  lb_type type;                /* only of this type; LB_TYPE_NONE: all */
+  int64_t retention_days;      /* older than this many days go; 0: age removes nothing (keep_last alone decides) */
+  int64_t keep_last;           /* at least so many newest full backups of a source stay, damaged ones not
+                               ** counted; with retention_days 0: all beyond them go */
+  int64_t before_restore_days; /* the same for before_restore copies */
+} lb_policy;
+
+typedef struct lb_decision {
+  int item;                    /* index into listing->items */
+  bool remove;
+  char reason[160];            /* a sentence: "newest good backup of admin", "9 days old, limit 7" */
+} lb_decision;
+
+/* One decision per item that the policy's name and type select, in the listing's order; allocated, the caller frees. */
+int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_t now, lb_decision **plan, int *count,
+                      lb_error *err);
+
+/* Whether item may be deleted on request (backup_delete): the same safety rules without age. false: reason says why. */
+bool lb_retention_may_delete(const lb_listing *listing, int item, int64_t now, char reason[160]);
+
+#endif

@@ -1,0 +1,37 @@
+/* A growing byte buffer whose first failed allocation sticks: later appends are no-ops, and the owner
+** looks at `failed` once, at the end. data is always NUL-terminated when it is not NULL.
+*/
+#ifndef LB_CORE_BUFFER_H
+#define LB_CORE_BUFFER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct lb_buf {
+  char *data;    /* NULL while empty */
+  size_t len;    /* bytes in use, the terminating NUL not counted */
+  size_t cap;
+  bool failed;   /* an allocation failed: the content is not complete */
+} lb_buf;
+
+void lb_buf_append(lb_buf *buf, const void *data, size_t n);
+void lb_buf_text(lb_buf *buf, const char *text);
+void lb_buf_printf(lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lb_buf_u16(lb_buf *buf, uint16_t v);  /* little-endian, as every number in our files */
+void lb_buf_u32(lb_buf *buf, uint32_t v);
+void lb_buf_u64(lb_buf *buf, uint64_t v);
+
+/* Gives the text to the caller, who frees it with free(); "" for an empty buffer, NULL when failed. */
+char *lb_buf_take(lb_buf *buf);
+void lb_buf_free(lb_buf *buf);
+
+/* Little-endian numbers at p, which need not be aligned. */
+uint16_t lb_get_u16(const void *p);
+uint32_t lb_get_u32(const void *p);
+uint64_t lb_get_u64(const void *p);
+void lb_put_u16(void *p, uint16_t v);
+void lb_put_u32(void *p, uint32_t v);
+void lb_put_u64(void *p, uint64_t v);
+
+#endif

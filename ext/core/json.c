@@ -1,0 +1,208 @@
+/* See json.h.
+**
+** Reading goes through json_each(), so JSON means here what it means to the SQLite that hosts us. json_valid() is asked
+** first: newer versions of SQLite read JSON5 too, and what is accepted shall not depend on the version.
+** Not here: paths into nested values; a caller that needs them parses the member's text again.
+*/
+#include "core/json.h"
+
+#include <math.h>
+#include <sqlite3ext.h>
+#include <stdlib.h>
+#include <string.h>
+
+SQLITE_EXTENSION_INIT3
+
+struct lb_json {
+  sqlite3 *db;
+  sqlite3_stmt *check;  /* the type of the value at the top, NULL when the text is not JSON */
+  sqlite3_stmt *each;
+};
+
+/* The message is SQLite's: memory is the only thing that can be missing, or a SQLite built without JSON. */
+static int fail_sqlite(lb_json *json, int rc, lb_error *err)
+{
+  if (rc == SQLITE_NOMEM) return lb_fail_nomem(err);
+  return lb_fail(err, LB_ERROR, "cannot read JSON: %s", json->db ? sqlite3_errmsg(json->db) : sqlite3_errstr(rc));
+}
+
+lb_json *lb_json_open(lb_error *err)
+{
+  lb_json *json = calloc(1, sizeof *json);
+  if (!json) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY | SQLITE_OPEN_NOMUTEX;
+  int rc = sqlite3_open_v2(":memory:", &json->db, flags, NULL);
+  if (rc == SQLITE_OK) {
+    sqlite3_db_config(json->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(json->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    rc = sqlite3_prepare_v3(json->db, "SELECT CASE WHEN json_valid(?1) THEN json_type(?1) END", -1,
+                            SQLITE_PREPARE_PERSISTENT, &json->check, NULL);
+  }
+  if (rc == SQLITE_OK) {
+    rc = sqlite3_prepare_v3(json->db, "SELECT key, type, value FROM json_each(?1)", -1, SQLITE_PREPARE_PERSISTENT,
+                            &json->each, NULL);
+  }
+  if (rc != SQLITE_OK) {
+    fail_sqlite(json, rc, err);
+    lb_json_close(json);
+    return NULL;
+  }
+  return json;
+}
+
+void lb_json_close(lb_json *json)
+{
+  if (!json) return;
+  sqlite3_finalize(json->check);
+  sqlite3_finalize(json->each);
+  sqlite3_close(json->db);
+  free(json);
+}
+
+/* ---- reading ---- */
+
+/* SQLite cuts a text at \u0000, or hands out a text with a NUL inside: neither may pass as the shorter text. */
+static bool has_nul_escape(const char *text)
+{
+  for (const char *at = strchr(text, '\\'); at; at = strchr(at, '\\')) {
+    if (strncmp(at, "\\u0000", 6) == 0) return true;
+    if (!at[1]) return false;
+    at += 2;
+  }
+  return false;
+}
+
+static int check_is_object(lb_json *json, const char *text, size_t n, lb_error *err)
+{
+  sqlite3_bind_text64(json->check, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
+  int rc = sqlite3_step(json->check);
+  if (rc == SQLITE_ROW) {
+    const char *type = (const char *)sqlite3_column_text(json->check, 0);
+    if (!type || strcmp(type, "object") != 0) lb_fail(err, LB_MISUSE, "not a JSON object");
+  } else {
+    fail_sqlite(json, rc, err);
+  }
+  sqlite3_reset(json->check);
+  sqlite3_clear_bindings(json->check);
+  if (err->code == LB_OK && has_nul_escape(text)) lb_fail(err, LB_MISUSE, "a JSON text may not contain \\u0000");
+  return err->code;
+}
+
+static lb_json_type type_of(const char *name, int column_type)
+{
+  static const struct { const char *name; lb_json_type type; } types[] = {
+    { "null", LB_JSON_NULL }, { "true", LB_JSON_TRUE }, { "false", LB_JSON_FALSE }, { "integer", LB_JSON_INTEGER },
+    { "real", LB_JSON_REAL }, { "text", LB_JSON_TEXT }, { "array", LB_JSON_ARRAY }, { "object", LB_JSON_OBJECT },
+  };
+  /* An integer that does not fit 64 bits comes as a real. */
+  if (strcmp(name, "integer") == 0 && column_type != SQLITE_INTEGER) return LB_JSON_REAL;
+  for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+    if (strcmp(name, types[i].name) == 0) return types[i].type;
+  }
+  return LB_JSON_NULL;
+}
+
+/* The member of the row that the statement stands on. */
+static int member_of_row(sqlite3_stmt *row, lb_json_member *m, lb_error *err)
+{
+  memset(m, 0, sizeof *m);
+  m->key = (const char *)sqlite3_column_text(row, 0);
+  const char *type = (const char *)sqlite3_column_text(row, 1);
+  if (!m->key || !type) return lb_fail_nomem(err);
+  m->type = type_of(type, sqlite3_column_type(row, 2));
+  if (m->type == LB_JSON_INTEGER) m->integer = sqlite3_column_int64(row, 2);
+  if (m->type == LB_JSON_TEXT || m->type == LB_JSON_ARRAY || m->type == LB_JSON_OBJECT) {
+    m->text = (const char *)sqlite3_column_text(row, 2);
+    if (!m->text) return lb_fail_nomem(err);
+    m->text_len = (size_t)sqlite3_column_bytes(row, 2);
+  }
+  return LB_OK;
+}
+
+int lb_json_each(lb_json *json, const char *text, int (*each)(void *ctx, const lb_json_member *m, lb_error *err),
+                 void *ctx, lb_error *err)
+{
+  size_t n = strlen(text);
+  if (check_is_object(json, text, n, err)) return err->code;
+  sqlite3_bind_text64(json->each, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
+  int rc = SQLITE_DONE;
+  while (err->code == LB_OK && (rc = sqlite3_step(json->each)) == SQLITE_ROW) {
+    lb_json_member m;
+    if (member_of_row(json->each, &m, err) == LB_OK) each(ctx, &m, err);
+  }
+  if (err->code == LB_OK && rc != SQLITE_DONE) fail_sqlite(json, rc, err);
+  sqlite3_reset(json->each);
+  sqlite3_clear_bindings(json->each);
+  return err->code;
+}
+
+/* ---- writing ---- */
+
+/* The length of the UTF-8 character at p (RFC 3629: no overlong forms, no surrogates), 0 when it is not one. The text's
+** NUL ends every check, so nothing behind it is read. */
+static size_t utf8_length(const unsigned char *p)
+{
+  if (p[0] < 0x80) return 1;
+  size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
+  for (size_t i = 1; i < n; i++) {
+    if ((p[i] & 0xC0) != 0x80) return 0;
+  }
+  if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F)) return 0;
+  if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) return 0;
+  return n;
+}
+
+static void put_string(lb_buf *buf, const char *text)
+{
+  lb_buf_append(buf, "\"", 1);
+  for (const unsigned char *p = (const unsigned char *)text; *p;) {
+    size_t n = utf8_length(p);
+    if (n == 0) lb_buf_append(buf, "\xEF\xBF\xBD", 3); /* U+FFFD: a file name need not be UTF-8, but JSON is */
+    else if (*p == '"' || *p == '\\') lb_buf_printf(buf, "\\%c", *p);
+    else if (*p < 0x20) lb_buf_printf(buf, "\\u%04x", *p);
+    else lb_buf_append(buf, p, n);
+    p += n ? n : 1;
+  }
+  lb_buf_append(buf, "\"", 1);
+}
+
+static void put_key(lb_buf *buf, const char *key)
+{
+  if (buf->len && buf->data[buf->len - 1] != '{') lb_buf_append(buf, ",", 1);
+  put_string(buf, key);
+  lb_buf_append(buf, ":", 1);
+}
+
+void lb_json_put_text(lb_buf *buf, const char *key, const char *value)
+{
+  put_key(buf, key);
+  if (value) put_string(buf, value);
+  else lb_buf_text(buf, "null");
+}
+
+void lb_json_put_int(lb_buf *buf, const char *key, int64_t value)
+{
+  put_key(buf, key);
+  lb_buf_printf(buf, "%lld", (long long)value);
+}
+
+void lb_json_put_real(lb_buf *buf, const char *key, double value)
+{
+  char number[400]; /* the largest double has 309 digits before the point */
+  put_key(buf, key);
+  if (!isfinite(value)) {
+    lb_buf_text(buf, "null");
+    return;
+  }
+  /* SQLite's printf always writes a point; the C library's asks the host's locale. */
+  lb_buf_text(buf, sqlite3_snprintf(sizeof number, number, "%.3f", value));
+}
+
+void lb_json_put_raw(lb_buf *buf, const char *key, const char *json)
+{
+  put_key(buf, key);
+  lb_buf_text(buf, json);
+}

@@ -1,0 +1,205 @@
+/* See ring.h. One mutex guards everything; blocks are large enough (256 KiB) that it is never contended. */
+#include "core/ring.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef enum slot_state { FREE, CLAIMED, SUBMITTED, WORKING, DONE } slot_state;
+
+typedef struct entry {
+  lb_slot slot;  /* first: an lb_slot* of the user is an entry* of ours */
+  slot_state state;
+} entry;
+
+typedef struct worker {
+  lb_ring *ring;
+  void *state;
+  pthread_t thread;
+} worker;
+
+struct lb_ring {
+  lb_ring_ops ops;
+  void *ctx;
+  lb_task *task;
+  pthread_mutex_t mutex;
+  pthread_cond_t work_ready;   /* signalled to workers: a slot was submitted, or closing */
+  pthread_cond_t work_done;    /* signalled to the producer: a slot is done, or the ring failed */
+  bool closing;
+  lb_error err;
+  entry *entries;
+  int slots;
+  int opened, started;         /* workers with a state, workers with a thread */
+  worker *workers;
+  unsigned char *memory;
+  uint64_t produced, taken, consumed;  /* sequence numbers; entry of sequence s is s % slots */
+};
+
+static entry *entry_at(lb_ring *ring, uint64_t sequence)
+{
+  return &ring->entries[sequence % (uint64_t)ring->slots];
+}
+
+static void *worker_main(void *arg)
+{
+  worker *self = arg;
+  lb_ring *ring = self->ring;
+  pthread_mutex_lock(&ring->mutex);
+  for (;;) {
+    while (!ring->closing && ring->taken == ring->produced) pthread_cond_wait(&ring->work_ready, &ring->mutex);
+    if (ring->closing) break;
+    entry *e = entry_at(ring, ring->taken++);
+    e->state = WORKING;
+    bool skip = ring->err.code != LB_OK;
+    pthread_mutex_unlock(&ring->mutex);
+
+    lb_error err = LB_ERROR_INIT;
+    if (!skip && !lb_task_stopped(ring->task)) ring->ops.work(ring->ctx, self->state, &e->slot, &err);
+
+    pthread_mutex_lock(&ring->mutex);
+    if (err.code != LB_OK && ring->err.code == LB_OK) ring->err = err;
+    e->state = DONE;
+    pthread_cond_signal(&ring->work_done);
+  }
+  pthread_mutex_unlock(&ring->mutex);
+  return NULL;
+}
+
+static int start_worker(lb_ring *ring, worker *w, lb_error *err)
+{
+  w->ring = ring;
+  if (ring->ops.worker_open) {
+    w->state = ring->ops.worker_open(ring->ctx, err);
+    if (!w->state) return err->code;
+  }
+  ring->opened++;
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  int rc = pthread_create(&w->thread, NULL, worker_main, w);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  if (rc) return lb_fail_errno(err, rc, "cannot start a thread");
+  ring->started++;
+  return LB_OK;
+}
+
+lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots, size_t in_bytes, size_t out_bytes,
+                      lb_task *task, lb_error *err)
+{
+  lb_ring *ring = calloc(1, sizeof *ring);
+  if (!ring) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  ring->ops = *ops;
+  ring->ctx = ctx;
+  ring->task = task;
+  ring->slots = slots;
+  pthread_mutex_init(&ring->mutex, NULL);
+  pthread_cond_init(&ring->work_ready, NULL);
+  pthread_condattr_t monotonic;
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&ring->work_done, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+
+  ring->entries = calloc((size_t)slots, sizeof *ring->entries);
+  ring->workers = calloc((size_t)threads, sizeof *ring->workers);
+  ring->memory = malloc((size_t)slots * (in_bytes + out_bytes));
+  if (!ring->entries || !ring->workers || !ring->memory) {
+    lb_fail_nomem(err);
+    lb_ring_close(ring);
+    return NULL;
+  }
+  for (int i = 0; i < slots; i++) {
+    ring->entries[i].slot.in = ring->memory + (size_t)i * (in_bytes + out_bytes);
+    ring->entries[i].slot.out = ring->entries[i].slot.in + in_bytes;
+  }
+  for (int i = 0; i < threads; i++) {
+    if (start_worker(ring, &ring->workers[i], err)) {
+      lb_ring_close(ring);
+      return NULL;
+    }
+  }
+  return ring;
+}
+
+lb_slot *lb_ring_claim(lb_ring *ring)
+{
+  /* FREE and CLAIMED are only ever seen and set by the producing thread, so no lock is needed to look. */
+  entry *e = entry_at(ring, ring->produced);
+  if (ring->produced - ring->consumed >= (uint64_t)ring->slots) return NULL;
+  e->state = CLAIMED;
+  e->slot.in_len = e->slot.out_len = 0;
+  e->slot.number = e->slot.hash = e->slot.crc = 0;
+  lb_error_clear(&e->slot.err);
+  return &e->slot;
+}
+
+void lb_ring_submit(lb_ring *ring, lb_slot *slot)
+{
+  pthread_mutex_lock(&ring->mutex);
+  ((entry *)slot)->state = SUBMITTED;
+  ring->produced++;
+  pthread_cond_signal(&ring->work_ready);
+  pthread_mutex_unlock(&ring->mutex);
+}
+
+lb_slot *lb_ring_next(lb_ring *ring, bool wait, lb_error *err)
+{
+  lb_slot *found = NULL;
+  pthread_mutex_lock(&ring->mutex);
+  while (err->code == LB_OK && ring->consumed != ring->produced) {
+    entry *e = entry_at(ring, ring->consumed);
+    if (ring->err.code != LB_OK) {
+      *err = ring->err;
+    } else if (e->state == DONE) {
+      found = &e->slot;
+      break;
+    } else if (!wait) {
+      break;
+    } else {
+      struct timespec until;
+      clock_gettime(CLOCK_MONOTONIC, &until);
+      until.tv_nsec += 50 * 1000 * 1000;
+      until.tv_sec += until.tv_nsec / 1000000000;
+      until.tv_nsec %= 1000000000;
+      pthread_cond_timedwait(&ring->work_done, &ring->mutex, &until);
+      pthread_mutex_unlock(&ring->mutex);
+      lb_task_poll(ring->task, err);
+      pthread_mutex_lock(&ring->mutex);
+    }
+  }
+  pthread_mutex_unlock(&ring->mutex);
+  return found;
+}
+
+void lb_ring_release(lb_ring *ring, lb_slot *slot)
+{
+  pthread_mutex_lock(&ring->mutex);
+  ((entry *)slot)->state = FREE;
+  ring->consumed++;
+  pthread_mutex_unlock(&ring->mutex);
+}
+
+void lb_ring_close(lb_ring *ring)
+{
+  if (!ring) return;
+  pthread_mutex_lock(&ring->mutex);
+  ring->closing = true;
+  pthread_cond_broadcast(&ring->work_ready);
+  pthread_mutex_unlock(&ring->mutex);
+  for (int i = 0; i < ring->started; i++) pthread_join(ring->workers[i].thread, NULL);
+  for (int i = 0; i < ring->opened; i++) {
+    if (ring->ops.worker_close) ring->ops.worker_close(ring->workers[i].state);
+  }
+  pthread_mutex_destroy(&ring->mutex);
+  pthread_cond_destroy(&ring->work_ready);
+  pthread_cond_destroy(&ring->work_done);
+  free(ring->memory);
+  free(ring->workers);
+  free(ring->entries);
+  free(ring);
+}

@@ -1,0 +1,143 @@
+/* See job.h. */
+#include "job/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/reader.h"
+#include "catalog/resolve.h"
+#include "core/clock.h"
+#include "core/file.h"
+
+int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_error *err)
+{
+  job->started = lb_clock_now();
+  job->started_monotonic = lb_clock_monotonic();
+  job->run = (lb_run){ .operation = operation, .started = job->started, .snapshot_seconds = -1, .bytes = -1, .raw_bytes = -1 };
+  job->task.draw = lb_config_is_on(job->config, LB_CONFIG_PROGRESS);
+  lb_task_begin(&job->task, operation, subject);
+  job->json = lb_json_open(err);
+  return err->code;
+}
+
+void lb_job_end(lb_job *job, const char *dir, const lb_error *err)
+{
+  job->run.seconds = lb_clock_monotonic() - job->started_monotonic;
+  job->run.error = err->code ? err->message : NULL;
+  job->run.notes = job->notes.len ? job->notes.data : NULL;
+  struct stat st;
+  lb_error why = LB_ERROR_INIT;
+  if (dir && stat(dir, &st) == 0 && lb_history_add(dir, &job->run, &why)) {
+    lb_job_note(job, "history was not written: %s", why.message);
+  }
+  lb_json_close(job->json);
+  job->json = NULL;
+  lb_task_end(&job->task);
+}
+
+void lb_job_note(lb_job *job, const char *format, ...)
+{
+  char line[LB_MESSAGE_MAX + 64];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  lb_buf_printf(&job->notes, "%s%s", job->notes.len ? "\n" : "", line);
+}
+
+char *lb_job_dir(lb_job *job, const char *option, lb_error *err)
+{
+  const char *dir = option ? option : lb_config_text(job->config, LB_CONFIG_DIR);
+  struct stat st;
+  if (stat(dir, &st)) {
+    if (errno == ENOENT) lb_fail(err, LB_NOTFOUND, "no folder for backups: %s does not exist (make it: mkdir -p %s; or name "
+                                 "another with BACKUP_DIR or the option dir)", dir, dir);
+    else lb_fail_errno(err, errno, "folder of backups %s", dir);
+    return NULL;
+  }
+  if (!S_ISDIR(st.st_mode)) {
+    lb_fail(err, LB_MISUSE, "folder of backups %s: not a folder", dir);
+    return NULL;
+  }
+  return lb_path_absolute(dir, err);
+}
+
+int lb_job_threads(lb_job *job, int64_t option, lb_error *err)
+{
+  int64_t threads = option, processors = sysconf(_SC_NPROCESSORS_ONLN);
+  if (processors < 1) processors = 1;
+  if (!threads) lb_config_integer(job->config, LB_CONFIG_THREADS, processors < 8 ? processors : 8, &threads, err);
+  return (int)threads;
+}
+
+int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err)
+{
+  int64_t timeout = option;
+  if (option < 0) lb_config_integer(job->config, LB_CONFIG_TIMEOUT_MS, 5000, &timeout, err);
+  return timeout;
+}
+
+bool lb_job_is_postgres(const char *text)
+{
+  return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
+}
+
+const char *lb_job_configured_source(lb_job *job, lb_error *err)
+{
+  const char *type = lb_config_text(job->config, LB_CONFIG_DB_TYPE);
+  const char *path = lb_config_text(job->config, LB_CONFIG_DB_PATH), *url = lb_config_text(job->config, LB_CONFIG_DATABASE_URL);
+  if (type && strcmp(type, "sqlite") != 0 && strcmp(type, "postgres") != 0) {
+    lb_fail(err, LB_MISUSE, "ADMIN_DB_TYPE must be sqlite or postgres, not \"%s\"", type);
+    return NULL;
+  }
+  bool postgres = type ? strcmp(type, "postgres") == 0 : !path && url;
+  const char *source = postgres ? url : path;
+  if (!source) {
+    lb_fail(err, LB_MISUSE, postgres ? "no database named: set ADMIN_DATABASE_URL, or pass a source"
+                                     : "no database named: set ADMIN_DB_PATH, or pass a source (main, a path)");
+  }
+  return source;
+}
+
+static int lock_opened(lb_opened *o, lb_error *err)
+{
+  struct stat st;
+  o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (o->fd < 0) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
+  if (fstat(o->fd, &st)) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
+  if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "backup %s: not a regular file", o->path);
+  if (!lb_file_lock(o->fd, false) && errno == EWOULDBLOCK) {
+    return lb_fail(err, LB_BUSY, "backup %s is being written or removed by another process", o->path);
+  }
+  return LB_OK;
+}
+
+int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, const char *target_source, lb_opened *o,
+                       lb_error *err)
+{
+  memset(o, 0, sizeof *o);
+  o->fd = -1;
+  if (lb_resolve(dir, backup, target_source, LB_TYPE_NONE, job->json, &o->path, err) == LB_OK && lock_opened(o, err) == LB_OK) {
+    o->reader = lb_reader_open(o->fd, o->path, err);
+    if (o->reader) lb_backup_read(o->path, job->json, &o->about, err);
+  }
+  if (err->code) lb_job_close_backup(o);
+  return err->code;
+}
+
+void lb_job_close_backup(lb_opened *o)
+{
+  lb_reader_close(o->reader);
+  lb_backup_free(&o->about);
+  if (o->fd >= 0) close(o->fd);
+  free(o->path);
+  memset(o, 0, sizeof *o);
+  o->fd = -1;
+}

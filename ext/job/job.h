@@ -1,0 +1,66 @@
+/* What every use case gets: who asks, the settings, the running task, and a place for notes.
+**
+** A job is a readable sequence of steps; it is the only layer that knows both databases and backup files.
+** One lb_job serves one call of one SQL function.
+*/
+#ifndef LB_JOB_JOB_H
+#define LB_JOB_JOB_H
+
+#include <sqlite3ext.h>
+
+#include "catalog/history.h"
+#include "catalog/listing.h"
+#include "core/buffer.h"
+#include "core/config.h"
+#include "core/json.h"
+#include "core/task.h"
+
+typedef struct lb_job {
+  sqlite3 *caller;           /* the connection whose function was called */
+  const lb_config *config;
+  lb_task task;              /* interrupted, interrupted_ctx and draw are set by the caller */
+  lb_json *json;
+  lb_buf notes;              /* lines */
+
+  /* For the history row. */
+  int64_t started;
+  double started_monotonic;
+  lb_run run;
+} lb_job;
+
+/* Begins: opens the JSON connection, lists the task. Settings say whether it draws. */
+int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_error *err);
+
+/* Ends: the run goes to history in dir (NULL, or a folder that does not exist: nowhere), with err as its outcome. What
+** fails here becomes a note, never an error. Texts of job->run must be valid still. */
+void lb_job_end(lb_job *job, const char *dir, const lb_error *err);
+
+void lb_job_note(lb_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The folder of backups: the option, else the setting, as an absolute path (allocated). It must exist. */
+char *lb_job_dir(lb_job *job, const char *option, lb_error *err);
+
+/* Compressors: the option (0: none), else the setting, else one a processor up to 8. */
+int lb_job_threads(lb_job *job, int64_t option, lb_error *err);
+int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err);  /* option -1: none */
+
+/* Whether text is a postgres:// or postgresql:// URI. */
+bool lb_job_is_postgres(const char *text);
+
+/* A backup file opened for reading: locked shared, so that no rotation takes it away meanwhile. */
+typedef struct lb_opened {
+  int fd;
+  char *path;
+  struct lb_reader *reader;
+  lb_backup about;
+} lb_opened;
+
+/* backup: as the user calls it (catalog/resolve.h); target_source: see there. */
+int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, const char *target_source, lb_opened *opened,
+                       lb_error *err);
+void lb_job_close_backup(lb_opened *opened);
+
+/* What the configuration names as the database: a path or URI, NULL with err set when it names none. */
+const char *lb_job_configured_source(lb_job *job, lb_error *err);
+
+#endif

@@ -1,0 +1,119 @@
+/* See stage.h. */
+#include "job/stage.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/reader.h"
+
+static int fail_not_sqlite(const lb_opened *backup, const char *head, size_t n, lb_error *err)
+{
+  bool dump = memmem(head, n, "PostgreSQL database dump", 24) || backup->about.manifest.type == LB_TYPE_POSTGRES;
+  return lb_fail(err, LB_CORRUPT, dump ? "%s: holds a PostgreSQL dump, not a SQLite database"
+                                       : "%s: what is inside is not a SQLite database", backup->path);
+}
+
+int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err)
+{
+  char head[512] = "";
+  size_t n = 0;
+  *header = (lb_sqlite_header){ .page_size = 4096 };
+  if (lb_reader_peek(backup->reader, head, sizeof head, &n, err)) return err->code;
+  if (n == 0) return LB_OK;  /* an empty database */
+  if (!lb_sqlite_header_read(head, n, header)) return fail_not_sqlite(backup, head, n, err);
+  return LB_OK;
+}
+
+/* A plain .db that has a -wal beside it is a live database: without the -wal its newest commits would be lost. */
+static int refuse_live(const lb_opened *backup, lb_error *err)
+{
+  struct stat st;
+  if (lb_reader_kind_of(backup->reader) != LB_READER_PLAIN) return LB_OK;
+  char *wal = lb_text_printf(err, "%s-wal", backup->path);
+  if (wal && stat(wal, &st) == 0 && st.st_size > 0) {
+    lb_fail(err, LB_MISUSE, "%s: has a -wal file beside it, so it is a database in use and not a whole backup: back it up "
+            "with backup_create('%s') and restore that", backup->path, backup->path);
+  }
+  free(wal);
+  return err->code;
+}
+
+typedef struct unpacking {
+  lb_partial *file;
+  _Atomic uint64_t written;
+} unpacking;
+
+/* Called by all workers at once: each block has its own place. */
+static int take_block(void *ctx, uint64_t offset, const void *data, size_t n, lb_error *err)
+{
+  unpacking *u = ctx;
+  if (lb_file_write(u->file->fd, data, n, (int64_t)offset, u->file->path, err)) return err->code;
+  lb_file_flush_early(u->file->fd, (int64_t)offset, (int64_t)n);
+  atomic_fetch_add(&u->written, n);
+  return LB_OK;
+}
+
+/* Readable whatever its journal mode: offsets 18 and 19 say rollback until the file is put in place. */
+static int clear_wal_mode(lb_stage *stage, lb_error *err)
+{
+  static const unsigned char rollback[2] = { 1, 1 };
+  if (!stage->header.wal) return LB_OK;
+  return lb_file_write(stage->file.fd, rollback, 2, LB_SQLITE_MODE_OFFSET, stage->file.path, err);
+}
+
+static int check_length(const lb_opened *backup, const lb_stage *stage, lb_error *err)
+{
+  uint64_t page = (uint64_t)stage->header.page_size, pages = (uint64_t)stage->header.page_count;
+  if (stage->bytes % page == 0 && stage->bytes / page >= pages) return LB_OK;
+  return lb_fail(err, LB_CORRUPT, "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of "
+                 "%llu bytes", backup->path, (unsigned long long)stage->bytes, (unsigned long long)pages,
+                 (unsigned long long)page);
+}
+
+int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, lb_stage *stage,
+                    lb_error *err)
+{
+  *stage = (lb_stage){ .file = LB_PARTIAL_INIT };
+  if (lb_stage_peek(backup, &stage->header, err) || refuse_live(backup, err)) return err->code;
+  int64_t expected = lb_reader_raw_bytes(backup->reader);
+  if (expected > 0 && lb_space_check(dir, expected, "unpacking the backup", err)) return err->code;
+  lb_partial_sweep(dir, name);
+  if (lb_partial_create(&stage->file, dir, name, err)) return err->code;
+  /* Whole extents at once, and a full disk found now. File systems that cannot do it say so; then it is only slower. */
+  bool indexed = lb_reader_kind_of(backup->reader) == LB_READER_INDEXED;
+  if (indexed && expected > 0) (void)!fallocate(stage->file.fd, 0, 0, (off_t)expected);
+  lb_task_phase(&job->task, "unpacking", expected > 0 ? expected : 0);
+  unpacking u = { .file = &stage->file };
+  lb_reader_report report = { 0 };
+  if (lb_reader_pass(backup->reader, threads, take_block, &u, &job->task, &report, err)) return err->code;
+  stage->bytes = report.raw_bytes;
+  if (check_length(backup, stage, err)) return err->code;
+  return clear_wal_mode(stage, err);
+}
+
+int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err)
+{
+  if (level == LB_CHECK_NONE || err->code) return err->code;
+  lb_buf damage = { 0 };
+  lb_task_phase(&job->task, level == LB_CHECK_FULL ? "integrity_check" : "quick_check", 0);
+  lb_sqlite_check_file(stage->file.path, level, &job->task, label, &damage, &job->notes, err);
+  if (damage.len) lb_fail(err, LB_CORRUPT, "%s", damage.data);
+  lb_buf_free(&damage);
+  return err->code;
+}
+
+void lb_stage_close(lb_stage *stage)
+{
+  lb_partial_close(&stage->file);
+}
+
+lb_check_level lb_stage_level(const char *text, lb_check_level fallback, lb_check_level of_true)
+{
+  if (!text) return fallback;
+  if (strcmp(text, "false") == 0) return LB_CHECK_NONE;
+  if (strcmp(text, "quick") == 0) return LB_CHECK_QUICK;
+  return strcmp(text, "true") == 0 ? of_true : LB_CHECK_FULL;
+}

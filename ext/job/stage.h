@@ -1,0 +1,32 @@
+/* A backup's content as a SQLite file in a folder: unpacked, checked, in rollback mode, not yet under any final name.
+*/
+#ifndef LB_JOB_STAGE_H
+#define LB_JOB_STAGE_H
+
+#include "core/file.h"
+#include "job/job.h"
+#include "sqlite/check.h"
+
+typedef struct lb_stage {
+  lb_partial file;
+  lb_sqlite_header header;   /* page_size 4096 and wal false for an empty database */
+  uint64_t bytes;
+} lb_stage;
+
+/* Fails, before a byte is written, where the content is no SQLite database; then unpacks it into dir on `threads`
+** workers, every block checked. name: the partial is .NAME.XXXXXX.partial. */
+int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, lb_stage *stage,
+                    lb_error *err);
+
+/* SQLite's check of it. Damage is LB_CORRUPT, with all lines in the message; notes go to the job. */
+int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err);
+
+/* Only looks whether the content can be a SQLite database. */
+int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err);
+
+void lb_stage_close(lb_stage *stage);
+
+/* "false" (or NULL with fallback NONE), "quick", "true", "full" as a level. */
+lb_check_level lb_stage_level(const char *text, lb_check_level fallback, lb_check_level of_true);
+
+#endif

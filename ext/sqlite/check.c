@@ -1,0 +1,135 @@
+/* See check.h. */
+#include "sqlite/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+
+SQLITE_EXTENSION_INIT3
+
+enum { LINES_MAX = 100 };
+
+/* A table that needs what this process does not have cannot be checked; the file may be perfect. */
+static bool is_missing_feature(const char *message)
+{
+  static const char *const beginnings[] = { "no such collation sequence", "no such module", "no such function",
+                                            "unknown tokenizer", "no such tokenizer" };
+  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+    if (strstr(message, beginnings[i])) return true;
+  }
+  return false;
+}
+
+/* Steps through one PRAGMA …_check. Returns the SQLite result code. */
+static int collect(sqlite3 *db, const char *sql, lb_buf *damage, int *lines)
+{
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *line = (const char *)sqlite3_column_text(stmt, 0);
+    if (line && strcmp(line, "ok") != 0 && (*lines)++ < LINES_MAX) {
+      lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", line);
+    }
+    rc = SQLITE_OK;
+  }
+  sqlite3_finalize(stmt);
+  return rc;
+}
+
+static bool is_damage(int rc)
+{
+  return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+}
+
+/* One by one, so that one table with an unknown collation does not hide the state of the others. */
+static int check_tables(sqlite3 *db, const char *schema, const char *pragma, const char *label, lb_buf *damage,
+                        lb_buf *notes, int *lines, lb_error *err)
+{
+  char *list = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage>0", schema);
+  sqlite3_stmt *tables = NULL;
+  int rc = list ? sqlite3_prepare_v2(db, list, -1, &tables, NULL) : SQLITE_NOMEM;
+  while (rc == SQLITE_OK && sqlite3_step(tables) == SQLITE_ROW) {
+    const char *table = (const char *)sqlite3_column_text(tables, 0);
+    char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table ? table : "");
+    int one = sql ? collect(db, sql, damage, lines) : SQLITE_NOMEM;
+    sqlite3_free(sql);
+    if (one == SQLITE_DONE) continue;
+    if (is_missing_feature(sqlite3_errmsg(db))) {
+      lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table ? table : "?", sqlite3_errmsg(db));
+    } else {
+      rc = one;
+    }
+  }
+  if (rc) lb_db_fail(db, rc, label, err);
+  sqlite3_finalize(tables);
+  sqlite3_free(list);
+  return err->code;
+}
+
+static void note_foreign_keys(sqlite3 *db, const char *schema, lb_buf *notes)
+{
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".foreign_key_check", schema);
+  sqlite3_stmt *stmt = NULL;
+  int violations = 0;
+  if (sql && sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK) {
+    while (violations < LINES_MAX && sqlite3_step(stmt) == SQLITE_ROW) violations++;
+  }
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  if (violations) {
+    lb_buf_printf(notes, "%s%d%s foreign key violations in the data", notes->len ? "\n" : "", violations,
+                  violations == LINES_MAX ? " or more" : "");
+  }
+}
+
+int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage, lb_buf *notes,
+                    lb_error *err)
+{
+  if (level == LB_CHECK_NONE || err->code) return err->code;
+  const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
+  int lines = 0;
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s", schema, pragma);
+  int rc = sql ? collect(db, sql, damage, &lines) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc != SQLITE_DONE) {
+    if (is_damage(rc)) {
+      lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
+    } else if (is_missing_feature(sqlite3_errmsg(db))) {
+      check_tables(db, schema, pragma, label, damage, notes, &lines, err);
+    } else {
+      lb_db_fail(db, rc, label, err);
+    }
+  }
+  if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);
+  if (damage->failed || notes->failed) lb_fail_nomem(err);
+  return err->code;
+}
+
+int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, const char *label, lb_buf *damage,
+                         lb_buf *notes, lb_error *err)
+{
+  if (level == LB_CHECK_NONE) return err->code;
+  sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, task, label, err);
+  if (!db) return err->code;
+  if (lb_db_exec(db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err) == LB_OK) {
+    lb_sqlite_check(db, "main", level, label, damage, notes, err);
+  }
+  lb_db_close(db);
+  return err->code;
+}
+
+bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
+{
+  const unsigned char *b = data;
+  if (n < LB_SQLITE_HEADER_BYTES || memcmp(b, "SQLite format 3", 16) != 0) return false;
+  int64_t page_size = b[16] << 8 | b[17];
+  if (page_size == 1) page_size = 65536;
+  if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return false;
+  header->page_size = page_size;
+  header->page_count = (int64_t)b[28] << 24 | b[29] << 16 | b[30] << 8 | b[31];
+  bool count_valid = memcmp(b + 24, b + 92, 4) == 0;  /* SQLite before 3.7.0 leaves both alone */
+  if (!count_valid) header->page_count = 0;
+  header->wal = b[LB_SQLITE_MODE_OFFSET] == 2;
+  return true;
+}

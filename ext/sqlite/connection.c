@@ -1,0 +1,169 @@
+/* See connection.h. */
+#include "sqlite/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/holders.h"
+
+SQLITE_EXTENSION_INIT3
+
+static lb_code code_of_sqlite(int rc)
+{
+  switch (rc & 0xff) {
+  case SQLITE_BUSY: case SQLITE_LOCKED:     return LB_BUSY;
+  case SQLITE_FULL:                         return LB_FULL;
+  case SQLITE_PERM: case SQLITE_READONLY: case SQLITE_AUTH: return LB_PERM;
+  case SQLITE_CORRUPT: case SQLITE_NOTADB:  return LB_CORRUPT;
+  case SQLITE_NOMEM:                        return LB_NOMEM;
+  case SQLITE_INTERRUPT:                    return LB_INTERRUPT;
+  case SQLITE_IOERR:                        return LB_IO;
+  case SQLITE_CANTOPEN:                     return LB_PERM;
+  default:                                  return LB_ERROR;
+  }
+}
+
+int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
+{
+  const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
+  switch (rc & 0xff) {
+  case SQLITE_BUSY: {
+    lb_buf holders = { 0 };
+    lb_holders_of_locks(label, &holders);
+    lb_fail(err, LB_BUSY, "%s: database is locked%s", label, holders.data ? holders.data : "");
+    lb_buf_free(&holders);
+    break;
+  }
+  case SQLITE_NOTADB:
+    lb_fail(err, LB_CORRUPT, "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)",
+            label);
+    break;
+  case SQLITE_CANTOPEN: {
+    int errnum = db ? sqlite3_system_errno(db) : 0;
+    if (errnum) lb_fail_errno(err, errnum, "%s: unable to open database file", label);
+    else lb_fail(err, LB_PERM, "%s: %s", label, text);
+    break;
+  }
+  case SQLITE_INTERRUPT:
+    lb_fail(err, LB_INTERRUPT, "interrupted");
+    break;
+  case SQLITE_NOMEM:
+    lb_fail_nomem(err);
+    break;
+  default:
+    lb_fail(err, code_of_sqlite(rc), "%s: %s", label, text);
+  }
+  return err->code;
+}
+
+static int poll_task(void *task)
+{
+  lb_error err = LB_ERROR_INIT;
+  return lb_task_poll(task, &err) != LB_OK;
+}
+
+static void harden(sqlite3 *db)
+{
+  int now;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, &now);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &now);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &now);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, &now);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, &now);
+}
+
+sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeout_ms, lb_task *task, const char *label,
+                    lb_error *err)
+{
+  sqlite3 *db = NULL;
+  int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_FULLMUTEX, vfs);
+  if (rc) {
+    lb_db_fail(db, rc, label, err);
+    sqlite3_close(db);
+    return NULL;
+  }
+  sqlite3_extended_result_codes(db, 1);
+  harden(db);
+  sqlite3_busy_timeout(db, (int)timeout_ms);
+  if (task) sqlite3_progress_handler(db, 100000, poll_task, task);
+  if (lb_db_exec(db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=1", label, err)) {
+    sqlite3_close(db);
+    return NULL;
+  }
+  return db;
+}
+
+void lb_db_close(sqlite3 *db)
+{
+  sqlite3_close_v2(db);
+}
+
+int lb_db_exec(sqlite3 *db, const char *sql, const char *label, lb_error *err)
+{
+  if (err->code) return err->code;
+  int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+  return rc ? lb_db_fail(db, rc, label, err) : LB_OK;
+}
+
+/* Prepares sql and steps to its first row; NULL with err set when there is none. */
+static sqlite3_stmt *first_row(sqlite3 *db, const char *sql, const char *label, lb_error *err)
+{
+  sqlite3_stmt *stmt = NULL;
+  if (err->code) return NULL;
+  int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
+  if (rc == SQLITE_ROW) return stmt;
+  if (rc == SQLITE_DONE) lb_fail(err, LB_ERROR, "%s: no answer to %s", label, sql);
+  else lb_db_fail(db, rc, label, err);
+  sqlite3_finalize(stmt);
+  return NULL;
+}
+
+int lb_db_integer(sqlite3 *db, const char *sql, int64_t *value, const char *label, lb_error *err)
+{
+  sqlite3_stmt *stmt = first_row(db, sql, label, err);
+  if (stmt) *value = sqlite3_column_int64(stmt, 0);
+  sqlite3_finalize(stmt);
+  return err->code;
+}
+
+int lb_db_text(sqlite3 *db, const char *sql, char *value, size_t size, const char *label, lb_error *err)
+{
+  sqlite3_stmt *stmt = first_row(db, sql, label, err);
+  if (stmt) {
+    const char *text = (const char *)sqlite3_column_text(stmt, 0);
+    snprintf(value, size, "%s", text ? text : "");
+  }
+  sqlite3_finalize(stmt);
+  return err->code;
+}
+
+int lb_db_pragma_integer(sqlite3 *db, const char *schema, const char *pragma, int64_t *value, const char *label,
+                         lb_error *err)
+{
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s", schema, pragma);
+  if (sql) lb_db_integer(db, sql, value, label, err);
+  else lb_fail_nomem(err);
+  sqlite3_free(sql);
+  return err->code;
+}
+
+int lb_db_pragma_text(sqlite3 *db, const char *schema, const char *pragma, char *value, size_t size, const char *label,
+                      lb_error *err)
+{
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s", schema, pragma);
+  if (sql) lb_db_text(db, sql, value, size, label, err);
+  else lb_fail_nomem(err);
+  sqlite3_free(sql);
+  return err->code;
+}
+
+int lb_db_object_count(sqlite3 *db, const char *schema, int64_t *count, const char *label, lb_error *err)
+{
+  char *sql = sqlite3_mprintf("SELECT count(*) FROM \"%w\".sqlite_schema", schema);
+  if (sql) lb_db_integer(db, sql, count, label, err);
+  else lb_fail_nomem(err);
+  sqlite3_free(sql);
+  return err->code;
+}

@@ -1,0 +1,136 @@
+/* See target.h. Here: looking at what is there. Saving it: target_save.c; replacing it: target_put.c. */
+#include "sqlite/target.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/holders.h"
+
+SQLITE_EXTENSION_INIT3
+
+/* Holds the file exclusively through SQLite's own descriptor: no connection that ever read it is still there. Connections
+** that are open but idle hold no lock, so whoever has the file open is looked up as well. */
+static int hold_unreadable(lb_target *t, lb_error *err)
+{
+  sqlite3_file *file = NULL;
+  lb_buf holders = { 0 };
+  int rc = sqlite3_file_control(t->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_SHARED);
+  if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE);
+  if (rc) {
+    lb_holders_of_locks(t->path, &holders);
+    lb_fail(err, LB_BUSY, "%s: cannot be read as a database, and cannot be replaced while it is in use%s", t->path,
+            holders.data ? holders.data : "");
+  } else if (lb_holders_of_file(t->path, 1, &holders)) {
+    lb_fail(err, LB_BUSY, "%s: cannot be read as a database, and cannot be replaced while it is open (by %s): close it "
+            "there first", t->path, holders.data ? holders.data : "?");
+  }
+  lb_buf_free(&holders);
+  return err->code;
+}
+
+/* Reads the header under a lock, which also rolls back a hot journal. */
+static int look_inside(lb_target *t, lb_error *err)
+{
+  char mode[16] = "";
+  int64_t ignored;
+  lb_db_pragma_integer(t->db, t->schema, "user_version", &ignored, t->label, err);
+  lb_db_pragma_text(t->db, t->schema, "journal_mode", mode, sizeof mode, t->label, err);
+  lb_db_pragma_integer(t->db, t->schema, "page_size", &t->page_size, t->label, err);
+  t->wal = strcmp(mode, "wal") == 0;
+  return err->code;
+}
+
+static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
+{
+  t->bytes = (int64_t)st->st_size;
+  t->mode = st->st_mode & 07777;
+  t->uid = st->st_uid;
+  t->gid = st->st_gid;
+  t->own = true;
+  t->kind = LB_TARGET_DATABASE;
+  t->db = lb_db_open(t->path, SQLITE_OPEN_READWRITE, NULL, t->timeout_ms, t->task, t->label, err);
+  if (!t->db) return err->code;
+  if (sqlite3_db_readonly(t->db, "main")) {
+    return lb_fail(err, LB_PERM, "%s: permission denied: the file cannot be written", t->path);
+  }
+  lb_error inside = LB_ERROR_INIT;
+  if (look_inside(t, &inside) == LB_OK) return LB_OK;
+  if (inside.code != LB_CORRUPT) {
+    *err = inside;
+    return err->code;
+  }
+  t->kind = LB_TARGET_UNREADABLE;
+  return hold_unreadable(t, err);
+}
+
+static int open_path(lb_target *t, const char *spec, lb_error *err)
+{
+  if (strncmp(spec, "file:", 5) == 0) return lb_fail(err, LB_MISUSE, "target %s: pass a plain path, not a URI", spec);
+  if (!spec[0]) return lb_fail(err, LB_MISUSE, "target is empty: pass the path of a database, or main");
+  t->path = lb_path_absolute(spec, err);
+  if (!t->path) return err->code;
+  t->dir = lb_path_dir(t->path, err);
+  t->label = lb_text_copy(t->path, err);
+  t->schema = lb_text_copy("main", err);
+  if (err->code) return err->code;
+  struct stat st;
+  if (stat(t->path, &st) == 0) {
+    if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "%s: not a regular file", t->path);
+    return open_existing(t, &st, err);
+  }
+  if (errno != ENOENT) return lb_fail_errno(err, errno, "%s", t->path);
+  t->kind = LB_TARGET_NEW;
+  return LB_OK;
+}
+
+/* A schema: by its path through a connection of our own where the backup of it would do the same, else on the caller's. */
+static int open_schema(lb_target *t, sqlite3 *caller, const char *schema, lb_error *err)
+{
+  if (sqlite3_txn_state(caller, schema) != SQLITE_TXN_NONE) {
+    return lb_fail(err, LB_BUSY, "%s: this connection has an open transaction on it: COMMIT or ROLLBACK first", schema);
+  }
+  lb_sqlite_source probe;
+  if (lb_sqlite_source_open(&probe, caller, schema, t->timeout_ms, t->task, err)) return err->code;
+  if (probe.own) {
+    open_path(t, probe.path, err);
+  } else {
+    t->kind = LB_TARGET_MEMORY;
+    t->db = caller;
+    t->schema = lb_text_copy(schema, err);
+    t->label = lb_text_copy(probe.label, err);
+    if (!err->code) look_inside(t, err);
+  }
+  lb_sqlite_source_close(&probe);
+  return err->code;
+}
+
+int lb_target_open(lb_target *t, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task, lb_error *err)
+{
+  memset(t, 0, sizeof *t);
+  t->mode = t->uid = t->gid = -1;
+  t->timeout_ms = timeout_ms;
+  t->task = task;
+  if (caller && sqlite3_db_readonly(caller, spec) >= 0) open_schema(t, caller, spec, err);
+  else open_path(t, spec, err);
+  if (err->code) lb_target_close(t);
+  return err->code;
+}
+
+int64_t lb_target_save_bytes(const lb_target *t)
+{
+  return t->kind == LB_TARGET_DATABASE ? t->bytes : 0;
+}
+
+void lb_target_close(lb_target *t)
+{
+  if (t->before.db) lb_sqlite_source_close(&t->before);
+  if (t->own) lb_db_close(t->db);
+  free(t->path);
+  free(t->dir);
+  free(t->label);
+  free(t->schema);
+  memset(t, 0, sizeof *t);
+}

@@ -1,0 +1,61 @@
+/* A place that a SQLite database is restored to, and the ways to put one there without ever leaving less than there was.
+**
+** NEW         nothing is there: the staged file is renamed into place.
+** DATABASE    a readable database: its content is replaced by the Backup API in one write transaction of its own; a
+**             crash rolls back, connected readers in WAL mode go on with the old content.
+** UNREADABLE  a file that SQLite cannot open: kept byte for byte, then replaced by rename, and only while nobody has it.
+** MEMORY      a schema of the caller's connection that no path reaches: as DATABASE, on that connection.
+*/
+#ifndef LB_SQLITE_TARGET_H
+#define LB_SQLITE_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
+#include "core/file.h"
+#include "sqlite/source.h"
+
+typedef enum lb_target_kind { LB_TARGET_NEW, LB_TARGET_DATABASE, LB_TARGET_UNREADABLE, LB_TARGET_MEMORY } lb_target_kind;
+
+typedef struct lb_target {
+  lb_target_kind kind;
+  char *path;             /* absolute; NULL for MEMORY */
+  char *dir;              /* its folder; NULL for MEMORY */
+  char *label;
+  char *schema;           /* of db */
+  sqlite3 *db;            /* NULL for NEW */
+  bool own;               /* db is private */
+  bool wal;               /* DATABASE: it is in WAL mode */
+  int64_t page_size;      /* DATABASE, MEMORY */
+  int64_t bytes;          /* of the file */
+  int64_t mode, uid, gid; /* of the file; -1 for NEW and MEMORY */
+  int64_t timeout_ms;
+  lb_task *task;
+  lb_sqlite_source before;/* DATABASE: the connection that `save` read through; tells whether somebody wrote since */
+  uint64_t saved_stamp;
+  bool saved;
+} lb_target;
+
+/* Looks at what is there. spec: a schema of the caller's connection, or a path. Changes nothing. */
+int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task, lb_error *err);
+
+/* Bytes that saving it takes in its folder. */
+int64_t lb_target_save_bytes(const lb_target *target);
+
+/* Keeps what is there as PATH.before_restore.STAMP; *saved is its path, allocated, or NULL where there was nothing. For
+** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way. */
+int lb_target_save(lb_target *target, char **saved, lb_error *err);
+
+/* Puts the staged database in place. The staged file lies in the target's folder, is whole, checked, in rollback mode
+** (header), and is consumed when it is renamed. mode, uid, gid: for NEW, -1 where not known. wal: the content's own
+** journal mode, used for NEW and UNREADABLE; the others keep theirs. Notes get what a user should know. */
+typedef struct lb_target_content { lb_partial *staged; bool wal; int64_t page_size, mode, uid, gid; } lb_target_content;
+int lb_target_put(lb_target *target, const lb_target_content *content, lb_buf *notes, lb_error *err);
+
+/* Removes all but the newest `keep` saved copies of this target. Failing to is only a note. */
+void lb_target_prune(const lb_target *target, int keep, lb_buf *notes);
+
+void lb_target_close(lb_target *target);
+
+#endif

@@ -1,0 +1,191 @@
+/* See target.h. Here: putting the staged content in place. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/holders.h"
+#include "sqlite/check.h"
+#include "sqlite/target.h"
+
+SQLITE_EXTENSION_INIT3
+
+enum { PAGES_A_STEP = 2048, SAVE_ATTEMPTS = 3 };
+
+/* ---- by rename: NEW and UNREADABLE ---- */
+
+static void remove_sibling(const lb_target *t, const char *suffix, lb_error *err)
+{
+  char *path = lb_text_printf(err, "%s%s", t->path, suffix);
+  if (path && unlink(path) && errno != ENOENT) lb_fail_errno(err, errno, "cannot remove the stale %s", path);
+  free(path);
+}
+
+/* The staged file gets the content's own journal mode, and the owner and mode that the target has or should have. */
+static int finish_staged(const lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
+{
+  lb_partial *staged = c->staged;
+  unsigned char mode_bytes[2] = { c->wal ? 2 : 1, c->wal ? 2 : 1 };
+  struct stat st;
+  if (fstat(staged->fd, &st)) return lb_fail_errno(err, errno, "%s", staged->path);
+  if (st.st_size && lb_file_write(staged->fd, mode_bytes, 2, LB_SQLITE_MODE_OFFSET, staged->path, err)) return err->code;
+  bool existing = t->kind == LB_TARGET_UNREADABLE;
+  int64_t mode = existing ? t->mode : c->mode, uid = existing ? t->uid : c->uid, gid = existing ? t->gid : c->gid;
+  bool other_owner = uid >= 0 && gid >= 0 && ((uid_t)uid != st.st_uid || (gid_t)gid != st.st_gid);
+  if (other_owner && fchown(staged->fd, (uid_t)uid, (gid_t)gid)) {
+    lb_buf_printf(notes, "%sthe owner of the original (uid %lld, gid %lld) could not be set", notes->len ? "\n" : "",
+                  (long long)uid, (long long)gid);
+  }
+  if (mode >= 0 && fchmod(staged->fd, (mode_t)(mode & 0777))) lb_fail_errno(err, errno, "cannot set the mode of %s", staged->path);
+  return err->code;
+}
+
+/* Siblings go first: a stale -wal or -journal beside the new file would be replayed into it. What was to be kept of them
+** has been renamed away by save. */
+static int put_by_rename(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
+{
+  finish_staged(t, c, notes, err);
+  if (!err->code) {
+    remove_sibling(t, "-wal", err);
+    remove_sibling(t, "-journal", err);
+    remove_sibling(t, "-shm", err);
+  }
+  if (!err->code) lb_dir_sync(t->dir, err);
+  if (err->code) return err->code;
+  if (t->kind == LB_TARGET_UNREADABLE) return lb_partial_replace(c->staged, lb_path_base(t->path), err);
+  if (lb_partial_publish(c->staged, lb_path_base(t->path), err) && err->code == LB_EXISTS) {
+    lb_error_clear(err);
+    lb_fail(err, LB_EXISTS, "%s: somebody created it during the restore; nothing was replaced", t->path);
+  }
+  return err->code;
+}
+
+/* ---- by the Backup API: DATABASE and MEMORY ---- */
+
+static int fail_page_size(const lb_target *t, const lb_target_content *c, lb_error *err)
+{
+  return lb_fail(err, LB_UNSUPPORTED, "%s: the target has pages of %lld bytes and the backup of %lld; %s", t->label,
+                 (long long)t->page_size, (long long)c->page_size, t->kind == LB_TARGET_MEMORY
+                 ? "an in-memory database cannot change its page size: restore to a file"
+                 : "changing that in WAL mode needs the database alone: close its other connections and try again");
+}
+
+/* A database in WAL mode cannot change its page size: alone on it, it leaves WAL mode for the time of the restore. */
+static int leave_wal(lb_target *t, const lb_target_content *c, lb_error *err)
+{
+  char mode[16] = "";
+  lb_error why = LB_ERROR_INIT;
+  sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
+  lb_db_text(t->db, "PRAGMA main.journal_mode=DELETE", mode, sizeof mode, t->label, &why);
+  if (why.code || strcmp(mode, "delete") != 0) return fail_page_size(t, c, err);
+  return LB_OK;
+}
+
+/* Waits for the destination's lock in a way that can be interrupted. */
+static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
+{
+  double until = lb_clock_monotonic() + (double)t->timeout_ms / 1000.0;
+  for (;;) {
+    int rc = sqlite3_backup_step(backup, 0);
+    if (rc == SQLITE_OK || rc == SQLITE_DONE) return LB_OK;
+    if (rc != SQLITE_BUSY && rc != SQLITE_LOCKED) return lb_db_fail(NULL, rc, t->label, err);
+    if (lb_task_poll(t->task, err)) return err->code;
+    if (lb_clock_monotonic() >= until) {
+      lb_buf holders = { 0 };
+      if (t->path) lb_holders_of_locks(t->path, &holders);
+      lb_fail(err, LB_BUSY, "%s: database is locked%s; waited %lld ms (option timeout_ms), nothing was changed", t->label,
+              holders.data ? holders.data : "", (long long)t->timeout_ms);
+      lb_buf_free(&holders);
+      return err->code;
+    }
+    sqlite3_sleep(20);
+  }
+}
+
+static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *backup, lb_error *err)
+{
+  int rc, left = sqlite3_backup_remaining(backup);
+  lb_task_phase(t->task, "writing the target", (int64_t)sqlite3_backup_pagecount(backup) * c->page_size);
+  do {
+    rc = sqlite3_backup_step(backup, PAGES_A_STEP);
+    int now = sqlite3_backup_remaining(backup);
+    lb_task_advance(t->task, (int64_t)(left - now) * c->page_size);
+    left = now;
+    if (lb_task_poll(t->task, err)) return err->code;
+  } while (rc == SQLITE_OK);
+  if (rc == SQLITE_READONLY) return fail_page_size(t, c, err);
+  if (rc != SQLITE_DONE) return lb_db_fail(rc == SQLITE_BUSY ? NULL : t->db, rc, t->label, err);
+  return LB_OK;
+}
+
+static bool changed_since_save(lb_target *t, lb_error *err)
+{
+  uint64_t now = 0;
+  if (!t->saved || !t->before.db || !t->own) return false;
+  lb_sqlite_source_stamp(&t->before, &now, err);
+  return !err->code && now != t->saved_stamp;
+}
+
+/* One attempt: everything in one transaction of the target. *again: somebody wrote after the copy was saved. */
+static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *staged, bool *again, lb_error *err)
+{
+  sqlite3_backup *backup = sqlite3_backup_init(t->db, t->schema, staged, "main");
+  if (!backup) return lb_db_fail(t->db, sqlite3_errcode(t->db), t->label, err);
+  if (lock_destination(t, backup, err) == LB_OK) {
+    *again = changed_since_save(t, err);
+    if (!*again && !err->code) copy_pages(t, c, backup, err);
+  }
+  int rc = sqlite3_backup_finish(backup);
+  if (rc && rc != SQLITE_BUSY && rc != SQLITE_LOCKED && !err->code) lb_db_fail(t->db, rc, t->label, err);
+  return err->code;
+}
+
+static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *staged, lb_buf *notes, lb_error *err)
+{
+  for (int attempt = 1; !err->code; attempt++) {
+    bool again = false;
+    if (replace_content(t, c, staged, &again, err) || !again) break;
+    if (attempt == SAVE_ATTEMPTS) {
+      return lb_fail(err, LB_BUSY, "%s: somebody keeps writing to it, so that it cannot be saved and replaced as it is: "
+                     "stop the writers, or pass {\"pre_restore\":false}", t->label);
+    }
+    char *saved = NULL;
+    lb_target_save(t, &saved, err);
+    if (saved) lb_buf_printf(notes, "%sthe target changed meanwhile and was saved again: %s", notes->len ? "\n" : "", saved);
+    free(saved);
+  }
+  return err->code;
+}
+
+static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
+{
+  bool left_wal = false;
+  sqlite3 *staged = lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, t->label, err);
+  if (!staged) return err->code;
+  lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
+  if (t->kind == LB_TARGET_MEMORY && t->page_size != c->page_size) fail_page_size(t, c, err);
+  if (!err->code && t->wal && t->page_size != c->page_size) left_wal = leave_wal(t, c, err) == LB_OK;
+  if (!err->code && t->own) {
+    sqlite3_busy_timeout(t->db, 0);
+    lb_db_exec(t->db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000", t->label, err);
+  }
+  if (!err->code) replace_with_save(t, c, staged, notes, err);
+  lb_db_close(staged);
+  if (left_wal) {
+    char mode[16] = "";
+    lb_error why = LB_ERROR_INIT;
+    sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
+    lb_db_text(t->db, "PRAGMA main.journal_mode=WAL", mode, sizeof mode, t->label, &why);
+    if (strcmp(mode, "wal") != 0) lb_buf_printf(notes, "%sthe target could not be put back into WAL mode", notes->len ? "\n" : "");
+  }
+  return err->code;
+}
+
+int lb_target_put(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
+{
+  if (err->code) return err->code;
+  bool by_rename = t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE;
+  return by_rename ? put_by_rename(t, c, notes, err) : put_by_backup(t, c, notes, err);
+}

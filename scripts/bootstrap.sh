@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# Installs what Lifeboat needs on Debian and its kin, and only what is missing. `bootstrap.sh [build|test|bench]`:
+#   build   to compile and use the extension
+#   test    that, and all that `make check` runs (default)
+#   bench   that of build, and what `make bench` compares with
+# Each need is held against the machine itself (a command, a library that pkg-config knows, a header), not against the
+# package database, so that a hand-made installation counts. Elsewhere than on Debian it only says what is missing.
+# Nothing outside the packages is touched but build/node: a newer Node for the tests, where there is none.
+set -u
+LC_ALL=C
+export LC_ALL
+
+level=${1:-test}
+root=$(readlink -f -- "$0"; printf x)
+root=${root%/*}
+root=${root%/*}
+node_dir=$root/build/node
+PATH=$PATH:/usr/sbin:/sbin
+
+fail() {
+  printf 'bootstrap.sh: %s\n' "$1" >&2
+  exit 1
+}
+
+# ---- what is needed: package|how to tell that it is there ----
+
+build_needs='
+build-essential|have cc && have make && have_header stdio.h
+pkg-config|have pkg-config
+sqlite3|have sqlite3
+libsqlite3-dev|have_library sqlite3
+zlib1g-dev|have_library zlib
+libpq-dev|have_library libpq
+libisal-dev|have_library libisal
+libzstd-dev|have_library libzstd
+libxxhash-dev|have_library libxxhash
+'
+test_needs='
+libcmocka-dev|have_library cmocka
+bats|have bats
+pigz|have pigz
+zstd|have zstd
+busybox-static|have busybox
+python3|[ -x /usr/bin/python3 ]
+php-cli|have php
+php-sqlite3|php -m 2>/dev/null | grep -qi sqlite3
+valgrind|have valgrind
+clang|have clang
+libclang-rt-dev|have_fuzzer
+xxd|have xxd
+procps|have ps
+'
+# Only npm fetches the newer Node; a Node that has node:sqlite makes both unnecessary.
+npm_needs='
+nodejs|have node
+npm|have npm
+'
+bench_needs='
+pigz|have pigz
+restic|have restic
+time|[ -x /usr/bin/time ]
+'
+
+have() { command -v "$1" >/dev/null 2>&1; }
+have_library() { have pkg-config && pkg-config --exists "$1"; }
+have_header() { printf '#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1; }
+have_fuzzer() {
+  local dir
+  dir=$(clang -print-resource-dir 2>/dev/null) && [ -n "$(find "$dir" -name '*clang_rt.fuzzer*' -print -quit 2>/dev/null)" ]
+}
+
+node_runs() {
+  "$1" -e 'new (require("node:sqlite").DatabaseSync)(":memory:", {allowExtension: true}).close()' >/dev/null 2>&1
+}
+node_found() { node_runs "$node_dir/node_modules/.bin/node" || node_runs node; }
+
+case $level in
+  build) needs=$build_needs ;;
+  test)
+    needs=$build_needs$test_needs
+    node_found || needs+=$npm_needs
+    ;;
+  bench) needs=$build_needs$bench_needs ;;
+  *)
+    printf 'Usage: bootstrap.sh [build|test|bench]\n' >&2
+    exit 2
+    ;;
+esac
+
+missing_packages() {
+  local package check
+  while IFS='|' read -r package check; do
+    [ -z "$package" ] || eval "$check" || printf '%s ' "$package"
+  done <<<"$needs"
+}
+
+install_packages() {
+  local run=
+  if ! have apt-get; then
+    fail "missing, by their Debian names: $*
+Install what they are called here, then run this again."
+  fi
+  if [ "$(id -u)" -ne 0 ]; then
+    have sudo || fail "missing: $*
+As root: apt-get install --no-install-recommends $*"
+    run=sudo
+  fi
+  printf 'Installing: %s\n' "$*"
+  $run apt-get update -qq || fail 'apt-get update failed'
+  $run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" ||
+    fail 'apt-get install failed'
+}
+
+# The npm package `node` fetches its binary in an install script, which newer npm does not run unasked; the package of
+# the platform is that same binary, ready.
+install_node() {
+  local platform
+  case $(uname -m) in
+    x86_64) platform=x64 ;;
+    aarch64) platform=arm64 ;;
+    *) fail "no Node with node:sqlite for $(uname -m) on npm: put Node 24 or newer on PATH" ;;
+  esac
+  printf 'Installing: Node 24 into build/node\n'
+  mkdir -p "$node_dir" || fail "cannot create $node_dir"
+  npm install --no-package-lock --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+    --prefix "$node_dir" "node-linux-$platform@24" || fail 'npm install failed'
+}
+
+missing=$(missing_packages)
+changed=no
+if [ -n "$missing" ]; then
+  # The names are this file's own words.
+  # shellcheck disable=SC2086
+  install_packages $missing
+  changed=yes
+  hash -r
+  missing=$(missing_packages)
+  [ -z "$missing" ] || fail "still missing after the installation: $missing"
+fi
+if [ "$level" = test ] && ! node_found; then
+  install_node
+  changed=yes
+  node_found || fail 'the Node that was installed has no node:sqlite'
+fi
+
+if [ $changed = no ]; then
+  printf 'bootstrap.sh %s: everything is there\n' "$level"
+else
+  printf 'bootstrap.sh %s: done\n' "$level"
+fi

@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# Restores a backup into the database that the environment or .env names, after asking. Thin: the SQL below does the
+# work, through the Lifeboat extension, which verifies the backup and saves what is there before it changes anything.
+# See lib.sh for how values reach it.
+set -u
+
+program=${0##*/}
+here=$(readlink -f -- "$0"; printf x)
+here=${here%/*}
+. "$here/lib.sh"
+
+usage() {
+  cat <<EOT
+Usage: $program FILE [--target DATABASE] [--yes] [--no-pre-restore]
+
+Restores a backup over the application's database. What is there is saved first; the result is checked afterwards.
+
+  FILE                a path, the name of a file in BACKUP_DIR, or latest (also admin_sqlite_latest.db.gz)
+  --target DATABASE   restore there instead: a path, or postgresql://user@host/database
+  --yes               do not ask
+  --no-pre-restore    do not save what is there
+  --help              this text
+
+From the environment, else from .env in the working directory, else from .env beside the folder of this script:
+  ADMIN_DB_TYPE       sqlite (default) or postgres
+  ADMIN_DB_PATH       the SQLite database
+  ADMIN_DATABASE_URL  the Postgres database: postgresql://user@host/database
+  BACKUP_DIR          where backups lie (default: /data/backups)
+LIFEBOAT_SO names the extension where it is not beside this script.
+
+Exit status: 0 only if the database was restored and passes its check; 1 for anything else, "no" included; 2 for a wrong
+option.
+EOT
+}
+
+backup=
+option_target=
+yes=no
+pre_restore=yes
+options_over=no
+while [ $# -gt 0 ]; do
+  if [ $options_over = no ]; then
+    case $1 in
+      --target)
+        [ $# -gt 1 ] && [ -n "$2" ] || usage_error "$1 needs a value"
+        option_target=$2
+        shift 2
+        continue
+        ;;
+      --target=?*) option_target=${1#*=}; shift; continue ;;
+      --yes | -y) yes=yes; shift; continue ;;
+      --no-pre-restore) pre_restore=no; shift; continue ;;
+      --help | -h) usage; exit 0 ;;
+      --) options_over=yes; shift; continue ;;
+      -*) usage_error "unknown option: $(shown "$1")" ;;
+    esac
+  fi
+  [ -z "$backup" ] || usage_error "more than one FILE: $(shown "$1")"
+  [ -n "$1" ] || usage_error 'FILE is empty'
+  backup=$1
+  shift
+done
+[ -n "$backup" ] || usage_error 'FILE is missing: say which backup to restore, or latest'
+
+# The target decides the type; without --target it is the configured database.
+choose_target() {
+  case $option_target in
+    '') check_settings; return ;;
+    postgres://* | postgresql://*)
+      ADMIN_DB_TYPE=postgres
+      ADMIN_DATABASE_URL=$option_target
+      export ADMIN_DATABASE_URL
+      RESTORE_TARGET=$option_target
+      ;;
+    *)
+      ADMIN_DB_TYPE=sqlite
+      absolute RESTORE_TARGET "$option_target"
+      ADMIN_DB_PATH=$RESTORE_TARGET
+      export ADMIN_DB_PATH
+      ;;
+  esac
+  export RESTORE_TARGET
+  check_settings
+}
+
+# Sets RESTORE_BACKUP to the newest good backup of the scripts' name: what is shown is then what is restored, even if
+# another backup ends while somebody thinks about the answer. File names of the scheme are safe to carry in a variable.
+choose_latest() {
+  [ -d "$BACKUP_DIR" ] || fail "the folder of backups is missing: $(shown "$BACKUP_DIR")" 'check BACKUP_DIR'
+  local candidates line
+  candidates=$(run_sql <<'SQL'
+SELECT type || '/' || file FROM (
+  SELECT type, created_at, substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS file
+    FROM backups WHERE kind = 'full' AND coalesce(verify_result, 'ok') = 'ok')
+ WHERE file GLOB 'admin_' || type || replace('_dddddddd_dddddd*', 'd', '[0-9]')
+ ORDER BY created_at DESC, length(file) DESC, file DESC;
+SQL
+  ) || fail 'cannot read the folder of backups'
+  RESTORE_BACKUP=
+  while [ -z "$RESTORE_BACKUP" ] && IFS= read -r line; do
+    case $line in "$ADMIN_DB_TYPE/"*) RESTORE_BACKUP=${line#*/} ;; esac
+  done <<<"$candidates"
+  [ -n "$RESTORE_BACKUP" ] ||
+    fail "no good backup of admin ($ADMIN_DB_TYPE) in $(shown "$BACKUP_DIR")" 'name a FILE, or check BACKUP_DIR'
+}
+
+not_found() {
+  printf '%s: backup not found: %s\n' "$program" "$(shown "$1")" >&2
+  printf 'Newest backups in %s:\n' "$(shown "$BACKUP_DIR")" >&2
+  list_backups >&2
+  exit 1
+}
+
+# Sets RESTORE_BACKUP for the extension and `file` for what is shown here.
+choose_backup() {
+  local name=${backup##*/}
+  case $backup in
+    */*)
+      # The old guide wrote the folder too: /data/backups/admin_sqlite_latest.db.gz
+      if [ ! -e "$backup" ]; then
+        case $name in
+          admin_*_latest.*) absolute BACKUP_DIR "${backup%/*}"; choose_latest ;;
+          *) not_found "$backup" ;;
+        esac
+      else
+        absolute RESTORE_BACKUP "$backup"
+      fi
+      ;;
+    latest | admin_*_latest.*) choose_latest ;;
+    *)
+      if [ -e "$BACKUP_DIR/$backup" ]; then RESTORE_BACKUP=$backup
+      elif [ -e "$PWD/$backup" ]; then RESTORE_BACKUP=$PWD/$backup
+      else not_found "$backup"
+      fi
+      ;;
+  esac
+  case $RESTORE_BACKUP in */*) file=$RESTORE_BACKUP ;; *) file=$BACKUP_DIR/$RESTORE_BACKUP ;; esac
+  [ -f "$file" ] || fail "not a file: $(shown "$file")"
+  [ -r "$file" ] || fail "cannot read the backup: $(shown "$file"): permission denied"
+  export RESTORE_BACKUP
+}
+
+# When a backup was made, by its name; files of other names only have their own time.
+made_at() {
+  if [[ ${1##*/} =~ _([0-9]{4})([0-9]{2})([0-9]{2})_([0-9]{2})([0-9]{2})([0-9]{2})(_[0-9]+)?\.[a-z.]+$ ]]; then
+    printf '%s-%s-%s %s:%s:%s UTC' "${BASH_REMATCH[@]:1:6}"
+  else
+    TZ=UTC0 date -r "$1" '+%Y-%m-%d %H:%M:%S UTC (time of the file)'
+  fi
+}
+
+human_size() {
+  local bytes
+  bytes=$(wc -c <"$1") || bytes=0
+  awk -v n="$bytes" 'BEGIN {
+    split("bytes KiB MiB GiB TiB", unit, " ")
+    for (i = 1; n >= 1024 && i < 5; i++) n /= 1024
+    printf(i == 1 ? "%d %s" : "%.1f %s", n, unit[i])
+  }'
+}
+
+show_plan() {
+  local saved='no: --no-pre-restore' origin
+  say 'About to restore'
+  row backup "$(shown "${file##*/}")"
+  row folder "$(shown "${file%/*}")"
+  row made "$(made_at "$file")"
+  row size "$(human_size "$file")"
+  if [ "$ADMIN_DB_TYPE" = postgres ]; then
+    # Not the address: it may hold a password.
+    if [ -n "$option_target" ]; then origin=--target; else origin=ADMIN_DATABASE_URL; fi
+    row target "the Postgres database of $origin"
+    [ $pre_restore = no ] || saved="$(shown "$BACKUP_DIR")/admin_postgres_before_restore_YYYYMMDD_HHMMSS.sql.gz"
+  elif [ -e "$ADMIN_DB_PATH" ]; then
+    row target "$(shown "$ADMIN_DB_PATH"), whose content will be replaced"
+    [ $pre_restore = no ] || saved="$(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS"
+  else
+    row target "$(shown "$ADMIN_DB_PATH"), which does not exist yet"
+    saved='nothing: there is nothing yet'
+  fi
+  row 'saved as' "$saved"
+}
+
+confirm() {
+  local answer=
+  [ $yes = no ] || return 0
+  printf 'Are you sure you want to continue? (yes/no) '
+  read -r answer || true
+  [ -t 0 ] || printf '\n'
+  case ${answer%$'\r'} in
+    [Yy][Ee][Ss]) ;;
+    *) printf 'Restore cancelled.\n'; exit 1 ;;
+  esac
+}
+
+read_settings
+choose_target
+find_extension
+choose_backup
+show_plan
+confirm
+
+RESTORE_OPTIONS='{"overwrite":true}'
+[ $pre_restore = yes ] || RESTORE_OPTIONS='{"overwrite":true,"pre_restore":false}'
+export RESTORE_OPTIONS
+progress=no
+[ ! -t 2 ] || progress=yes
+
+# The first line is for this script: whether the restored database passes its check.
+result=$(run_sql <<'SQL'
+CREATE TEMP TABLE restored AS SELECT backup_restore() AS report;
+CREATE TEMP TABLE line AS
+  SELECT json_extract(report, '$.check') AS outcome, json_extract(report, '$.pre_restore') AS saved,
+         json_extract(report, '$.seconds') AS seconds, json_extract(report, '$.notes') AS notes
+    FROM restored;
+SELECT CASE outcome WHEN 'ok' THEN 'ok' ELSE 'damaged' END FROM line;
+SELECT '  saved as   ' || coalesce(replace(replace(saved, char(10), '?'), char(27), '?'), 'nothing') FROM line;
+SELECT '  seconds    ' || printf('%.2f', seconds) FROM line;
+SELECT '  check      ' || coalesce(outcome, 'not made') FROM line;
+SELECT '  notes      ' || notes FROM line WHERE nullif(nullif(notes, ''), '[]') IS NOT NULL;
+SQL
+) || fail 'restore failed' 'the message above says why; what was there before is still whole'
+
+case $result in
+  ok$'\n'*)
+    say 'Restore finished'
+    say "${result#*$'\n'}"
+    ;;
+  *)
+    say 'Restored, but the database fails its check'
+    say "${result#*$'\n'}"
+    exit 1
+    ;;
+esac
+exit 0

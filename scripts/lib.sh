@@ -1,0 +1,195 @@
+# What db_backup.sh and db_restore.sh share: messages, .env, where the extension lies, running SQL.
+#
+# How values travel: settings are exported and the extension reads them from the environment itself. The SQL that is
+# fed to the shell is fixed text, and so is the one path in it: `.load` names a symbolic link in a private folder that
+# mktemp made. No value of the user's is ever parsed by bash, by SQLite or by its shell: a quote, a newline or $(…) in
+# a path is just a character.
+#
+# The caller sets `program` (for messages) and `here` (its own folder, links resolved) before it sources this.
+
+LC_ALL=C
+export LC_ALL
+
+# The keys of .env that count. Everything else in that file belongs to the application.
+env_keys='BACKUP_DIR RETENTION_DAYS ADMIN_DB_TYPE ADMIN_DB_PATH ADMIN_DATABASE_URL'
+
+private=
+
+say() { [ "${quiet:-no}" = yes ] || printf '%s\n' "$*"; }
+row() { say "$(printf '  %-10s %s' "$1" "$2")"; }
+
+# fail MESSAGE [HINT]: one line of what went wrong, one of what to do.
+fail() {
+  printf '%s: %s\n' "$program" "$1" >&2
+  [ $# -lt 2 ] || printf '  hint: %s\n' "$2" >&2
+  exit 1
+}
+
+usage_error() {
+  printf '%s: %s\n  hint: %s --help\n' "$program" "$1" "$program" >&2
+  exit 2
+}
+
+# A path as it may be shown: control characters could rewrite the terminal.
+shown() { printf '%s' "${1//[[:cntrl:]]/?}"; }
+
+# Sets the variable named $1 to the absolute form of the path $2, seen from $3 (default: the working directory).
+# SQLite's `file:` URIs stay as they are. Absolute, because a file may be called `main` or `-x`.
+absolute() {
+  case $2 in
+    /* | file:*) printf -v "$1" '%s' "$2" ;;
+    *) printf -v "$1" '%s/%s' "${3:-$PWD}" "$2" ;;
+  esac
+}
+
+# ---- .env ----
+
+# Sets `value` from what stands after KEY= in line $2 of file $1. One line; nothing is expanded, nothing executed.
+env_value() {
+  local where="$1: line $2" text=$3 quote rest
+  text=${text#"${text%%[![:space:]]*}"}
+  value=
+  case $text in
+    "'"* | '"'*)
+      quote=${text:0:1}
+      text=${text:1}
+      while :; do
+        case $text in
+          '') fail "$where: no closing $quote" ;;
+          "$quote"*) rest=${text:1}; break ;;
+          # Within double quotes a shell takes the backslash away from these four only.
+          '\'[\"\\\$\`]*) [ "$quote" = '"' ] && text=${text:1} ;;
+        esac
+        value+=${text:0:1}
+        text=${text:1}
+      done
+      rest=${rest#"${rest%%[![:space:]]*}"}
+      case $rest in '' | '#'*) ;; *) fail "$where: text after the closing $quote" ;; esac
+      ;;
+    '#'*) ;;
+    *)
+      value=${text%%[[:space:]]#*}
+      value=${value%"${value##*[![:space:]]}"}
+      ;;
+  esac
+}
+
+# Exports the known keys of a .env file. What is in the environment already, and not empty, wins.
+read_env_file() {
+  local file=$1 dir=${1%/*} line key number=0 value from_environment=' '
+  [ -r "$file" ] || fail "cannot read $(shown "$file"): permission denied"
+  for key in $env_keys; do
+    [ -z "${!key:-}" ] || from_environment+="$key "
+  done
+  while IFS= read -r line || [ -n "$line" ]; do
+    number=$((number + 1))
+    [ $number -gt 1 ] || line=${line#$'\xef\xbb\xbf'}
+    line=${line%$'\r'}
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Z_]+)[[:space:]]*=(.*)$ ]] || continue
+    key=${BASH_REMATCH[2]}
+    case " $env_keys " in *" $key "*) ;; *) continue ;; esac
+    case $from_environment in *" $key "*) continue ;; esac
+    env_value "$(shown "$file")" "$number" "${BASH_REMATCH[3]}"
+    # Cron starts in another folder: a relative path in a file means the file's folder.
+    case $key in
+      BACKUP_DIR | ADMIN_DB_PATH) [ -z "$value" ] || absolute value "$value" "$dir" ;;
+    esac
+    export "$key=$value"
+  done <"$file"
+}
+
+# .env of the working directory, else the one beside the scripts' folder; then the defaults.
+read_settings() {
+  local root=${here%/*}
+  if [ -f "$PWD/.env" ]; then
+    read_env_file "$PWD/.env"
+  elif [ -f "$root/.env" ]; then
+    read_env_file "$root/.env"
+  fi
+  export BACKUP_NAME=admin
+  export BACKUP_DIR="${BACKUP_DIR:-/data/backups}"
+  export RETENTION_DAYS="${RETENTION_DAYS:-7}"
+  export ADMIN_DB_TYPE="${ADMIN_DB_TYPE:-sqlite}"
+  # A leftover in the environment must not choose what is restored, or over what.
+  unset RESTORE_BACKUP RESTORE_TARGET RESTORE_OPTIONS
+}
+
+# Holds the settings against what they may be. Not the database's existence: a restore may have to make it.
+check_settings() {
+  case $ADMIN_DB_TYPE in
+    sqlite)
+      [ -n "${ADMIN_DB_PATH:-}" ] || fail 'ADMIN_DB_PATH is not set' \
+        'export ADMIN_DB_PATH=/path/to/admin.db, or write that line into .env'
+      absolute ADMIN_DB_PATH "$ADMIN_DB_PATH"
+      export ADMIN_DB_PATH
+      ;;
+    postgres)
+      [ -n "${ADMIN_DATABASE_URL:-}" ] || fail 'ADMIN_DATABASE_URL is not set' \
+        'export ADMIN_DATABASE_URL=postgresql://user@host/database, or write that line into .env'
+      ;;
+    *) fail "ADMIN_DB_TYPE is $(shown "$ADMIN_DB_TYPE"): it must be sqlite or postgres" ;;
+  esac
+  if [[ $RETENTION_DAYS =~ ^[0-9]{1,5}$ ]] && [ "$RETENTION_DAYS" -le 36500 ]; then
+    RETENTION_DAYS=$((10#$RETENTION_DAYS))
+  else
+    fail "$retention_origin is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
+  fi
+  absolute BACKUP_DIR "$BACKUP_DIR"
+}
+retention_origin=RETENTION_DAYS
+
+# ---- SQL ----
+
+# Finds the extension and links it under a name that needs no quoting.
+find_extension() {
+  local so
+  command -v sqlite3 >/dev/null || fail 'the sqlite3 command is missing' \
+    'apt-get install sqlite3, or scripts/bootstrap.sh build'
+  if [ -n "${LIFEBOAT_SO:-}" ]; then
+    absolute so "$LIFEBOAT_SO"
+    [ -f "$so" ] || fail "LIFEBOAT_SO names no file: $(shown "$so")" 'run make in the folder of Lifeboat'
+  else
+    for so in "$here/../build/lifeboat.so" "$here/lifeboat.so" /usr/local/lib/lifeboat/lifeboat.so \
+      "$here/../lib/lifeboat/lifeboat.so" ''; do
+      [ ! -f "$so" ] || break
+    done
+    [ -n "$so" ] || fail 'the extension is not built: found no build/lifeboat.so' \
+      'run make in the folder of Lifeboat, or let LIFEBOAT_SO name the file'
+  fi
+  trap '[ -z "$private" ] || rm -rf "$private"' EXIT
+  private=$(mktemp -d /tmp/lifeboat.XXXXXXXXXX) || fail 'cannot make a folder in /tmp'
+  ln -s "$so" "$private/lifeboat.so" || fail 'cannot make a link in /tmp'
+}
+
+# Runs the fixed SQL of standard input with the extension loaded; status 0 only if every statement went well.
+# Errors lose the shell's "Runtime error near line 3: "; a progress bar needs standard error as it is.
+run_sql() {
+  local status
+  {
+    printf '.load %s/lifeboat\n' "$private"
+    [ "${progress:-no}" = no ] ||
+      printf '%s\n' '.output /dev/null' "SELECT backup_set('progress', 'on');" '.output'
+    cat
+  } >"$private/sql"
+  if [ "${progress:-no}" = yes ]; then
+    sqlite3 -init /dev/null -batch -bail :memory: <"$private/sql"
+    return
+  fi
+  sqlite3 -init /dev/null -batch -bail :memory: <"$private/sql" 2>"$private/errors"
+  status=$?
+  sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \
+    -e "1s/^/$program: /" "$private/errors" >&2
+  return $status
+}
+
+# The newest backups of the folder, for somebody who is choosing one.
+list_backups() {
+  [ -d "$BACKUP_DIR" ] || return 0
+  run_sql <<'SQL'
+.mode list
+.separator "  "
+SELECT '  ' || substr(path, length(rtrim(path, replace(path, '/', ''))) + 1), created_at,
+       printf('%.1f MiB', bytes / 1048576.0)
+  FROM backups ORDER BY created_at DESC LIMIT 10;
+SQL
+}
