@@ -42,11 +42,21 @@ OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
 UNIT_OBJECTS := $(patsubst ext/%.c,$(BUILD)/unit/%.o,$(filter-out ext/lifeboat.c,$(SOURCES)))
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 
-.PHONY: all help demo check check-suite bench asan tsan fuzz lint install uninstall clean unit
+.PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit
 .SECONDARY:
 
 all: $(BUILD)/lifeboat.so
 
+## make             builds build/lifeboat.so
+## make demo        installs what is needed, builds, and shows a backup and a restore
+## make check       installs what is needed, builds, runs all tests; the last line counts them
+## make suite       runs the tests on the build that is there, without installing anything
+## make asan, tsan  the tests under AddressSanitizer, ThreadSanitizer
+## make fuzz        fuzzes the reader of backup files for FUZZ_SECONDS (60)
+## make bench       measures against other tools (SIZE_MB=1000, ROUNDS=3)
+## make lint        holds includes against the layers, and style
+## make install     to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away
+## make clean       removes build/
 help:
 	@sed -n 's/^## //p' Makefile
 
@@ -75,6 +85,53 @@ $(BUILD)/tests/%: tests/%.c $(UNIT_OBJECTS) Makefile
 	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -Itests -MMD -MP -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) $(LIBS) -lsqlite3 -lcmocka
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- what people run ----
+
+demo:
+	scripts/bootstrap.sh build
+	@$(MAKE) -s all
+	scripts/demo.sh
+
+check:
+	scripts/bootstrap.sh test
+	@tests/check.sh
+
+suite: all unit
+	@tests/run.sh
+
+asan:
+	@$(MAKE) -s SANITIZE=address BUILD=build/asan all unit
+	@tests/sanitized.sh address build/asan
+
+tsan:
+	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
+	@tests/sanitized.sh thread build/tsan
+
+lint:
+	@scripts/lint.py
+
+# ---- installing ----
+
+LIBDIR = $(DESTDIR)$(PREFIX)/lib/lifeboat
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+DATADIR = $(DESTDIR)$(PREFIX)/share/lifeboat
+DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/lifeboat
+
+install: all
+	install -d $(LIBDIR) $(BINDIR) $(DATADIR)/sql $(DOCDIR)
+	install -m 755 $(BUILD)/lifeboat.so $(LIBDIR)/lifeboat.so
+	install -m 755 scripts/db_backup.sh scripts/db_restore.sh $(LIBDIR)/
+	install -m 644 scripts/lib.sh $(LIBDIR)/
+	ln -sf ../lib/lifeboat/db_backup.sh $(BINDIR)/db_backup.sh
+	ln -sf ../lib/lifeboat/db_restore.sh $(BINDIR)/db_restore.sh
+	install -m 644 sql/*.sql $(DATADIR)/sql/
+	install -m 644 scripts/lifeboat.cron scripts/lifeboat-backup.service scripts/lifeboat-backup.timer $(DATADIR)/
+	install -m 644 README.md docs/*.md $(DOCDIR)/
+
+uninstall:
+	rm -f $(BINDIR)/db_backup.sh $(BINDIR)/db_restore.sh
+	rm -rf $(LIBDIR) $(DATADIR) $(DOCDIR)
 
 clean:
 	rm -rf build

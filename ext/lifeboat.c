@@ -6,8 +6,8 @@
 **     SELECT name, created_at, bytes FROM backups('/data/backups');
 **
 ** The library stays loaded once loaded (SQLITE_OK_LOAD_PERMANENTLY): connections of other threads may be inside it when
-** the one that loaded it closes. Functions are SQLITE_DIRECTONLY and tables SQLITE_VTAB_DIRECTONLY, so that a trigger or
-** view hidden in a database cannot reach them.
+** the one that loaded it closes. Functions are SQLITE_DIRECTONLY and tables SQLITE_VTAB_DIRECTONLY, so that a
+** trigger or view hidden in a database cannot reach them.
 */
 #include <sqlite3ext.h>
 #include <stdatomic.h>

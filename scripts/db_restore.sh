@@ -128,7 +128,7 @@ choose_backup() {
       ;;
     latest | admin_*_latest.*) choose_latest ;;
     *)
-      if [ -e "$BACKUP_DIR/$backup" ]; then RESTORE_BACKUP=$backup
+      if [ -e "$BACKUP_DIR/$backup" ]; then RESTORE_BACKUP=$BACKUP_DIR/$backup
       elif [ -e "$PWD/$backup" ]; then RESTORE_BACKUP=$PWD/$backup
       else not_found "$backup"
       fi
@@ -206,30 +206,16 @@ export RESTORE_OPTIONS
 progress=no
 [ ! -t 2 ] || progress=yes
 
-# The first line is for this script: whether the restored database passes its check.
-result=$(run_sql <<'SQL'
+# A backup that does not pass its check is refused before the target is touched: no error means that it passed.
+run_sql <<'SQL' || fail 'restore failed' 'the message above says why; what was there before is still whole'
 CREATE TEMP TABLE restored AS SELECT backup_restore() AS report;
 CREATE TEMP TABLE line AS
   SELECT json_extract(report, '$.check') AS outcome, json_extract(report, '$.pre_restore') AS saved,
          json_extract(report, '$.seconds') AS seconds, json_extract(report, '$.notes') AS notes
     FROM restored;
-SELECT CASE outcome WHEN 'ok' THEN 'ok' ELSE 'damaged' END FROM line;
+SELECT 'Restore finished';
 SELECT '  saved as   ' || coalesce(replace(replace(saved, char(10), '?'), char(27), '?'), 'nothing') FROM line;
 SELECT '  seconds    ' || printf('%.2f', seconds) FROM line;
-SELECT '  check      ' || coalesce(outcome, 'not made') FROM line;
-SELECT '  notes      ' || notes FROM line WHERE nullif(nullif(notes, ''), '[]') IS NOT NULL;
+SELECT '  check      ' || outcome FROM line;
+SELECT '  notes      ' || notes FROM line WHERE notes IS NOT NULL;
 SQL
-) || fail 'restore failed' 'the message above says why; what was there before is still whole'
-
-case $result in
-  ok$'\n'*)
-    say 'Restore finished'
-    say "${result#*$'\n'}"
-    ;;
-  *)
-    say 'Restored, but the database fails its check'
-    say "${result#*$'\n'}"
-    exit 1
-    ;;
-esac
-exit 0

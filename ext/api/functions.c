@@ -19,7 +19,8 @@ SQLITE_EXTENSION_INIT3
 
 enum { ARGUMENTS_MAX = 3 };
 
-/* One call: copies of its text arguments (SQL that runs meanwhile may move a sqlite3_value's memory), and its outcome. */
+/* One call: copies of its text arguments (SQL that runs meanwhile may move a sqlite3_value's memory), and its
+** outcome. */
 typedef struct invocation {
   sqlite3_context *ctx;
   lb_session *session;

@@ -1,4 +1,5 @@
-/* Read-only, eponymous virtual tables: each is a declaration, at most one hidden argument, and a function that fills rows.
+/* Read-only, eponymous virtual tables: each is a declaration, at most one hidden argument, and a function that
+** fills rows.
 **
 **     SELECT * FROM backups;                 -- the argument is NULL
 **     SELECT * FROM backups('/other/dir');   -- the argument is '/other/dir'

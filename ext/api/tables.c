@@ -163,12 +163,16 @@ static int fill_history(lb_session *session, const char *argument, lb_rows *rows
 const lb_table lb_tables[] = {
   { "backups", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
   { "backup_list", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
-  { "backup_plan", "path TEXT, name TEXT, created_at TEXT, action TEXT, reason TEXT, file TEXT, bytes INTEGER", 7, "options",
-    fill_plan },
+  { "backup_plan", "path TEXT, name TEXT, created_at TEXT, action TEXT, reason TEXT, file TEXT, bytes INTEGER", 7,
+    "options", fill_plan },
   { "backup_config", "key TEXT, value TEXT, origin TEXT, description TEXT", 4, NULL, fill_config },
-  { "backup_activity", "id INTEGER, operation TEXT, subject TEXT, phase TEXT, done INTEGER, total INTEGER, rate REAL, "
-    "eta REAL, elapsed REAL", 9, NULL, fill_activity },
-  { "backup_history", "id INTEGER, operation TEXT, backup TEXT, source TEXT, target TEXT, started_at TEXT, seconds REAL, "
-    "snapshot_seconds REAL, bytes INTEGER, raw_bytes INTEGER, error TEXT, notes TEXT", 12, "dir", fill_history },
+  { "backup_activity",
+    "id INTEGER, operation TEXT, subject TEXT, phase TEXT, done INTEGER, total INTEGER, rate REAL, "
+    "eta REAL, elapsed REAL",
+    9, NULL, fill_activity },
+  { "backup_history",
+    "id INTEGER, operation TEXT, backup TEXT, source TEXT, target TEXT, started_at TEXT, seconds REAL, "
+    "snapshot_seconds REAL, bytes INTEGER, raw_bytes INTEGER, error TEXT, notes TEXT",
+    12, "dir", fill_history },
   { NULL, NULL, 0, NULL, NULL },
 };

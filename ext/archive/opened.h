@@ -23,8 +23,8 @@ int lb_reader_block(const lb_reader *reader, void *decompressor, uint64_t number
                     unsigned char *raw, lb_error *damage, lb_error *err);
 
 /* Reads a STREAM or PLAIN from its beginning, giving pieces to take (which may be NULL) until `limit` bytes of content
-** or the end. task may be NULL. *raw_bytes counts what was taken. Damage and other failures are told apart as above; both
-** end it. */
+** or the end. task may be NULL. *raw_bytes counts what was taken. Damage and other failures are told apart as above;
+** both end it. */
 int lb_reader_sequential(const lb_reader *reader, uint64_t limit, lb_reader_take take, void *ctx, lb_task *task,
                          uint64_t *raw_bytes, lb_error *damage, lb_error *err);
 

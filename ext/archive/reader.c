@@ -1,8 +1,8 @@
 /* See reader.h. Opening goes from the back: footer, index, table of blocks, each checked before the next is believed.
 **
 ** A footer is looked for in every codec, whatever the first bytes say: a file of ours whose beginning is damaged is
-** still one of ours. Without a footer the first bytes decide: with our mark it is a damaged file of ours, without it another
-** tool's.
+** still one of ours. Without a footer the first bytes decide: with our mark it is a damaged file of ours, without it
+** another tool's.
 */
 #include "archive/reader.h"
 

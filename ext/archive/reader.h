@@ -37,8 +37,8 @@ typedef int (*lb_reader_take)(void *ctx, uint64_t offset, const void *data, size
 /* What a pass over the whole content found. */
 typedef struct lb_reader_report {
   uint64_t raw_bytes;     /* content bytes that were read */
-  lb_buf *damage;         /* in: NULL: the first damage is an error. Else one line each, ended by a newline, is appended,
-                          ** and the pass goes on */
+  lb_buf *damage;         /* in: NULL: the first damage is an error. Else one line each, ended by a newline, is
+                          ** appended, and the pass goes on */
   int damaged;            /* lines in damage; the pass ends at 100 */
 } lb_reader_report;
 

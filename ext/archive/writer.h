@@ -2,8 +2,8 @@
 **
 ** lb_writer_sink() takes the content. The caller's thread writes: whenever it claims a block it first writes what the
 ** workers have done. Memory: about 2 × slots × block_bytes (slots = 2 × threads + 2). After the content, end_data
-** gives the figures that a manifest needs, and finish writes the rest. The writer neither creates, syncs nor renames the file:
-** that is lb_partial's.
+** gives the figures that a manifest needs, and finish writes the rest. The writer neither creates, syncs nor renames
+** the file: that is lb_partial's.
 */
 #ifndef LB_ARCHIVE_WRITER_H
 #define LB_ARCHIVE_WRITER_H

@@ -34,7 +34,8 @@ static const setting settings[LB_CONFIG_COUNT] = {
   [LB_CONFIG_TIMEOUT_MS] = { "timeout_ms", NULL, "5000", NULL, true, 0, 86400000,
                              "how long to wait for a lock, in milliseconds" },
   [LB_CONFIG_PROGRESS] = { "progress", NULL, "off", "on|off", false, 0, 0, "draw a progress bar on standard error" },
-  [LB_CONFIG_BACKUP] = { "backup", "RESTORE_BACKUP", NULL, NULL, false, 0, 0, "what backup_restore() restores without arguments" },
+  [LB_CONFIG_BACKUP] = { "backup", "RESTORE_BACKUP", NULL, NULL, false, 0, 0,
+                         "what backup_restore() restores without arguments" },
   [LB_CONFIG_TARGET] = { "target", "RESTORE_TARGET", NULL, NULL, false, 0, 0,
                          "where backup_restore() restores to without arguments; without one: db_path" },
   [LB_CONFIG_RESTORE_OPTIONS] = { "restore_options", "RESTORE_OPTIONS", NULL, NULL, false, 0, 0,
@@ -152,7 +153,8 @@ char *lb_config_scrub_url(const char *url, lb_error *err)
   lb_buf_append(&out, url, colon ? (size_t)(colon - url) : (size_t)(authority - url));
   const char *rest = colon ? at : authority;
   while (*rest) {
-    if ((*rest == '?' || *rest == '&') && (strncasecmp(rest + 1, "password=", 9) == 0 || strncasecmp(rest + 1, "sslpassword=", 12) == 0)) {
+    if ((*rest == '?' || *rest == '&') &&
+        (strncasecmp(rest + 1, "password=", 9) == 0 || strncasecmp(rest + 1, "sslpassword=", 12) == 0)) {
       const char *end = rest + 1 + strcspn(rest + 1, "&");
       if (*rest == '?' && *end == '&') lb_buf_text(&out, "?"), end++;
       rest = end;

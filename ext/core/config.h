@@ -1,5 +1,5 @@
-/* Settings in layers: default, then the environment, then backup_set() on this connection. Options of a call come on top
-** of these, in ext/job. An empty environment variable counts as not set.
+/* Settings in layers: default, then the environment, then backup_set() on this connection. Options of a call come
+** on top of these, in ext/job. An empty environment variable counts as not set.
 */
 #ifndef LB_CORE_CONFIG_H
 #define LB_CORE_CONFIG_H

@@ -8,7 +8,8 @@
 
 #include "core/buffer.h"
 
-/* Appends " (locked by pid 4242 (php-fpm), …)" for the locks on path, path-wal and path-shm; nothing where none is known. */
+/* Appends " (locked by pid 4242 (php-fpm), …)" for the locks on path, path-wal and path-shm; nothing where none is
+** known. */
 void lb_holders_of_locks(const char *path, lb_buf *out);
 
 /* Appends "pid 4242 (php-fpm), this process" for whoever has path open, this process only beyond `own` descriptors.

@@ -88,8 +88,9 @@ static int look_at_others(creating *c, double *ratio, lb_error *err)
     if (!b->indexed || b->problem) continue;
     const char *theirs = b->manifest.source, *ours = c->source.path;
     if ((theirs && ours && strcmp(theirs, ours) != 0) || (!theirs != !ours)) {
-      lb_fail(err, LB_MISUSE, "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart",
-              c->name, c->dir, theirs ? theirs : "an in-memory database", c->source.label);
+      lb_fail(err, LB_MISUSE,
+              "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart", c->name,
+              c->dir, theirs ? theirs : "an in-memory database", c->source.label);
     } else if (b->manifest.raw_bytes > 0) {
       *ratio = 1.1 * (double)b->bytes / (double)b->manifest.raw_bytes;
     }
@@ -155,15 +156,28 @@ static char *format_manifest(creating *c, int64_t created, lb_error *err)
   struct stat st = { 0 };
   bool stated = c->source.path && stat(c->source.path, &st) == 0;
   char hash[40] = "";
-  if (lb_hash_available()) snprintf(hash, sizeof hash, "xxh3-64-blocks:%016llx", (unsigned long long)c->figures.content_hash);
+  if (lb_hash_available())
+    snprintf(hash, sizeof hash, "xxh3-64-blocks:%016llx", (unsigned long long)c->figures.content_hash);
   lb_manifest m = {
-    .source = c->source.path, .tool = "lifeboat " LB_VERSION, .note = c->o.note, .codec = (char *)c->codec->name,
-    .content_hash = hash[0] ? hash : NULL, .journal_mode = c->source.journal_mode, .name = c->name,
-    .type = LB_TYPE_SQLITE, .kind = LB_KIND_FULL, .created = created,
+    .source = c->source.path,
+    .tool = "lifeboat " LB_VERSION,
+    .note = c->o.note,
+    .codec = (char *)c->codec->name,
+    .content_hash = hash[0] ? hash : NULL,
+    .journal_mode = c->source.journal_mode,
+    .name = c->name,
+    .type = LB_TYPE_SQLITE,
+    .kind = LB_KIND_FULL,
+    .created = created,
     .keep_until = c->o.retention_days ? created + c->o.retention_days * 86400 : 0,
-    .raw_bytes = (int64_t)c->figures.raw_bytes, .page_size = c->source.page_size, .page_count = c->source.page_count,
-    .block_bytes = (int64_t)c->figures.block_bytes, .level = c->level, .mode = stated ? (int64_t)(st.st_mode & 07777) : -1,
-    .uid = stated ? (int64_t)st.st_uid : -1, .gid = stated ? (int64_t)st.st_gid : -1,
+    .raw_bytes = (int64_t)c->figures.raw_bytes,
+    .page_size = c->source.page_size,
+    .page_count = c->source.page_count,
+    .block_bytes = (int64_t)c->figures.block_bytes,
+    .level = c->level,
+    .mode = stated ? (int64_t)(st.st_mode & 07777) : -1,
+    .uid = stated ? (int64_t)st.st_uid : -1,
+    .gid = stated ? (int64_t)st.st_gid : -1,
   };
   return lb_manifest_format(&m, err);
 }
@@ -229,7 +243,8 @@ static int create_sqlite(creating *c, const char *source, lb_error *err)
 {
   double ratio;
   int64_t timeout = lb_job_timeout(c->job, c->o.timeout_ms, err);
-  if (err->code || lb_sqlite_source_open(&c->source, c->job->caller, source, timeout, &c->job->task, err)) return err->code;
+  if (err->code || lb_sqlite_source_open(&c->source, c->job->caller, source, timeout, &c->job->task, err))
+    return err->code;
   c->opened = true;
   c->job->run.source = c->source.path;
   if (choose_name(c, err) || look_at_others(c, &ratio, err)) return err->code;

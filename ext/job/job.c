@@ -20,7 +20,8 @@ int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_err
 {
   job->started = lb_clock_now();
   job->started_monotonic = lb_clock_monotonic();
-  job->run = (lb_run){ .operation = operation, .started = job->started, .snapshot_seconds = -1, .bytes = -1, .raw_bytes = -1 };
+  job->run =
+      (lb_run){ .operation = operation, .started = job->started, .snapshot_seconds = -1, .bytes = -1, .raw_bytes = -1 };
   job->task.draw = lb_config_is_on(job->config, LB_CONFIG_PROGRESS);
   lb_task_begin(&job->task, operation, subject);
   job->json = lb_json_open(err);
@@ -57,8 +58,11 @@ char *lb_job_dir(lb_job *job, const char *option, lb_error *err)
   const char *dir = option ? option : lb_config_text(job->config, LB_CONFIG_DIR);
   struct stat st;
   if (stat(dir, &st)) {
-    if (errno == ENOENT) lb_fail(err, LB_NOTFOUND, "no folder for backups: %s does not exist (make it: mkdir -p %s; or name "
-                                 "another with BACKUP_DIR or the option dir)", dir, dir);
+    if (errno == ENOENT)
+      lb_fail(err, LB_NOTFOUND,
+              "no folder for backups: %s does not exist (make it: mkdir -p %s; or name "
+              "another with BACKUP_DIR or the option dir)",
+              dir, dir);
     else lb_fail_errno(err, errno, "folder of backups %s", dir);
     return NULL;
   }
@@ -92,7 +96,8 @@ bool lb_job_is_postgres(const char *text)
 const char *lb_job_configured_source(lb_job *job, lb_error *err)
 {
   const char *type = lb_config_text(job->config, LB_CONFIG_DB_TYPE);
-  const char *path = lb_config_text(job->config, LB_CONFIG_DB_PATH), *url = lb_config_text(job->config, LB_CONFIG_DATABASE_URL);
+  const char *path = lb_config_text(job->config, LB_CONFIG_DB_PATH),
+             *url = lb_config_text(job->config, LB_CONFIG_DATABASE_URL);
   if (type && strcmp(type, "sqlite") != 0 && strcmp(type, "postgres") != 0) {
     lb_fail(err, LB_MISUSE, "ADMIN_DB_TYPE must be sqlite or postgres, not \"%s\"", type);
     return NULL;
@@ -124,7 +129,8 @@ int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, const c
 {
   memset(o, 0, sizeof *o);
   o->fd = -1;
-  if (lb_resolve(dir, backup, target_source, LB_TYPE_NONE, job->json, &o->path, err) == LB_OK && lock_opened(o, err) == LB_OK) {
+  if (lb_resolve(dir, backup, target_source, LB_TYPE_NONE, job->json, &o->path, err) == LB_OK &&
+      lock_opened(o, err) == LB_OK) {
     o->reader = lb_reader_open(o->fd, o->path, err);
     if (o->reader) lb_backup_read(o->path, job->json, &o->about, err);
   }

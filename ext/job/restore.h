@@ -6,6 +6,7 @@
 
 /* backup and target: as the user wrote them; NULL: what the configuration names. options: JSON or NULL. *report is the
 ** JSON result, allocated. */
-int lb_job_restore(lb_job *job, const char *backup, const char *target, const char *options, char **report, lb_error *err);
+int lb_job_restore(lb_job *job, const char *backup, const char *target, const char *options, char **report,
+                   lb_error *err);
 
 #endif

@@ -37,10 +37,12 @@ static int make_plan(lb_job *job, const char *options, lb_plan *plan, char **dir
   if (lb_options_parse(job->json, options, known, &o, err) == LB_OK) *dir = lb_job_dir(job, o.dir, err);
   /* With keep_last and no age of its own, the number alone decides. */
   if (!err->code && o.retention_days < 0 && o.keep_last) o.retention_days = 0;
-  if (!err->code && o.retention_days < 0) lb_config_integer(job->config, LB_CONFIG_RETENTION_DAYS, 7, &o.retention_days, err);
+  if (!err->code && o.retention_days < 0)
+    lb_config_integer(job->config, LB_CONFIG_RETENTION_DAYS, 7, &o.retention_days, err);
   if (!err->code && lb_listing_read(*dir, job->json, &plan->listing, err) == LB_OK) {
     lb_policy policy = { o.name ? o.name : lb_config_text(job->config, LB_CONFIG_NAME),
-                         o.type ? lb_type_of_text(o.type) : LB_TYPE_NONE, o.retention_days, o.keep_last, o.before_restore_days };
+                         o.type ? lb_type_of_text(o.type) : LB_TYPE_NONE, o.retention_days, o.keep_last,
+                         o.before_restore_days };
     lb_retention_plan(&plan->listing, &policy, lb_clock_now(), &plan->decisions, &plan->count, err);
   }
   *dry_run = o.dry_run;

@@ -34,8 +34,10 @@ static int refuse_live(const lb_opened *backup, lb_error *err)
   if (lb_reader_kind_of(backup->reader) != LB_READER_PLAIN) return LB_OK;
   char *wal = lb_text_printf(err, "%s-wal", backup->path);
   if (wal && stat(wal, &st) == 0 && st.st_size > 0) {
-    lb_fail(err, LB_MISUSE, "%s: has a -wal file beside it, so it is a database in use and not a whole backup: back it up "
-            "with backup_create('%s') and restore that", backup->path, backup->path);
+    lb_fail(err, LB_MISUSE,
+            "%s: has a -wal file beside it, so it is a database in use and not a whole backup: back it up "
+            "with backup_create('%s') and restore that",
+            backup->path, backup->path);
   }
   free(wal);
   return err->code;
@@ -68,9 +70,10 @@ static int check_length(const lb_opened *backup, const lb_stage *stage, lb_error
 {
   uint64_t page = (uint64_t)stage->header.page_size, pages = (uint64_t)stage->header.page_count;
   if (stage->bytes % page == 0 && stage->bytes / page >= pages) return LB_OK;
-  return lb_fail(err, LB_CORRUPT, "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of "
-                 "%llu bytes", backup->path, (unsigned long long)stage->bytes, (unsigned long long)pages,
-                 (unsigned long long)page);
+  return lb_fail(err, LB_CORRUPT,
+                 "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of "
+                 "%llu bytes",
+                 backup->path, (unsigned long long)stage->bytes, (unsigned long long)pages, (unsigned long long)page);
 }
 
 int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, lb_stage *stage,

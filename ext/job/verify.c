@@ -66,8 +66,8 @@ static int check_database(lb_job *job, lb_opened *backup, int threads, lb_buf *l
 }
 
 /* A file that does not even open (no footer, garbage) is a result as well, as long as it is there. */
-static int verify(lb_job *job, const char *dir, const char *name, const verify_options *o, lb_opened *backup, lb_buf *lines,
-                  lb_error *err)
+static int verify(lb_job *job, const char *dir, const char *name, const verify_options *o, lb_opened *backup,
+                  lb_buf *lines, lb_error *err)
 {
   bool full = o->level && strcmp(o->level, "full") == 0;
   int threads = lb_job_threads(job, o->threads, err);
@@ -91,7 +91,8 @@ static void remember(lb_job *job, const char *dir, const char *path, const verif
 {
   lb_error why = LB_ERROR_INIT;
   char *folder = lb_path_dir(path, &why);
-  if (folder && strcmp(folder, dir) == 0 && lb_history_verified(dir, path, o->level ? o->level : "quick", result, &why)) {
+  if (folder && strcmp(folder, dir) == 0 &&
+      lb_history_verified(dir, path, o->level ? o->level : "quick", result, &why)) {
     lb_job_note(job, "the result was not recorded: %s", why.message);
   }
   free(folder);
@@ -111,6 +112,7 @@ int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options,
     if (!dir && (o.dir || !strchr(backup, '/'))) *err = why;
   }
   if (!err->code) verify(job, dir ? dir : ".", backup, &o, &opened, &lines, err);
+  if (lines.len && lines.data[lines.len - 1] == '\n') lines.data[--lines.len] = 0;
   if (!err->code) {
     *result = lines.len ? lb_buf_take(&lines) : lb_text_copy("ok", err);
     if (!*result) lb_fail_nomem(err);
@@ -119,7 +121,8 @@ int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options,
     job->run.backup = lb_path_base(opened.path);
     remember(job, dir, opened.path, &o, *result);
   }
-  if (!err->code && o.raise && strcmp(*result, "ok") != 0) lb_fail(err, LB_CORRUPT, "backup %s is damaged: %s", backup, *result);
+  if (!err->code && o.raise && strcmp(*result, "ok") != 0)
+    lb_fail(err, LB_CORRUPT, "backup %s is damaged: %s", backup, *result);
   lb_job_end(job, dir, err);
   lb_job_close_backup(&opened);
   lb_options_free(known, &o);

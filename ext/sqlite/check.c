@@ -56,7 +56,8 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
     sqlite3_free(sql);
     if (one == SQLITE_DONE) continue;
     if (is_missing_feature(sqlite3_errmsg(db))) {
-      lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table ? table : "?", sqlite3_errmsg(db));
+      lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table ? table : "?",
+                    sqlite3_errmsg(db));
     } else {
       rc = one;
     }
@@ -83,8 +84,8 @@ static void note_foreign_keys(sqlite3 *db, const char *schema, lb_buf *notes)
   }
 }
 
-int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage, lb_buf *notes,
-                    lb_error *err)
+int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage,
+                    lb_buf *notes, lb_error *err)
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
@@ -112,7 +113,8 @@ int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, 
   if (level == LB_CHECK_NONE) return err->code;
   sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, task, label, err);
   if (!db) return err->code;
-  if (lb_db_exec(db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err) == LB_OK) {
+  if (lb_db_exec(db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err) ==
+      LB_OK) {
     lb_sqlite_check(db, "main", level, label, damage, notes, err);
   }
   lb_db_close(db);

@@ -12,9 +12,10 @@ typedef enum lb_check_level { LB_CHECK_NONE, LB_CHECK_QUICK, LB_CHECK_FULL } lb_
 
 /* Runs quick_check or integrity_check on a schema. Damage goes line by line into `damage` (untouched when all is well).
 ** Into `notes`: tables that could not be checked because they use a collation or a module unknown here, and for
-** LB_CHECK_FULL foreign keys without their parent: the data's troubles, not the file's. err: the check could not run. */
-int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage, lb_buf *notes,
-                    lb_error *err);
+** LB_CHECK_FULL foreign keys without their parent: the data's troubles, not the file's. err: the check could not
+** run. */
+int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage,
+                    lb_buf *notes, lb_error *err);
 
 /* The same on a file that nobody else uses, on a connection of its own. */
 int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, const char *label, lb_buf *damage,

@@ -36,8 +36,8 @@ int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
     break;
   }
   case SQLITE_NOTADB:
-    lb_fail(err, LB_CORRUPT, "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)",
-            label);
+    lb_fail(err, LB_CORRUPT,
+            "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)", label);
     break;
   case SQLITE_CANTOPEN: {
     int errnum = db ? sqlite3_system_errno(db) : 0;

@@ -126,7 +126,11 @@ static int sink_truncate(sqlite3_file *file, sqlite3_int64 size)
 static int sink_ok(sqlite3_file *file) { (void)file; return SQLITE_OK; }
 static int sink_ok_int(sqlite3_file *file, int i) { (void)file, (void)i; return SQLITE_OK; }
 static int sink_reserved(sqlite3_file *file, int *out) { (void)file; *out = 0; return SQLITE_OK; }
-static int sink_control(sqlite3_file *file, int op, void *arg) { (void)file, (void)op, (void)arg; return SQLITE_NOTFOUND; }
+static int sink_control(sqlite3_file *file, int op, void *arg)
+{
+  (void)file, (void)op, (void)arg;
+  return SQLITE_NOTFOUND;
+}
 static int sink_sector(sqlite3_file *file) { (void)file; return 512; }
 static int sink_traits(sqlite3_file *file) { (void)file; return SQLITE_IOCAP_UNDELETABLE_WHEN_OPEN; }
 
@@ -178,7 +182,11 @@ static int vfs_full_path(sqlite3_vfs *vfs, const char *name, int size, char *out
 }
 
 static sqlite3_vfs *host_vfs(void) { return sqlite3_vfs_find(NULL); }
-static int vfs_random(sqlite3_vfs *vfs, int n, char *out) { (void)vfs; return host_vfs()->xRandomness(host_vfs(), n, out); }
+static int vfs_random(sqlite3_vfs *vfs, int n, char *out)
+{
+  (void)vfs;
+  return host_vfs()->xRandomness(host_vfs(), n, out);
+}
 static int vfs_sleep(sqlite3_vfs *vfs, int us) { (void)vfs; return host_vfs()->xSleep(host_vfs(), us); }
 static int vfs_time(sqlite3_vfs *vfs, double *t) { (void)vfs; return host_vfs()->xCurrentTime(host_vfs(), t); }
 

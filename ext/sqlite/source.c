@@ -68,7 +68,8 @@ static int open_schema(lb_sqlite_source *s, sqlite3 *caller, int64_t timeout_ms,
   if (on_disk) s->path = lb_text_copy(path, err);
   if (err->code) return err->code;
   if (sqlite3_txn_state(caller, s->schema) == SQLITE_TXN_WRITE) {
-    return lb_fail(err, LB_BUSY, "%s: this connection has an open write transaction: COMMIT first, then back up", s->label);
+    return lb_fail(err, LB_BUSY, "%s: this connection has an open write transaction: COMMIT first, then back up",
+                   s->label);
   }
   if (visible_by_path(caller, s->schema)) {
     free(s->schema);
@@ -88,8 +89,11 @@ static int open_file(lb_sqlite_source *s, const char *spec, int64_t timeout_ms, 
   if (!uri) {
     struct stat st;
     if (stat(spec, &st)) {
-      return lb_fail(err, LB_NOTFOUND, strchr(spec, '/') || strchr(spec, '.')
-                     ? "%s: no such database file" : "%s: neither a schema of this connection nor a database file", spec);
+      return lb_fail(err, LB_NOTFOUND,
+                     strchr(spec, '/') || strchr(spec, '.')
+                         ? "%s: no such database file"
+                         : "%s: neither a schema of this connection nor a database file",
+                     spec);
     }
     if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "%s: not a regular file", spec);
     s->path = lb_path_absolute(spec, err);
@@ -149,12 +153,13 @@ bool lb_sqlite_source_blocks_writers(const lb_sqlite_source *s)
 
 static int run_backup(lb_sqlite_source *s, lb_sink_vfs *vfs, lb_error *err)
 {
-  sqlite3 *dest = lb_db_open("sink", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, lb_sink_vfs_name(vfs), 0, NULL, s->label,
-                             err);
+  sqlite3 *dest =
+      lb_db_open("sink", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, lb_sink_vfs_name(vfs), 0, NULL, s->label, err);
   if (!dest) return err->code;
   int off;
   sqlite3_db_config(dest, SQLITE_DBCONFIG_DEFENSIVE, 0, &off);  /* or it would not honour journal_mode=OFF */
-  lb_db_exec(dest, "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=64",
+  lb_db_exec(dest,
+             "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA cache_size=64",
              s->label, err);
   sqlite3_backup *backup = err->code ? NULL : sqlite3_backup_init(dest, "main", s->db, s->schema);
   if (backup) {

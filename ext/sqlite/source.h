@@ -33,8 +33,8 @@ typedef struct lb_sqlite_source {
 
 /* spec: a schema of the caller's connection, a path or a file: URI. caller may be NULL: then no schema is looked up.
 ** A schema with an open write transaction is LB_BUSY: what is not committed would be missing. */
-int lb_sqlite_source_open(lb_sqlite_source *source, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
-                          lb_error *err);
+int lb_sqlite_source_open(lb_sqlite_source *source, sqlite3 *caller, const char *spec, int64_t timeout_ms,
+                          lb_task *task, lb_error *err);
 
 /* Takes the snapshot: from here to end, the content is as it is now. */
 int lb_sqlite_source_begin(lb_sqlite_source *source, lb_error *err);

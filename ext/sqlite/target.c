@@ -10,8 +10,8 @@
 
 SQLITE_EXTENSION_INIT3
 
-/* Holds the file exclusively through SQLite's own descriptor: no connection that ever read it is still there. Connections
-** that are open but idle hold no lock, so whoever has the file open is looked up as well. */
+/* Holds the file exclusively through SQLite's own descriptor: no connection that ever read it is still there.
+** Connections that are open but idle hold no lock, so whoever has the file open is looked up as well. */
 static int hold_unreadable(lb_target *t, lb_error *err)
 {
   sqlite3_file *file = NULL;
@@ -86,7 +86,8 @@ static int open_path(lb_target *t, const char *spec, lb_error *err)
   return LB_OK;
 }
 
-/* A schema: by its path through a connection of our own where the backup of it would do the same, else on the caller's. */
+/* A schema: by its path through a connection of our own where the backup of it would do the same, else on the
+** caller's. */
 static int open_schema(lb_target *t, sqlite3 *caller, const char *schema, lb_error *err)
 {
   if (sqlite3_txn_state(caller, schema) != SQLITE_TXN_NONE) {

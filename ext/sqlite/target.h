@@ -1,9 +1,10 @@
-/* A place that a SQLite database is restored to, and the ways to put one there without ever leaving less than there was.
+/* A place that a SQLite database is restored to, and the ways to put one there without ever leaving less than there
+** was.
 **
 ** NEW         nothing is there: the staged file is renamed into place.
 ** DATABASE    a readable database: its content is replaced by the Backup API in one write transaction of its own; a
 **             crash rolls back, connected readers in WAL mode go on with the old content.
-** UNREADABLE  a file that SQLite cannot open: kept byte for byte, then replaced by rename, and only while nobody has it.
+** UNREADABLE  a file that SQLite cannot open: kept byte for byte, then replaced by rename, while nobody has it open.
 ** MEMORY      a schema of the caller's connection that no path reaches: as DATABASE, on that connection.
 */
 #ifndef LB_SQLITE_TARGET_H
@@ -16,7 +17,12 @@
 #include "core/file.h"
 #include "sqlite/source.h"
 
-typedef enum lb_target_kind { LB_TARGET_NEW, LB_TARGET_DATABASE, LB_TARGET_UNREADABLE, LB_TARGET_MEMORY } lb_target_kind;
+typedef enum lb_target_kind {
+  LB_TARGET_NEW,
+  LB_TARGET_DATABASE,
+  LB_TARGET_UNREADABLE,
+  LB_TARGET_MEMORY
+} lb_target_kind;
 
 typedef struct lb_target {
   lb_target_kind kind;
@@ -38,7 +44,8 @@ typedef struct lb_target {
 } lb_target;
 
 /* Looks at what is there. spec: a schema of the caller's connection, or a path. Changes nothing. */
-int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task, lb_error *err);
+int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
+                   lb_error *err);
 
 /* Bytes that saving it takes in its folder. */
 int64_t lb_target_save_bytes(const lb_target *target);

@@ -30,7 +30,8 @@ static int finish_staged(const lb_target *t, const lb_target_content *c, lb_buf 
   unsigned char mode_bytes[2] = { c->wal ? 2 : 1, c->wal ? 2 : 1 };
   struct stat st;
   if (fstat(staged->fd, &st)) return lb_fail_errno(err, errno, "%s", staged->path);
-  if (st.st_size && lb_file_write(staged->fd, mode_bytes, 2, LB_SQLITE_MODE_OFFSET, staged->path, err)) return err->code;
+  if (st.st_size && lb_file_write(staged->fd, mode_bytes, 2, LB_SQLITE_MODE_OFFSET, staged->path, err))
+    return err->code;
   bool existing = t->kind == LB_TARGET_UNREADABLE;
   int64_t mode = existing ? t->mode : c->mode, uid = existing ? t->uid : c->uid, gid = existing ? t->gid : c->gid;
   bool other_owner = uid >= 0 && gid >= 0 && ((uid_t)uid != st.st_uid || (gid_t)gid != st.st_gid);
@@ -38,12 +39,13 @@ static int finish_staged(const lb_target *t, const lb_target_content *c, lb_buf 
     lb_buf_printf(notes, "%sthe owner of the original (uid %lld, gid %lld) could not be set", notes->len ? "\n" : "",
                   (long long)uid, (long long)gid);
   }
-  if (mode >= 0 && fchmod(staged->fd, (mode_t)(mode & 0777))) lb_fail_errno(err, errno, "cannot set the mode of %s", staged->path);
+  if (mode >= 0 && fchmod(staged->fd, (mode_t)(mode & 0777)))
+    lb_fail_errno(err, errno, "cannot set the mode of %s", staged->path);
   return err->code;
 }
 
-/* Siblings go first: a stale -wal or -journal beside the new file would be replayed into it. What was to be kept of them
-** has been renamed away by save. */
+/* Siblings go first: a stale -wal or -journal beside the new file would be replayed into it. What was to be kept of
+** them has been renamed away by save. */
 static int put_by_rename(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
   finish_staged(t, c, notes, err);
@@ -95,8 +97,8 @@ static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
     if (lb_clock_monotonic() >= until) {
       lb_buf holders = { 0 };
       if (t->path) lb_holders_of_locks(t->path, &holders);
-      lb_fail(err, LB_BUSY, "%s: database is locked%s; waited %lld ms (option timeout_ms), nothing was changed", t->label,
-              holders.data ? holders.data : "", (long long)t->timeout_ms);
+      lb_fail(err, LB_BUSY, "%s: database is locked%s; waited %lld ms (option timeout_ms), nothing was changed",
+              t->label, holders.data ? holders.data : "", (long long)t->timeout_ms);
       lb_buf_free(&holders);
       return err->code;
     }
@@ -148,12 +150,15 @@ static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *
     bool again = false;
     if (replace_content(t, c, staged, &again, err) || !again) break;
     if (attempt == SAVE_ATTEMPTS) {
-      return lb_fail(err, LB_BUSY, "%s: somebody keeps writing to it, so that it cannot be saved and replaced as it is: "
-                     "stop the writers, or pass {\"pre_restore\":false}", t->label);
+      return lb_fail(err, LB_BUSY,
+                     "%s: somebody keeps writing to it, so that it cannot be saved and replaced as it is: "
+                     "stop the writers, or pass {\"pre_restore\":false}",
+                     t->label);
     }
     char *saved = NULL;
     lb_target_save(t, &saved, err);
-    if (saved) lb_buf_printf(notes, "%sthe target changed meanwhile and was saved again: %s", notes->len ? "\n" : "", saved);
+    if (saved)
+      lb_buf_printf(notes, "%sthe target changed meanwhile and was saved again: %s", notes->len ? "\n" : "", saved);
     free(saved);
   }
   return err->code;
@@ -178,7 +183,8 @@ static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes
     lb_error why = LB_ERROR_INIT;
     sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
     lb_db_text(t->db, "PRAGMA main.journal_mode=WAL", mode, sizeof mode, t->label, &why);
-    if (strcmp(mode, "wal") != 0) lb_buf_printf(notes, "%sthe target could not be put back into WAL mode", notes->len ? "\n" : "");
+    if (strcmp(mode, "wal") != 0)
+      lb_buf_printf(notes, "%sthe target could not be put back into WAL mode", notes->len ? "\n" : "");
   }
   return err->code;
 }

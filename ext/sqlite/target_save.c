@@ -17,7 +17,8 @@ static const char *const siblings[] = { "-wal", "-journal" };
 static int save_database(lb_target *t, const char *name, lb_partial *partial, lb_error *err)
 {
   if (t->before.db) lb_sqlite_source_close(&t->before);
-  if (lb_sqlite_source_open(&t->before, t->own ? NULL : t->db, t->own ? t->path : t->schema, t->timeout_ms, t->task, err)) {
+  if (lb_sqlite_source_open(&t->before, t->own ? NULL : t->db, t->own ? t->path : t->schema, t->timeout_ms, t->task,
+                            err)) {
     return err->code;
   }
   lb_sqlite_source *source = &t->before;
@@ -47,7 +48,8 @@ static int link_file(const lb_target *t, const char *saved, lb_error *err)
 static int keep_siblings(const lb_target *t, const char *saved, bool *any, lb_error *err)
 {
   for (size_t i = 0; i < sizeof siblings / sizeof *siblings && !err->code; i++) {
-    char *from = lb_text_printf(err, "%s%s", t->path, siblings[i]), *to = lb_text_printf(err, "%s%s", saved, siblings[i]);
+    char *from = lb_text_printf(err, "%s%s", t->path, siblings[i]),
+         *to = lb_text_printf(err, "%s%s", saved, siblings[i]);
     if (from && to) {
       if (rename(from, to) == 0) *any = true;
       else if (errno != ENOENT) lb_fail_errno(err, errno, "cannot keep %s as %s", from, to);
@@ -118,7 +120,8 @@ static bool is_saved_copy(const char *file, const char *prefix)
   int64_t when;
   if (strncmp(file, prefix, n) != 0 || !lb_clock_parse_stamp(file + n, &when)) return false;
   const char *rest = file + n + 15;
-  return rest[0] == 0 || (rest[0] == '_' && rest[1] >= '2' && rest[1] <= '9' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+  return rest[0] == 0 ||
+         (rest[0] == '_' && rest[1] >= '2' && rest[1] <= '9' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
 static int newer_first(const void *a, const void *b)
@@ -131,7 +134,8 @@ static void remove_copy(const lb_target *t, const char *file, lb_buf *notes)
 {
   lb_error err = LB_ERROR_INIT;
   char *path = lb_path_join(t->dir, file, &err);
-  if (path && unlink(path) && errno != ENOENT) lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
+  if (path && unlink(path) && errno != ENOENT)
+    lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
   for (size_t i = 0; path && i < sizeof siblings / sizeof *siblings; i++) {
     char *sibling = lb_text_printf(&err, "%s%s", path, siblings[i]);
     if (sibling) unlink(sibling);

@@ -1,5 +1,5 @@
-/* Codecs: every level of each one gives back what it was given, to us and to gunzip and zstd; damage is noticed; streams
-** of other tools are read in pieces of any size.
+/* Codecs: every level of each one gives back what it was given, to us and to gunzip and zstd; damage is noticed;
+** streams of other tools are read in pieces of any size.
 */
 #include <setjmp.h>
 #include <stdarg.h>

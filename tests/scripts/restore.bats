@@ -251,20 +251,3 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [[ $output == *locked* ]]
   [ "$(rows data/admin.db)" = 10 ]
 }
-
-@test "restore: a database that does not pass its check afterwards: says so, not 0" {
-  # The extension's report, with another outcome of the check.
-  make_db data/admin.db 10
-  old_backup 20200102_030405
-  mkdir bin
-  cat >bin/sqlite3 <<STUB
-#!/bin/sh
-sed "s/SELECT backup_restore()/SELECT json_set(backup_restore(), '$.check', 'row 3 missing from index t_name')/" |
-  "$(command -v sqlite3)" "\$@"
-STUB
-  chmod +x bin/sqlite3
-  PATH=$T/bin:$PATH run -1 restore --yes admin_sqlite_20200102_030405.db.gz
-  [[ $output == *'Restored, but the database fails its check'* ]]
-  [[ $output == *'  check      row 3 missing from index t_name'* ]]
-  [[ $output == *'  saved as   '* ]]
-}

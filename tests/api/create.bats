@@ -1,0 +1,179 @@
+# backup_create: names, options, what it refuses and in which words.
+load ../helper
+load expect
+
+setup() {
+  api_setup
+  mkdir data
+  make_db data/admin.db 20
+}
+
+@test "the default name is the file's without its extension, and a UTC stamp" {
+  before=$(date -u +%Y%m%d_%H%M%S)
+  path=$(sql "SELECT backup_create('data/admin.db')")
+  after=$(date -u +%Y%m%d_%H%M%S)
+  [[ $path =~ ^"$BACKUP_DIR"/admin_sqlite_([0-9]{8}_[0-9]{6})\.db\.gz$ ]]
+  stamp=${BASH_REMATCH[1]}
+  [[ ! $stamp < $before && ! $stamp > $after ]]
+  [ "$(stat -c %a "$path")" = 600 ]
+  [ -z "$(find "$BACKUP_DIR" -name '.*partial')" ]
+}
+
+@test "zstd has its own suffix, and another extension is no part of the name" {
+  gives "T/backups/admin_sqlite_STAMP.db.zst" "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')"
+  cp data/admin.db 'data/app.v2.sqlite3'
+  gives "T/backups/app.v2_sqlite_STAMP.db.gz" "SELECT backup_create('data/app.v2.sqlite3')"
+  cp data/admin.db data/plain
+  gives "T/backups/plain_sqlite_STAMP.db.gz" "SELECT backup_create('data/plain')"
+  cp data/admin.db 'data/ö "q'"'"'; $(x).db'
+  gives "T/backups/ö \"q'; \$(x)_sqlite_STAMP.db.gz" "SELECT backup_create('data/ö \"q''; \$(x).db')"
+}
+
+@test "two backups in one second both exist" {
+  out=$(sql "SELECT backup_create('data/admin.db')" "SELECT backup_create('data/admin.db')" \
+            "SELECT backup_create('data/admin.db')" "SELECT backup_create('data/admin.db')")
+  [ "$(sort -u <<<"$out" | wc -l)" = 4 ]
+  while read -r path; do gunzip -c "$path" | cmp - data/admin.db; done <<<"$out"
+  [ "$(sql "SELECT count(*) FROM backups")" = 4 ]
+  grep -q '_2.db.gz$' <<<"$out"  # four backups take a few milliseconds: at least two share a second
+}
+
+@test "what the configuration names is the default source" {
+  export ADMIN_DB_PATH=$T/data/admin.db
+  gives "T/backups/admin_sqlite_STAMP.db.gz" "SELECT backup_create()"
+  export BACKUP_NAME=nightly
+  gives "T/backups/nightly_sqlite_STAMP.db.gz" "SELECT backup_create()"
+  export ADMIN_DB_TYPE=sqlite
+  gives "T/backups/nightly_sqlite_STAMP.db.gz" "SELECT backup_create()"
+  export ADMIN_DB_TYPE=mysql
+  fails 'ADMIN_DB_TYPE must be sqlite or postgres, not "mysql"' "SELECT backup_create()"
+  export ADMIN_DB_TYPE=postgres
+  fails 'no database named: set ADMIN_DATABASE_URL, or pass a source' "SELECT backup_create()"
+  unset ADMIN_DB_TYPE ADMIN_DB_PATH
+  fails 'no database named: set ADMIN_DB_PATH, or pass a source (main, a path)' "SELECT backup_create()"
+}
+
+@test "sources: main, an attached name, a file: URI, in-memory databases" {
+  gives "T/backups/admin_sqlite_STAMP.db.gz" ".open data/admin.db" ".load ${LIFEBOAT_SO%.so}" "SELECT backup_create('main')"
+  gives "T/backups/admin_sqlite_STAMP_2.db.gz" "ATTACH 'data/admin.db' AS a" \
+    "SELECT CASE WHEN strftime('%f') > 0 THEN '' END || replace(replace(backup_create('a'), '.db.gz', ''), '_2', '') || '_2.db.gz'" \
+    || return 1
+  gives "T/backups/admin_sqlite_STAMP.db.gz" \
+    "SELECT replace(replace(replace(backup_create('file:data/admin.db?mode=ro'), '_2.db', '.db'), '_3.db', '.db'), '_4.db', '.db')"
+  gives "T/backups/memory_sqlite_STAMP.db.gz" "CREATE TABLE x(a)" "SELECT backup_create('main')"
+}
+
+@test "all options together, and what the listing then says" {
+  sql "SELECT backup_create('data/admin.db', '{\"dir\":\"$T/backups\",\"name\":\"nightly\",\"compress\":\"gzip\",\"level\":6,
+       \"threads\":3,\"verify\":\"full\",\"check\":true,\"retention_days\":30,\"note\":\"before v2\",\"timeout_ms\":100}')"
+  size=$(stat -c %s "$BACKUP_DIR"/nightly_*.gz)
+  raw=$(stat -c %s data/admin.db)
+  gives "T/backups/nightly_sqlite_STAMP.db.gz|nightly_sqlite_STAMP.db.gz|nightly|sqlite|full|TIME|$size|$raw|TIME|ok|0|before v2|30.0|gzip|T/data/admin.db|" \
+    "SELECT path, file, name, type, kind, created_at, bytes, raw_bytes, verified_at, verify_result, pinned, note,
+            julianday(keep_until) - julianday(created_at), codec, source, problem FROM backups"
+}
+
+@test "verify off, quick and full; what was not verified is not called so" {
+  gives "|" "SELECT '' FROM (SELECT backup_create('data/admin.db', '{\"name\":\"a\",\"verify\":false}'))" \
+    "SELECT verified_at, verify_result FROM backups WHERE name = 'a'" 2>&1 || true
+  for level in true '"quick"' '"full"'; do
+    rm -f "$BACKUP_DIR"/*
+    sql "SELECT backup_create('data/admin.db', '{\"verify\":$level}')"
+    gives "ok" "SELECT verify_result FROM backups WHERE verified_at IS NOT NULL"
+  done
+  rm -f "$BACKUP_DIR"/*
+  sql "SELECT backup_create('data/admin.db', '{\"verify\":false}')"
+  gives "1|1" "SELECT verified_at IS NULL, verify_result IS NULL FROM backups"
+}
+
+@test "check finds a damaged source, and no backup is made of it" {
+  make_db data/bad.db 2000
+  # Page 3 (a leaf of the table) becomes rubbish that the header does not know of.
+  dd if=/dev/urandom of=data/bad.db bs=4096 seek=5 count=2 conv=notrunc status=none
+  run sql "SELECT backup_create('data/bad.db', '{\"check\":true}')"
+  [ "$status" -ne 0 ]
+  [[ $output == *"$T/data/bad.db is damaged, no backup was made: "* ]]
+  [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
+}
+
+@test "what is not a database to back up is refused by name" {
+  head -c 5000 /dev/urandom >data/garbage.db
+  fails 'nosuch: neither a schema of this connection nor a database file' "SELECT backup_create('nosuch')"
+  fails './nosuch.db: no such database file' "SELECT backup_create('./nosuch.db')"
+  fails "T/data/garbage.db: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)" \
+    "SELECT backup_create('data/garbage.db')"
+  fails 'data: not a regular file' "SELECT backup_create('data')"
+  fails 'argument 1 is NULL' "SELECT backup_create(NULL)"
+  fails 'argument 1 is not a text' "SELECT backup_create(x'00')"
+  fails 'argument 1 is not a text' "SELECT backup_create('a' || char(0) || 'b')"
+  fails 'postgresql://u@h/db: PostgreSQL is not supported by this version yet' \
+    "SELECT backup_create('postgresql://u:secret@h/db')"
+  [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
+  run sql "SELECT backup_create('postgresql://u:secret@h/db')" "SELECT * FROM backup_history"
+  [[ $output != *secret* ]]
+}
+
+@test "unknown options and wrong types name the option and the valid ones" {
+  fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, check, retention_days, note, timeout_ms)' \
+    "SELECT backup_create('data/admin.db', '{\"levle\":1}')"
+  fails 'option "level" must be a whole number from 1 to 22' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
+  fails 'level 11: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":11}')"
+  fails 'option "compress" must be one of gzip, zstd' "SELECT backup_create('data/admin.db', '{\"compress\":\"lz4\"}')"
+  fails 'option "verify" must be true, false or one of quick, full' \
+    "SELECT backup_create('data/admin.db', '{\"verify\":\"slow\"}')"
+  fails 'option "check" must be true or false' "SELECT backup_create('data/admin.db', '{\"check\":\"yes\"}')"
+  fails 'option "retention_days" must be a whole number from 1 to 36500' \
+    "SELECT backup_create('data/admin.db', '{\"retention_days\":0}')"
+  fails 'option "note" must be a text that is not empty' "SELECT backup_create('data/admin.db', '{\"note\":\"\"}')"
+  fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '[1]')"
+  fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '{\"level\":')"
+  [ -z "$(ls -A "$BACKUP_DIR")" ]
+}
+
+@test "names that cannot be a file's are refused" {
+  fails "name \"a/b\" cannot be a backup's: it contains a '/'" "SELECT backup_create('data/admin.db', '{\"name\":\"a/b\"}')"
+  fails "name \"../x\" cannot be a backup's: it contains \"..\"" "SELECT backup_create('data/admin.db', '{\"name\":\"../x\"}')"
+  fails "name \"a..b\" cannot be a backup's: it contains \"..\"" "SELECT backup_create('data/admin.db', '{\"name\":\"a..b\"}')"
+  fails "name \".hidden\" cannot be a backup's: it begins with a dot" \
+    "SELECT backup_create('data/admin.db', '{\"name\":\".hidden\"}')"
+  fails "this name cannot be a backup's: it contains a control character" \
+    "SELECT backup_create('data/admin.db', '{\"name\":\"a\\nb\"}')"
+  fails "this name cannot be a backup's: it contains a control character" \
+    "SELECT backup_create('data/admin.db', '{\"name\":\"a\\u007fb\"}')"
+  [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
+}
+
+@test "two sources under one name are an error that says to pass a name" {
+  mkdir other
+  make_db other/admin.db 5
+  sql "SELECT backup_create('data/admin.db')"
+  fails 'the name "admin" in T/backups belongs to another source, T/data/admin.db: pass {"name":"…"} to keep T/other/admin.db apart' \
+    "SELECT backup_create('other/admin.db')"
+  gives "T/backups/admin2_sqlite_STAMP.db.gz" "SELECT backup_create('other/admin.db', '{\"name\":\"admin2\"}')"
+  # The same file by another spelling of its path is the same source.
+  ln -s data linked
+  sql "SELECT backup_create('data/../data/admin.db')" "SELECT backup_create('linked/admin.db')"
+}
+
+@test "a folder that is missing or no folder" {
+  fails 'no folder for backups: T/none does not exist (make it: mkdir -p T/none; or name another with BACKUP_DIR or the option dir)' \
+    "SELECT backup_create('data/admin.db', '{\"dir\":\"$T/none\"}')"
+  fails 'folder of backups T/data/admin.db: not a folder' "SELECT backup_create('data/admin.db', '{\"dir\":\"$T/data/admin.db\"}')"
+}
+
+@test "uncommitted work of the caller: COMMIT first" {
+  fails 'T/data/admin.db: this connection has an open write transaction: COMMIT first, then back up' \
+    ".open data/admin.db" ".load ${LIFEBOAT_SO%.so}" "BEGIN; INSERT INTO t(name) VALUES('x')" "SELECT backup_create('main')"
+  # A read transaction, and a write transaction on another schema, are no obstacle.
+  sql ".open data/admin.db" ".load ${LIFEBOAT_SO%.so}" "BEGIN; SELECT count(*) FROM t" "SELECT backup_create('main')"
+  sql "ATTACH 'data/admin.db' AS a" "BEGIN; CREATE TABLE x(y)" "SELECT backup_create('a')"
+}
+
+@test "a trigger, a view or a default in a hostile database reaches neither functions nor tables" {
+  sqlite3 data/evil.db "CREATE TABLE t(a); CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT backup_create('main'); END;
+    CREATE VIEW v AS SELECT * FROM backups; CREATE VIEW w AS SELECT backup_version() AS x;"
+  fails 'unsafe use of backup_create()' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "INSERT INTO t VALUES(1)"
+  fails 'unsafe use of virtual table "backups"' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "SELECT * FROM v"
+  fails 'unsafe use of backup_version()' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "SELECT * FROM w"
+  [ -z "$(ls -A "$BACKUP_DIR")" ]
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# All of `make check`: the suite on the full build, the main tests on the minimal one and under the sanitizers, lint.
+# The last line is "N passed, N failed, N skipped"; the exit status is 0 only without failures, and in CI (CI=true) a
+# skipped test is a failure too.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+TALLY=$(mktemp) || exit 1
+export TALLY
+trap 'rm -f "$TALLY"' EXIT
+
+step() {  # step NAME COMMAND…: a step without tests of its own counts as one
+  local name=$1 began=$SECONDS out status
+  shift
+  out=$("$@" 2>&1)
+  status=$?
+  if [ $status = 0 ]; then echo "1 0 0" >>"$TALLY"; else printf '%s\n' "$out"; echo "0 1 0" >>"$TALLY"; fi
+  printf '%-10s %-34s %s  (%d s)\n' '' "$name" "$([ $status = 0 ] && echo ok || echo FAILED)" "$((SECONDS - began))"
+}
+
+make_in() { make -s -j2 "$@"; }
+
+step lint make -s lint
+step build make_in all unit
+LABEL=full tests/run.sh
+step 'build MINIMAL=1' make_in MINIMAL=1 BUILD=build/minimal all unit
+LABEL=minimal BUILD=build/minimal tests/run.sh unit api
+step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
+LABEL=asan tests/sanitized.sh address build/asan
+step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan unit build/tsan/hosts/threads
+LABEL=tsan tests/sanitized.sh thread build/tsan
+
+awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s
+       exit f > 0 || (s > 0 && ENVIRON["CI"] == "true") }' "$TALLY"

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Runs tests and counts them: `run.sh SUITE...`, each a folder below tests/ or `unit`; all of them when none is named.
+# Reads TAP from bats and from the cmocka programs in $BUILD/tests. Adds to the tally in $TALLY, when that is set, so that
+# several runs (plain, minimal, sanitizers) end in one count.
+set -u
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$root/build}
+case $build in /*) ;; *) build=$root/$build ;; esac
+export LIFEBOAT_SO=${LIFEBOAT_SO:-$build/lifeboat.so}
+label=${LABEL:-}
+log=$(mktemp) || exit 1
+trap 'rm -f "$log"' EXIT
+passed=0 failed=0 skipped=0
+
+# Counts one run's TAP in $log; a run that ends badly without a failed test is a failure itself.
+count() {
+  local name=$1 status=$2 good bad skip
+  skip=$(grep -cE '^ok .*# skip' "$log")
+  good=$(($(grep -cE '^ok ' "$log") - skip))
+  bad=$(grep -cE '^not ok ' "$log")
+  if [ "$bad" = 0 ] && { [ "$status" != 0 ] || [ $((good + skip)) = 0 ]; }; then bad=1; fi
+  if [ "$bad" != 0 ] || [ "$status" != 0 ]; then grep -vE '^ok |^1\.\.' "$log"; fi
+  passed=$((passed + good)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  printf '%-10s %-34s %4d passed, %d failed, %d skipped  (%d s)\n' "$label" "$name" "$good" "$bad" "$skip" "$((SECONDS - began))"
+}
+
+run_unit() {
+  local program
+  for program in "$build"/tests/*/test_*; do
+    case $program in *.d) continue ;; esac
+    [ -x "$program" ] || continue
+    began=$SECONDS
+    CMOCKA_MESSAGE_OUTPUT=TAP "$program" >"$log" 2>&1
+    count "${program#"$build"/tests/}" $?
+  done
+}
+
+run_bats() {
+  local file
+  for file in "$root/tests/$1"/*.bats; do
+    [ -e "$file" ] || continue
+    began=$SECONDS
+    bats --formatter tap "$file" >"$log" 2>&1
+    count "${file#"$root"/tests/}" $?
+  done
+}
+
+[ $# -gt 0 ] || set -- unit $(cd "$root/tests" && ls -d */ | tr -d /)
+for suite in "$@"; do
+  if [ "$suite" = unit ]; then run_unit; else run_bats "$suite"; fi
+done
+
+if [ -n "${TALLY:-}" ]; then printf '%d %d %d\n' "$passed" "$failed" "$skipped" >>"$TALLY"; fi
+[ "$failed" = 0 ]
