@@ -108,6 +108,16 @@ tsan:
 	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
 	@tests/sanitized.sh thread build/tsan
 
+FUZZ_CORE = $(filter ext/archive/% ext/codec/% ext/core/%,$(SOURCES))
+$(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(V)clang $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	  -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
+
+fuzz: all $(BUILD)/fuzz/reader
+	@tests/fuzz/run.sh $(BUILD)
+
 lint:
 	@scripts/lint.py
 
