@@ -70,16 +70,16 @@ CREATE TABLE orders(id INTEGER PRIMARY KEY, customer INTEGER NOT NULL REFERENCES
   item TEXT NOT NULL, cents INTEGER NOT NULL);
 WITH RECURSIVE
   n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000),
-  first AS (SELECT key, value FROM json_each('["Ada","Bruno","Chiara","David","Elif","Farah","Goran","Hana","Ines","Jan"]')),
+  first AS (SELECT key, value FROM json_each('["Ada","Bruno","Chiara","David","Elif","Farah","Goran","Hana","Ines"]')),
   last AS (SELECT key, value FROM json_each('["Novak","Silva","Okafor","Larsen","Meyer","Tanaka","Rossi","Dubois"]')),
   city AS (SELECT key, value FROM json_each('["Lisbon","Oslo","Lagos","Kyoto","Turin","Lyon","Graz"]'))
 INSERT INTO customer SELECT i, first.value || ' ' || last.value, city.value, 0
-  FROM n JOIN first ON first.key = i % 10 JOIN last ON last.key = i / 10 % 8 JOIN city ON city.key = i * 13 % 7;
+  FROM n JOIN first ON first.key = i % 9 JOIN last ON last.key = i / 9 % 8 JOIN city ON city.key = i * 13 % 7;
 WITH RECURSIVE
   n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $orders),
   item AS (SELECT key, value FROM json_each('["teapot","lantern","notebook","rain coat","chess set","bicycle bell"]'))
-INSERT INTO orders SELECT i, i * 7919 % 1000 + 1, datetime('2025-01-01', '+' || (i * 7 % 525600) || ' minutes'), item.value,
-  500 + i * 104729 % 19500 FROM n JOIN item ON item.key = i * 31 % 6;
+INSERT INTO orders SELECT i, i * 7919 % 1000 + 1, datetime('2025-01-01', '+' || (i * 7 % 525600) || ' minutes'),
+  item.value, 500 + i * 104729 % 19500 FROM n JOIN item ON item.key = i * 31 % 6;
 UPDATE customer SET orders = made.n FROM (SELECT customer, count(*) AS n FROM orders GROUP BY customer) AS made
  WHERE made.customer = customer.id;
 CREATE INDEX orders_placed ON orders(placed);

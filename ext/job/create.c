@@ -89,7 +89,8 @@ static int look_at_others(creating *c, double *ratio, lb_error *err)
     const char *theirs = b->manifest.source, *ours = c->source.path;
     if ((theirs && ours && strcmp(theirs, ours) != 0) || (!theirs != !ours)) {
       lb_fail(err, LB_MISUSE,
-              "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart", c->name,
+              "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart, or "
+              "move the old backups away", c->name,
               c->dir, theirs ? theirs : "an in-memory database", c->source.label);
     } else if (b->manifest.raw_bytes > 0) {
       *ratio = 1.1 * (double)b->bytes / (double)b->manifest.raw_bytes;
@@ -206,7 +207,7 @@ static int verify_file(creating *c, lb_check_level level, lb_error *err)
   lb_opened opened = { .fd = c->file.fd, .path = c->file.path, .reader = reader };
   if (level == LB_CHECK_FULL) {
     lb_stage stage;
-    if (lb_stage_unpack(c->job, &opened, c->dir, "verify", c->threads, &stage, err) == LB_OK) {
+    if (lb_stage_unpack(c->job, &opened, c->dir, "verify", c->threads, false, &stage, err) == LB_OK) {
       lb_stage_check(c->job, &stage, LB_CHECK_FULL, c->name, err);
     }
     lb_stage_close(&stage);

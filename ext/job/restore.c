@@ -101,7 +101,8 @@ static int unpack(restoring *r, lb_error *err)
   if (!dir) return lb_fail(err, LB_NOTFOUND, "no folder to unpack in: name one with BACKUP_DIR or the option dir");
   if (check_space(r, dir, err)) return err->code;
   name = lb_text_printf(err, "%s.restore", r->target.path ? lb_path_base(r->target.path) : "memory");
-  if (name && lb_stage_unpack(r->job, &r->backup, dir, name, r->threads, &r->stage, err) == LB_OK) {
+  bool keep = r->target.kind == LB_TARGET_NEW || r->target.kind == LB_TARGET_UNREADABLE;
+  if (name && lb_stage_unpack(r->job, &r->backup, dir, name, r->threads, keep, &r->stage, err) == LB_OK) {
     lb_stage_check(r->job, &r->stage, r->level, r->backup.path, err);
   }
   free(name);

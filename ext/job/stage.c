@@ -2,7 +2,6 @@
 #include "job/stage.h"
 
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -45,7 +44,7 @@ static int refuse_live(const lb_opened *backup, lb_error *err)
 
 typedef struct unpacking {
   lb_partial *file;
-  _Atomic uint64_t written;
+  bool keep;
 } unpacking;
 
 /* Called by all workers at once: each block has its own place. */
@@ -53,8 +52,7 @@ static int take_block(void *ctx, uint64_t offset, const void *data, size_t n, lb
 {
   unpacking *u = ctx;
   if (lb_file_write(u->file->fd, data, n, (int64_t)offset, u->file->path, err)) return err->code;
-  lb_file_flush_early(u->file->fd, (int64_t)offset, (int64_t)n);
-  atomic_fetch_add(&u->written, n);
+  if (u->keep) lb_file_flush_early(u->file->fd, (int64_t)offset, (int64_t)n);
   return LB_OK;
 }
 
@@ -76,8 +74,8 @@ static int check_length(const lb_opened *backup, const lb_stage *stage, lb_error
                  backup->path, (unsigned long long)stage->bytes, (unsigned long long)pages, (unsigned long long)page);
 }
 
-int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, lb_stage *stage,
-                    lb_error *err)
+int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, bool keep,
+                    lb_stage *stage, lb_error *err)
 {
   *stage = (lb_stage){ .file = LB_PARTIAL_INIT };
   if (lb_stage_peek(backup, &stage->header, err) || refuse_live(backup, err)) return err->code;
@@ -89,7 +87,7 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
   bool indexed = lb_reader_kind_of(backup->reader) == LB_READER_INDEXED;
   if (indexed && expected > 0) (void)!fallocate(stage->file.fd, 0, 0, (off_t)expected);
   lb_task_phase(&job->task, "unpacking", expected > 0 ? expected : 0);
-  unpacking u = { .file = &stage->file };
+  unpacking u = { &stage->file, keep };
   lb_reader_report report = { 0 };
   if (lb_reader_pass(backup->reader, threads, take_block, &u, &job->task, &report, err)) return err->code;
   stage->bytes = report.raw_bytes;

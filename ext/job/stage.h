@@ -14,9 +14,10 @@ typedef struct lb_stage {
 } lb_stage;
 
 /* Fails, before a byte is written, where the content is no SQLite database; then unpacks it into dir on `threads`
-** workers, every block checked. name: the partial is .NAME.XXXXXX.partial. */
-int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, lb_stage *stage,
-                    lb_error *err);
+** workers, every block checked. name: the partial is .NAME.XXXXXX.partial. keep: it will be renamed into place, so that
+** writing it to disk had better begin early; else it is scratch, and need never reach the disk. */
+int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, bool keep,
+                    lb_stage *stage, lb_error *err);
 
 /* SQLite's check of it. Damage is LB_CORRUPT, with all lines in the message; notes go to the job. */
 int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err);

@@ -55,7 +55,7 @@ static int check_database(lb_job *job, lb_opened *backup, int threads, lb_buf *l
   char *dir = lb_path_dir(backup->path, err);
   if (!dir) return err->code;
   lb_error inside = LB_ERROR_INIT;
-  if (lb_stage_unpack(job, backup, dir, "verify", threads, &stage, &inside) == LB_OK) {
+  if (lb_stage_unpack(job, backup, dir, "verify", threads, false, &stage, &inside) == LB_OK) {
     lb_stage_check(job, &stage, LB_CHECK_FULL, backup->path, &inside);
   }
   lb_stage_close(&stage);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/holders.h"
 
@@ -98,6 +100,56 @@ void lb_db_close(sqlite3 *db)
 {
   sqlite3_close_v2(db);
 }
+
+/* ---- leaving no trace ---- */
+
+static bool sibling_exists(const char *path, const char *suffix, int64_t *size)
+{
+  char *name = sqlite3_mprintf("%s%s", path, suffix);
+  struct stat st;
+  bool there = name && lstat(name, &st) == 0;
+  if (there && size) *size = (int64_t)st.st_size;
+  sqlite3_free(name);
+  return there;
+}
+
+bool lb_db_has_shm(const char *path)
+{
+  return sibling_exists(path, "-shm", NULL);
+}
+
+static void forbid_checkpoint(sqlite3 *db)
+{
+  int on;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
+}
+
+/* Removes the -shm that our reading made. Holding the database exclusively proves that nobody uses it: every connection
+** in WAL mode holds a shared lock. In exclusive locking mode SQLite keeps the wal-index in memory and opens no -shm. */
+static void remove_own_shm(const char *path)
+{
+  lb_error err = LB_ERROR_INIT;
+  sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, path, &err);
+  if (!db) return;
+  forbid_checkpoint(db);
+  if (lb_db_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN; PRAGMA user_version", path, &err) == LB_OK) {
+    char *shm = sqlite3_mprintf("%s-shm", path);
+    if (shm) unlink(shm);
+    sqlite3_free(shm);
+  }
+  lb_db_close(db);
+}
+
+void lb_db_close_untouched(sqlite3 *db, const char *path, bool had_shm)
+{
+  int64_t wal_bytes = 0;
+  bool pending = db && path && sibling_exists(path, "-wal", &wal_bytes) && wal_bytes > 0;
+  if (pending) forbid_checkpoint(db);
+  lb_db_close(db);
+  if (pending && !had_shm && lb_db_has_shm(path)) remove_own_shm(path);
+}
+
+/* ---- statements ---- */
 
 int lb_db_exec(sqlite3 *db, const char *sql, const char *label, lb_error *err)
 {

@@ -21,6 +21,11 @@ sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeou
                     lb_error *err);
 void lb_db_close(sqlite3 *db);  /* accepts NULL */
 
+/* Closes a connection that only read the database at path (NULL: in memory) and leaves its folder as it was: no
+** checkpoint of a -wal with content, no -shm of ours. had_shm: lb_db_has_shm(path) before the first read. */
+void lb_db_close_untouched(sqlite3 *db, const char *path, bool had_shm);
+bool lb_db_has_shm(const char *path);
+
 int lb_db_exec(sqlite3 *db, const char *sql, const char *label, lb_error *err);
 
 /* The first column of the first row. */

@@ -18,16 +18,6 @@
 
 SQLITE_EXTENSION_INIT3
 
-static bool sibling_exists(const char *path, const char *suffix, int64_t *size)
-{
-  char *name = sqlite3_mprintf("%s%s", path, suffix);
-  struct stat st;
-  bool there = name && lstat(name, &st) == 0;
-  if (there && size) *size = (int64_t)st.st_size;
-  sqlite3_free(name);
-  return there;
-}
-
 /* ---- choosing the connection ---- */
 
 static bool locks_others_out(sqlite3 *db, const char *schema)
@@ -54,7 +44,7 @@ static bool visible_by_path(sqlite3 *db, const char *schema)
 static int open_private(lb_sqlite_source *s, const char *name, int flags, int64_t timeout_ms, lb_error *err)
 {
   s->own = true;
-  s->had_shm = sibling_exists(s->path ? s->path : name, "-shm", NULL);
+  s->had_shm = s->path && lb_db_has_shm(s->path);
   s->db = lb_db_open(name, SQLITE_OPEN_READWRITE | flags, NULL, timeout_ms, s->task, s->label, err);
   if (!s->db) return err->code;
   return lb_db_exec(s->db, "PRAGMA query_only=1", s->label, err);
@@ -107,7 +97,7 @@ static int open_file(lb_sqlite_source *s, const char *spec, int64_t timeout_ms, 
   if (path && path[0]) {
     s->path = lb_text_copy(path, err);
     /* Only now is the path known; -shm files are made by the first read, which has not happened yet. */
-    s->had_shm = sibling_exists(path, "-shm", NULL);
+    s->had_shm = lb_db_has_shm(path);
   }
   return err->code;
 }
@@ -212,39 +202,10 @@ int lb_sqlite_source_stamp(lb_sqlite_source *s, uint64_t *stamp, lb_error *err)
   return LB_OK;
 }
 
-/* ---- leaving no trace ---- */
-
-/* Removes the -shm that our reading made. Holding the database exclusively proves that nobody uses it: every connection
-** in WAL mode holds a shared lock. In exclusive locking mode SQLite keeps the wal-index in memory and opens no -shm. */
-static void remove_own_shm(const char *path)
-{
-  lb_error err = LB_ERROR_INIT;
-  sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, path, &err);
-  if (!db) return;
-  int on;
-  sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
-  if (lb_db_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN; PRAGMA user_version", path, &err) == LB_OK) {
-    char *shm = sqlite3_mprintf("%s-shm", path);
-    if (shm) unlink(shm);
-    sqlite3_free(shm);
-  }
-  lb_db_close(db);
-}
-
-static void close_private(lb_sqlite_source *s)
-{
-  int64_t wal_bytes = 0;
-  bool pending = s->path && sibling_exists(s->path, "-wal", &wal_bytes) && wal_bytes > 0;
-  int on;
-  if (pending) sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, &on);
-  lb_db_close(s->db);
-  if (pending && !s->had_shm && sibling_exists(s->path, "-shm", NULL)) remove_own_shm(s->path);
-}
-
 void lb_sqlite_source_close(lb_sqlite_source *s)
 {
   lb_sqlite_source_end(s);
-  if (s->own && s->db) close_private(s);
+  if (s->own) lb_db_close_untouched(s->db, s->path, s->had_shm);
   free(s->schema);
   free(s->path);
   free(s->label);

@@ -51,6 +51,7 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
   t->gid = st->st_gid;
   t->own = true;
   t->kind = LB_TARGET_DATABASE;
+  t->had_shm = lb_db_has_shm(t->path);
   t->db = lb_db_open(t->path, SQLITE_OPEN_READWRITE, NULL, t->timeout_ms, t->task, t->label, err);
   if (!t->db) return err->code;
   if (sqlite3_db_readonly(t->db, "main")) {
@@ -125,10 +126,12 @@ int64_t lb_target_save_bytes(const lb_target *t)
   return t->kind == LB_TARGET_DATABASE ? t->bytes : 0;
 }
 
+/* A target that was not replaced is left as it was: closing must not checkpoint its -wal either. */
 void lb_target_close(lb_target *t)
 {
   if (t->before.db) lb_sqlite_source_close(&t->before);
-  if (t->own) lb_db_close(t->db);
+  if (t->own && t->replaced) lb_db_close(t->db);
+  else if (t->own) lb_db_close_untouched(t->db, t->path, t->had_shm);
   free(t->path);
   free(t->dir);
   free(t->label);

@@ -32,6 +32,7 @@ typedef struct lb_target {
   char *schema;           /* of db */
   sqlite3 *db;            /* NULL for NEW */
   bool own;               /* db is private */
+  bool had_shm;           /* a -shm was there before we came */
   bool wal;               /* DATABASE: it is in WAL mode */
   int64_t page_size;      /* DATABASE, MEMORY */
   int64_t bytes;          /* of the file */
@@ -41,6 +42,7 @@ typedef struct lb_target {
   lb_sqlite_source before;/* DATABASE: the connection that `save` read through; tells whether somebody wrote since */
   uint64_t saved_stamp;
   bool saved;
+  bool replaced;          /* put succeeded */
 } lb_target;
 
 /* Looks at what is there. spec: a schema of the caller's connection, or a path. Changes nothing. */

@@ -193,5 +193,6 @@ int lb_target_put(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_er
 {
   if (err->code) return err->code;
   bool by_rename = t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE;
-  return by_rename ? put_by_rename(t, c, notes, err) : put_by_backup(t, c, notes, err);
+  t->replaced = (by_rename ? put_by_rename(t, c, notes, err) : put_by_backup(t, c, notes, err)) == LB_OK;
+  return err->code;
 }
