@@ -108,6 +108,12 @@ tsan:
 	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
 	@tests/sanitized.sh thread build/tsan
 
+BENCH_TOOLS := $(patsubst %,$(BUILD)/tests/bench/%,generate bound writer peak)
+bench:
+	scripts/bootstrap.sh bench
+	@$(MAKE) -s $(BUILD)/lifeboat.so $(BENCH_TOOLS)
+	BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
+
 FUZZ_CORE = $(filter ext/archive/% ext/codec/% ext/core/%,$(SOURCES))
 $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	@mkdir -p $(@D)

@@ -53,7 +53,8 @@ books="SELECT iif((SELECT sum(orders) FROM customer) = (SELECT count(*) FROM ord
 
 [ -f "$so" ] || fail "the extension is not built: no $so (make builds it)"
 command -v sqlite3 >/dev/null || fail 'the sqlite3 command is missing (scripts/bootstrap.sh build installs it)'
-[[ $orders =~ ^[1-9][0-9]{2,7}$ ]] || fail "ORDERS must be a number from 100 to 99999999, not $orders"
+[[ $orders =~ ^[1-9][0-9]{3,7}$ ]] && [ "$orders" -ge 5000 ] ||
+  fail "ORDERS must be a number from 5000 to 99999999, not $orders"
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/lifeboat-demo.XXXXXX") && cd "$tmp" || fail 'cannot make a temporary folder'
 ln -s "$so" lifeboat.so || fail 'cannot make a link in the temporary folder'
 mkdir backups || fail 'cannot make the folder of backups'

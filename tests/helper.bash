@@ -21,6 +21,12 @@ export LIFEBOAT_SO=${LIFEBOAT_SO:-$ROOT/build/lifeboat.so}
 NODE=$ROOT/build/node/node_modules/.bin/node
 [ -x "$NODE" ] || NODE=node
 
+# A library to load before the extension (a sanitizer's runtime), for the shell and for Python hosts only.
+if [ -n "${LIFEBOAT_PRELOAD:-}" ]; then
+  sqlite3() { LD_PRELOAD=$LIFEBOAT_PRELOAD command sqlite3 "$@"; }
+  python3() { LD_PRELOAD=$LIFEBOAT_PRELOAD command python3 "$@"; }
+fi
+
 lifeboat_setup() {
   T=$(mktemp -d "${BATS_TEST_TMPDIR:?}/t.XXXXXX")
   T=$(cd "$T" && pwd -P)

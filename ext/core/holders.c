@@ -29,40 +29,56 @@ static void name_process(long pid, lb_buf *out)
   else lb_buf_printf(out, "pid %ld", pid);
 }
 
-static void add_lock_holders(const struct stat *st, lb_buf *out, long *seen, int *count)
+enum { HOLDERS_MAX = 16 };
+
+typedef struct holder {
+  long pid;
+  bool excludes;  /* holds a write lock */
+} holder;
+
+static int find_lock_holders(const struct stat *st, holder *found, int count)
 {
-  char line[256];
+  char line[256], kind[16];
   FILE *f = fopen("/proc/locks", "re");
-  if (!f) return;
-  while (fgets(line, sizeof line, f) && *count < 16) {
+  if (!f) return count;
+  while (fgets(line, sizeof line, f)) {
     long pid;
     unsigned dev_major, dev_minor;
     unsigned long long inode;
-    if (sscanf(line, "%*d: %*s %*s %*s %ld %x:%x:%llu", &pid, &dev_major, &dev_minor, &inode) != 4) continue;
+    if (sscanf(line, "%*d: %*s %*s %15s %ld %x:%x:%llu", kind, &pid, &dev_major, &dev_minor, &inode) != 5) continue;
     if (inode != st->st_ino || dev_major != major(st->st_dev) || dev_minor != minor(st->st_dev) || pid <= 0) continue;
-    bool known = false;
-    for (int i = 0; i < *count; i++) known = known || seen[i] == pid;
-    if (known) continue;
-    lb_buf_text(out, *count ? ", " : " (locked by ");
-    name_process(pid, out);
-    seen[(*count)++] = pid;
+    int i = 0;
+    while (i < count && found[i].pid != pid) i++;
+    if (i == HOLDERS_MAX) continue;
+    if (i == count) found[count++] = (holder){ pid, false };
+    if (strcmp(kind, "WRITE") == 0) found[i].excludes = true;
   }
   fclose(f);
+  return count;
 }
 
 void lb_holders_of_locks(const char *path, lb_buf *out)
 {
   static const char *const files[] = { "", "-wal", "-shm" };
-  long seen[16];
-  int count = 0;
+  holder found[HOLDERS_MAX];
+  int count = 0, named = 0;
   for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
     char name[4200];
     struct stat st;
     if (snprintf(name, sizeof name, "%s%s", path, files[i]) < (int)sizeof name && stat(name, &st) == 0) {
-      add_lock_holders(&st, out, seen, &count);
+      count = find_lock_holders(&st, found, count);
     }
   }
-  if (count) lb_buf_text(out, ")");
+  long self = (long)getpid();
+  /* Three rounds, of which the first that finds anybody counts. */
+  for (int round = 0; round < 3 && !named; round++) {
+    for (int i = 0; i < count; i++) {
+      if (round == 2 ? found[i].pid != self : found[i].pid == self || (round == 0 && !found[i].excludes)) continue;
+      lb_buf_text(out, named++ ? ", " : " (locked by ");
+      name_process(found[i].pid, out);
+    }
+  }
+  if (named) lb_buf_text(out, ")");
 }
 
 static int count_descriptors(long pid, const struct stat *file)
@@ -100,4 +116,10 @@ int lb_holders_of_file(const char *path, int own, lb_buf *out)
   }
   closedir(proc);
   return holders;
+}
+
+bool lb_holders_open_here(const char *path)
+{
+  struct stat st;
+  return stat(path, &st) == 0 && count_descriptors((long)getpid(), &st) > 0;
 }

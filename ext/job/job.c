@@ -15,6 +15,7 @@
 #include "catalog/resolve.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "sqlite/recognize.h"
 
 int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_error *err)
 {
@@ -111,9 +112,14 @@ const char *lb_job_configured_source(lb_job *job, lb_error *err)
   return source;
 }
 
+/* Opening a database that this process has open, and closing it again, would drop SQLite's locks on it. */
 static int lock_opened(lb_opened *o, lb_error *err)
 {
   struct stat st;
+  if (lb_sqlite_is_open_here(o->path)) {
+    return lb_fail(err, LB_BUSY, "backup %s is a database that this process has open: close it first, or back it up with "
+                   "backup_create", o->path);
+  }
   o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (o->fd < 0) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
   if (fstat(o->fd, &st)) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);

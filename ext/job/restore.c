@@ -78,11 +78,13 @@ static int look_at_target(restoring *r, const char *target, lb_error *err)
   if (err->code || lb_target_open(&r->target, r->job->caller, target, timeout, &r->job->task, err)) return err->code;
   r->have_target = true;
   r->job->run.target = r->target.label;
-  if (refuse_itself(r, err)) return err->code;
-  if (!r->o.overwrite && !holds_nothing(&r->target)) {
-    return lb_fail(err, LB_EXISTS, "target exists: %s (pass {\"overwrite\":true} to replace it)", r->target.label);
-  }
   return LB_OK;
+}
+
+static int refuse_overwrite(const restoring *r, lb_error *err)
+{
+  if (r->o.overwrite || holds_nothing(&r->target)) return LB_OK;
+  return lb_fail(err, LB_EXISTS, "target exists: %s (pass {\"overwrite\":true} to replace it)", r->target.label);
 }
 
 /* Room for the unpacked copy, for the saved one, and for what SQLite journals while it replaces the content. */
@@ -163,7 +165,9 @@ static int restore(restoring *r, const char *backup, const char *target, lb_erro
   if (lb_job_open_backup(r->job, r->dir ? r->dir : ".", backup, r->target.path, &r->backup, err)) return err->code;
   r->job->run.backup = lb_path_base(r->backup.path);
   r->job->run.source = r->backup.about.manifest.source;
-  if (refuse_itself(r, err) || unpack(r, err) || save(r, err) || put_in_place(r, err)) return err->code;
+  if (refuse_itself(r, err) || refuse_overwrite(r, err) || unpack(r, err)) return err->code;
+  if (lb_target_prepare(&r->target, r->stage.header.page_size, err)) return err->code;
+  if (save(r, err) || put_in_place(r, err)) return err->code;
   r->job->run.bytes = (int64_t)lb_reader_stored_bytes(r->backup.reader);
   r->job->run.raw_bytes = (int64_t)r->stage.bytes;
   return LB_OK;

@@ -19,7 +19,7 @@ int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err)
 {
   char head[512] = "";
   size_t n = 0;
-  *header = (lb_sqlite_header){ .page_size = 4096 };
+  *header = (lb_sqlite_header){ 0 };
   if (lb_reader_peek(backup->reader, head, sizeof head, &n, err)) return err->code;
   if (n == 0) return LB_OK;  /* an empty database */
   if (!lb_sqlite_header_read(head, n, header)) return fail_not_sqlite(backup, head, n, err);
@@ -67,6 +67,7 @@ static int clear_wal_mode(lb_stage *stage, lb_error *err)
 static int check_length(const lb_opened *backup, const lb_stage *stage, lb_error *err)
 {
   uint64_t page = (uint64_t)stage->header.page_size, pages = (uint64_t)stage->header.page_count;
+  if (stage->bytes == 0 && page == 0) return LB_OK;
   if (stage->bytes % page == 0 && stage->bytes / page >= pages) return LB_OK;
   return lb_fail(err, LB_CORRUPT,
                  "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of "

@@ -6,10 +6,11 @@
 #include "core/file.h"
 #include "job/job.h"
 #include "sqlite/check.h"
+#include "sqlite/recognize.h"
 
 typedef struct lb_stage {
   lb_partial file;
-  lb_sqlite_header header;   /* page_size 4096 and wal false for an empty database */
+  lb_sqlite_header header;   /* all zero for an empty database */
   uint64_t bytes;
 } lb_stage;
 

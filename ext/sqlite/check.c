@@ -120,18 +120,3 @@ int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, 
   lb_db_close(db);
   return err->code;
 }
-
-bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
-{
-  const unsigned char *b = data;
-  if (n < LB_SQLITE_HEADER_BYTES || memcmp(b, "SQLite format 3", 16) != 0) return false;
-  int64_t page_size = b[16] << 8 | b[17];
-  if (page_size == 1) page_size = 65536;
-  if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return false;
-  header->page_size = page_size;
-  header->page_count = (int64_t)b[28] << 24 | b[29] << 16 | b[30] << 8 | b[31];
-  bool count_valid = memcmp(b + 24, b + 92, 4) == 0;  /* SQLite before 3.7.0 leaves both alone */
-  if (!count_valid) header->page_count = 0;
-  header->wal = b[LB_SQLITE_MODE_OFFSET] == 2;
-  return true;
-}

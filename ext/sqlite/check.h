@@ -21,18 +21,4 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, const char *label, lb_buf *damage,
                          lb_buf *notes, lb_error *err);
 
-/* What the first bytes of a database say (sqlite.org/fileformat2.html, section 1.3). */
-typedef struct lb_sqlite_header {
-  int64_t page_size, page_count;  /* page_count 0: written by a SQLite before 3.7.0, not known */
-  bool wal;
-} lb_sqlite_header;
-
-#define LB_SQLITE_HEADER_BYTES 100
-
-/* false: these are not the first bytes of a SQLite database. */
-bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header);
-
-/* Offsets 18 and 19 of the header: 1 rollback journal, 2 WAL. */
-#define LB_SQLITE_MODE_OFFSET 18
-
 #endif

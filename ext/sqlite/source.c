@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "sqlite/recognize.h"
 #include "sqlite/sink_vfs.h"
 
 SQLITE_EXTENSION_INIT3
@@ -41,16 +42,16 @@ static bool visible_by_path(sqlite3 *db, const char *schema)
   return !locks_others_out(db, schema);
 }
 
-static int open_private(lb_sqlite_source *s, const char *name, int flags, int64_t timeout_ms, lb_error *err)
+static int open_private(lb_sqlite_source *s, const char *name, int flags, lb_error *err)
 {
   s->own = true;
   s->had_shm = s->path && lb_db_has_shm(s->path);
-  s->db = lb_db_open(name, SQLITE_OPEN_READWRITE | flags, NULL, timeout_ms, s->task, s->label, err);
+  s->db = lb_db_open(name, SQLITE_OPEN_READWRITE | flags, NULL, s->timeout_ms, s->task, s->label, err);
   if (!s->db) return err->code;
   return lb_db_exec(s->db, "PRAGMA query_only=1", s->label, err);
 }
 
-static int open_schema(lb_sqlite_source *s, sqlite3 *caller, int64_t timeout_ms, lb_error *err)
+static int open_schema(lb_sqlite_source *s, sqlite3 *caller, lb_error *err)
 {
   const char *path = sqlite3_db_filename(caller, s->schema);
   bool on_disk = path && path[0];
@@ -64,13 +65,13 @@ static int open_schema(lb_sqlite_source *s, sqlite3 *caller, int64_t timeout_ms,
   if (visible_by_path(caller, s->schema)) {
     free(s->schema);
     s->schema = lb_text_copy("main", err);
-    return s->schema ? open_private(s, path, 0, timeout_ms, err) : err->code;
+    return s->schema ? open_private(s, path, 0, err) : err->code;
   }
   s->db = caller;
   return LB_OK;
 }
 
-static int open_file(lb_sqlite_source *s, const char *spec, int64_t timeout_ms, lb_error *err)
+static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
 {
   bool uri = strncmp(spec, "file:", 5) == 0;
   s->schema = lb_text_copy("main", err);
@@ -90,9 +91,9 @@ static int open_file(lb_sqlite_source *s, const char *spec, int64_t timeout_ms, 
     if (!s->path) return err->code;
     free(s->label);
     s->label = lb_text_copy(s->path, err);
-    return s->label ? open_private(s, s->path, 0, timeout_ms, err) : err->code;
+    return s->label ? open_private(s, s->path, 0, err) : err->code;
   }
-  if (open_private(s, spec, SQLITE_OPEN_URI, timeout_ms, err)) return err->code;
+  if (open_private(s, spec, SQLITE_OPEN_URI, err)) return err->code;
   const char *path = sqlite3_db_filename(s->db, "main");
   if (path && path[0]) {
     s->path = lb_text_copy(path, err);
@@ -107,12 +108,13 @@ int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec
 {
   memset(s, 0, sizeof *s);
   s->task = task;
+  s->timeout_ms = timeout_ms;
   bool is_schema = caller && sqlite3_db_readonly(caller, spec) >= 0;
   if (is_schema) {
     s->schema = lb_text_copy(spec, err);
-    if (s->schema) open_schema(s, caller, timeout_ms, err);
+    if (s->schema) open_schema(s, caller, err);
   } else {
-    open_file(s, spec, timeout_ms, err);
+    open_file(s, spec, err);
   }
   if (err->code) lb_sqlite_source_close(s);
   return err->code;
@@ -122,8 +124,9 @@ int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec
 
 int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
 {
-  s->snapshot_began = lb_clock_monotonic();
   int64_t cookie;
+  if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
+  s->snapshot_began = lb_clock_monotonic();
   if (s->own) {
     if (lb_db_exec(s->db, "BEGIN", s->label, err)) return err->code;
     s->in_snapshot = true;
@@ -133,6 +136,11 @@ int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
   lb_db_pragma_text(s->db, s->schema, "journal_mode", s->journal_mode, sizeof s->journal_mode, s->label, err);
   lb_db_pragma_integer(s->db, s->schema, "page_size", &s->page_size, s->label, err);
   lb_db_pragma_integer(s->db, s->schema, "page_count", &s->page_count, s->label, err);
+  if (err->code == LB_BUSY && s->own) {
+    lb_error why = *err;
+    lb_error_clear(err);
+    lb_fail(err, LB_BUSY, "%s; waited %lld ms (option timeout_ms)", why.message, (long long)s->timeout_ms);
+  }
   return err->code;
 }
 

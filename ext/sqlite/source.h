@@ -21,6 +21,7 @@ typedef struct lb_sqlite_source {
   char *path;             /* absolute; NULL for an in-memory database */
   char *label;            /* for messages: the path, or "main (in memory)" */
   lb_task *task;
+  int64_t timeout_ms;
   bool had_shm;           /* a -shm file was there before we came */
   bool in_snapshot;
   double snapshot_began;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/holders.h"
+#include "sqlite/recognize.h"
 
 SQLITE_EXTENSION_INIT3
 
@@ -43,22 +44,28 @@ static int look_inside(lb_target *t, lb_error *err)
   return err->code;
 }
 
-static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
+static void remember_file(lb_target *t, const struct stat *st)
 {
   t->bytes = (int64_t)st->st_size;
   t->mode = st->st_mode & 07777;
   t->uid = st->st_uid;
   t->gid = st->st_gid;
+}
+
+static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
+{
+  remember_file(t, st);
   t->own = true;
   t->kind = LB_TARGET_DATABASE;
+  lb_error inside = LB_ERROR_INIT;
+  bool readable = lb_sqlite_recognize(t->path, true, &inside) == LB_OK;
   t->had_shm = lb_db_has_shm(t->path);
   t->db = lb_db_open(t->path, SQLITE_OPEN_READWRITE, NULL, t->timeout_ms, t->task, t->label, err);
   if (!t->db) return err->code;
   if (sqlite3_db_readonly(t->db, "main")) {
     return lb_fail(err, LB_PERM, "%s: permission denied: the file cannot be written", t->path);
   }
-  lb_error inside = LB_ERROR_INIT;
-  if (look_inside(t, &inside) == LB_OK) return LB_OK;
+  if (readable && look_inside(t, &inside) == LB_OK) return LB_OK;
   if (inside.code != LB_CORRUPT) {
     *err = inside;
     return err->code;
@@ -67,24 +74,52 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
   return hold_unreadable(t, err);
 }
 
-static int open_path(lb_target *t, const char *spec, lb_error *err)
+static int set_path(lb_target *t, const char *spec, lb_error *err)
 {
-  if (strncmp(spec, "file:", 5) == 0) return lb_fail(err, LB_MISUSE, "target %s: pass a plain path, not a URI", spec);
-  if (!spec[0]) return lb_fail(err, LB_MISUSE, "target is empty: pass the path of a database, or main");
   t->path = lb_path_absolute(spec, err);
-  if (!t->path) return err->code;
+  if (!t->path) {
+    lb_error_prefix(err, "target %s: ", spec);
+    return err->code;
+  }
   t->dir = lb_path_dir(t->path, err);
   t->label = lb_text_copy(t->path, err);
+  return err->code;
+}
+
+static int open_path(lb_target *t, const char *spec, lb_error *err)
+{
+  struct stat st;
+  if (strncmp(spec, "file:", 5) == 0) return lb_fail(err, LB_MISUSE, "target %s: pass a plain path, not a URI", spec);
+  if (!spec[0]) return lb_fail(err, LB_MISUSE, "target is empty: pass the path of a database, or main");
+  if (set_path(t, spec, err)) return err->code;
   t->schema = lb_text_copy("main", err);
   if (err->code) return err->code;
-  struct stat st;
   if (stat(t->path, &st) == 0) {
     if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "%s: not a regular file", t->path);
     return open_existing(t, &st, err);
   }
   if (errno != ENOENT) return lb_fail_errno(err, errno, "%s", t->path);
+  if (lstat(t->path, &st) == 0) return lb_fail(err, LB_MISUSE, "%s: a symbolic link that leads nowhere", t->path);
   t->kind = LB_TARGET_NEW;
   return LB_OK;
+}
+
+/* On the caller's connection: in memory, or a file that only this connection reaches. */
+static int open_callers(lb_target *t, sqlite3 *caller, const char *schema, const lb_sqlite_source *probe, lb_error *err)
+{
+  struct stat st;
+  t->db = caller;
+  t->schema = lb_text_copy(schema, err);
+  t->kind = LB_TARGET_MEMORY;
+  if (probe->path && stat(probe->path, &st) == 0) {
+    t->kind = LB_TARGET_DATABASE;
+    remember_file(t, &st);
+    set_path(t, probe->path, err);
+  } else {
+    t->label = lb_text_copy(probe->label, err);
+  }
+  if (!err->code) look_inside(t, err);
+  return err->code;
 }
 
 /* A schema: by its path through a connection of our own where the backup of it would do the same, else on the
@@ -94,17 +129,13 @@ static int open_schema(lb_target *t, sqlite3 *caller, const char *schema, lb_err
   if (sqlite3_txn_state(caller, schema) != SQLITE_TXN_NONE) {
     return lb_fail(err, LB_BUSY, "%s: this connection has an open transaction on it: COMMIT or ROLLBACK first", schema);
   }
+  if (sqlite3_db_readonly(caller, schema) == 1) {
+    return lb_fail(err, LB_PERM, "%s: this connection may only read it: pass its path to restore over it", schema);
+  }
   lb_sqlite_source probe;
   if (lb_sqlite_source_open(&probe, caller, schema, t->timeout_ms, t->task, err)) return err->code;
-  if (probe.own) {
-    open_path(t, probe.path, err);
-  } else {
-    t->kind = LB_TARGET_MEMORY;
-    t->db = caller;
-    t->schema = lb_text_copy(schema, err);
-    t->label = lb_text_copy(probe.label, err);
-    if (!err->code) look_inside(t, err);
-  }
+  if (probe.own) open_path(t, probe.path, err);
+  else open_callers(t, caller, schema, &probe, err);
   lb_sqlite_source_close(&probe);
   return err->code;
 }
@@ -126,11 +157,20 @@ int64_t lb_target_save_bytes(const lb_target *t)
   return t->kind == LB_TARGET_DATABASE ? t->bytes : 0;
 }
 
+/* Failing leaves a sound database in rollback mode. That happens only when somebody came in between. */
+static void return_to_wal(lb_target *t)
+{
+  lb_error err = LB_ERROR_INIT;
+  sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
+  lb_db_exec(t->db, "PRAGMA main.journal_mode=WAL", t->label, &err);
+}
+
 /* A target that was not replaced is left as it was: closing must not checkpoint its -wal either. */
 void lb_target_close(lb_target *t)
 {
   if (t->before.db) lb_sqlite_source_close(&t->before);
-  if (t->own && t->replaced) lb_db_close(t->db);
+  if (t->left_wal) return_to_wal(t);
+  if (t->own && (t->replaced || t->left_wal)) lb_db_close(t->db);
   else if (t->own) lb_db_close_untouched(t->db, t->path, t->had_shm);
   free(t->path);
   free(t->dir);

@@ -7,7 +7,7 @@
 
 #include "core/clock.h"
 #include "core/holders.h"
-#include "sqlite/check.h"
+#include "sqlite/recognize.h"
 #include "sqlite/target.h"
 
 SQLITE_EXTENSION_INIT3
@@ -66,22 +66,26 @@ static int put_by_rename(lb_target *t, const lb_target_content *c, lb_buf *notes
 
 /* ---- by the Backup API: DATABASE and MEMORY ---- */
 
-static int fail_page_size(const lb_target *t, const lb_target_content *c, lb_error *err)
+static int fail_page_size(const lb_target *t, int64_t page_size, lb_error *err)
 {
   return lb_fail(err, LB_UNSUPPORTED, "%s: the target has pages of %lld bytes and the backup of %lld; %s", t->label,
-                 (long long)t->page_size, (long long)c->page_size, t->kind == LB_TARGET_MEMORY
-                 ? "an in-memory database cannot change its page size: restore to a file"
-                 : "changing that in WAL mode needs the database alone: close its other connections and try again");
+                 (long long)t->page_size, (long long)page_size,
+                 t->kind == LB_TARGET_MEMORY ? "an in-memory database cannot change its page size: restore to a file"
+                                             : "changing that in WAL mode needs the database alone: close its other "
+                                               "connections and try again");
 }
 
-/* A database in WAL mode cannot change its page size: alone on it, it leaves WAL mode for the time of the restore. */
-static int leave_wal(lb_target *t, const lb_target_content *c, lb_error *err)
+int lb_target_prepare(lb_target *t, int64_t page_size, lb_error *err)
 {
   char mode[16] = "";
   lb_error why = LB_ERROR_INIT;
-  sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
+  if (page_size == 0 || t->page_size == page_size || t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE) return LB_OK;
+  if (t->kind == LB_TARGET_MEMORY || (t->wal && !t->own)) return fail_page_size(t, page_size, err);
+  if (!t->wal) return LB_OK;
   lb_db_text(t->db, "PRAGMA main.journal_mode=DELETE", mode, sizeof mode, t->label, &why);
-  if (why.code || strcmp(mode, "delete") != 0) return fail_page_size(t, c, err);
+  if (why.code || strcmp(mode, "delete") != 0) return fail_page_size(t, page_size, err);
+  t->wal = false;
+  t->left_wal = true;
   return LB_OK;
 }
 
@@ -117,7 +121,7 @@ static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *
     left = now;
     if (lb_task_poll(t->task, err)) return err->code;
   } while (rc == SQLITE_OK);
-  if (rc == SQLITE_READONLY) return fail_page_size(t, c, err);
+  if (rc == SQLITE_READONLY) return fail_page_size(t, c->page_size, err);
   if (rc != SQLITE_DONE) return lb_db_fail(rc == SQLITE_BUSY ? NULL : t->db, rc, t->label, err);
   return LB_OK;
 }
@@ -164,28 +168,30 @@ static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *
   return err->code;
 }
 
+/* A source without any page makes the Backup API commit as soon as it has the lock, before anybody could look whether the
+** saved copy is current. So an empty content becomes one page, of the size that the target has. */
+static int fill_empty(lb_target *t, sqlite3 *staged, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  lb_buf_printf(&sql, "PRAGMA page_size=%lld; VACUUM", (long long)t->page_size);
+  if (sql.failed) lb_fail_nomem(err);
+  else lb_db_exec(staged, sql.data, t->label, err);
+  lb_buf_free(&sql);
+  return err->code;
+}
+
 static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
-  bool left_wal = false;
   sqlite3 *staged = lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, t->label, err);
   if (!staged) return err->code;
+  if (c->page_size == 0) fill_empty(t, staged, err);
   lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
-  if (t->kind == LB_TARGET_MEMORY && t->page_size != c->page_size) fail_page_size(t, c, err);
-  if (!err->code && t->wal && t->page_size != c->page_size) left_wal = leave_wal(t, c, err) == LB_OK;
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     lb_db_exec(t->db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000", t->label, err);
   }
   if (!err->code) replace_with_save(t, c, staged, notes, err);
   lb_db_close(staged);
-  if (left_wal) {
-    char mode[16] = "";
-    lb_error why = LB_ERROR_INIT;
-    sqlite3_busy_timeout(t->db, (int)t->timeout_ms);
-    lb_db_text(t->db, "PRAGMA main.journal_mode=WAL", mode, sizeof mode, t->label, &why);
-    if (strcmp(mode, "wal") != 0)
-      lb_buf_printf(notes, "%sthe target could not be put back into WAL mode", notes->len ? "\n" : "");
-  }
   return err->code;
 }
 

@@ -60,25 +60,23 @@ static int keep_siblings(const lb_target *t, const char *saved, bool *any, lb_er
   return err->code;
 }
 
-/* Tries STAMP, STAMP_2, … until one is free. */
-static int save_as(lb_target *t, int serial, lb_partial *partial, char **saved, lb_error *err)
+/* Under PATH.before_restore.STAMP, or STAMP_serial. LB_EXISTS: that name is taken. */
+static int save_as(lb_target *t, const char *stamp, int serial, lb_partial *partial, char **saved, lb_error *err)
 {
-  char stamp[LB_STAMP_BYTES], suffix[16] = "";
-  lb_clock_stamp(lb_clock_now(), stamp);
+  char suffix[16] = "";
   if (serial > 1) snprintf(suffix, sizeof suffix, "_%d", serial);
   free(*saved);
   *saved = lb_text_printf(err, "%s.before_restore.%s%s", t->path, stamp, suffix);
   if (!*saved) return err->code;
-  bool any = true;
+  bool any = false;
   switch (t->kind) {
   case LB_TARGET_DATABASE:
     return lb_partial_publish(partial, lb_path_base(*saved), err);
   case LB_TARGET_UNREADABLE:
     if (link_file(t, *saved, err)) return err->code;
     keep_siblings(t, *saved, &any, err);
-    return lb_dir_sync(t->dir, err);
+    return err->code ? err->code : lb_dir_sync(t->dir, err);
   default:
-    any = false;
     keep_siblings(t, *saved, &any, err);
     if (!any) {
       free(*saved);
@@ -88,6 +86,79 @@ static int save_as(lb_target *t, int serial, lb_partial *partial, char **saved, 
   }
 }
 
+/* ---- the copies that are there ---- */
+
+typedef struct copy {
+  char *file;
+  char stamp[LB_STAMP_BYTES];
+  long serial;
+} copy;
+
+static bool parse_copy(const char *file, const char *prefix, copy *c)
+{
+  size_t n = strlen(prefix);
+  int64_t when;
+  if (strncmp(file, prefix, n) != 0 || !lb_clock_parse_stamp(file + n, &when)) return false;
+  const char *rest = file + n + LB_STAMP_BYTES - 1;
+  snprintf(c->stamp, sizeof c->stamp, "%.*s", LB_STAMP_BYTES - 1, file + n);
+  c->serial = 1;
+  if (rest[0] == 0) return true;
+  if (rest[0] != '_' || rest[1] < '1' || rest[1] > '9' || strspn(rest + 1, "0123456789") != strlen(rest + 1)) return false;
+  c->serial = strtol(rest + 1, NULL, 10);
+  return c->serial > 1 && c->serial < 1000000;
+}
+
+static int newer_first(const void *a, const void *b)
+{
+  const copy *x = a, *y = b;
+  int by_stamp = strcmp(y->stamp, x->stamp);
+  return by_stamp ? by_stamp : y->serial > x->serial ? 1 : y->serial < x->serial ? -1 : 0;
+}
+
+/* The saved copies of this target, newest first; *copies is allocated, and each file. */
+static int list_copies(const lb_target *t, copy **copies, int *count, lb_error *err)
+{
+  char *prefix = lb_text_printf(err, "%s.before_restore.", lb_path_base(t->path));
+  DIR *d = prefix ? opendir(t->dir) : NULL;
+  struct dirent *item;
+  copy one;
+  *copies = NULL;
+  *count = 0;
+  if (prefix && !d) lb_fail_errno(err, errno, "cannot open folder %s", t->dir);
+  while (d && !err->code && (item = readdir(d))) {
+    if (!parse_copy(item->d_name, prefix, &one)) continue;
+    copy *grown = realloc(*copies, ((size_t)*count + 1) * sizeof *grown);
+    if (grown) *copies = grown;
+    one.file = grown ? lb_text_copy(item->d_name, err) : NULL;
+    if (!one.file) lb_fail_nomem(err);
+    else grown[(*count)++] = one;
+  }
+  if (d) closedir(d);
+  free(prefix);
+  if (*count) qsort(*copies, (size_t)*count, sizeof **copies, newer_first);
+  return err->code;
+}
+
+static void free_copies(copy *copies, int count)
+{
+  for (int i = 0; i < count; i++) free(copies[i].file);
+  free(copies);
+}
+
+/* A serial beyond every one of this second, also of copies that were pruned meanwhile: newer copies sort as newer. */
+static int next_serial(const lb_target *t, const char *stamp, lb_error *err)
+{
+  copy *copies;
+  int count;
+  long serial = 1;
+  list_copies(t, &copies, &count, err);
+  for (int i = 0; i < count; i++) {
+    if (strcmp(copies[i].stamp, stamp) == 0 && copies[i].serial >= serial) serial = copies[i].serial + 1;
+  }
+  free_copies(copies, count);
+  return (int)serial;
+}
+
 int lb_target_save(lb_target *t, char **saved, lb_error *err)
 {
   *saved = NULL;
@@ -95,10 +166,13 @@ int lb_target_save(lb_target *t, char **saved, lb_error *err)
   lb_partial partial = LB_PARTIAL_INIT;
   char *name = lb_text_printf(err, "%s.before_restore", lb_path_base(t->path));
   if (name && t->kind == LB_TARGET_DATABASE) save_database(t, name, &partial, err);
-  for (int serial = 1; !err->code && serial <= 100; serial++) {
+  for (int attempt = 1; !err->code; attempt++) {
     lb_error one = LB_ERROR_INIT;
-    save_as(t, serial, &partial, saved, &one);
-    if (one.code == LB_EXISTS && serial < 100) continue;
+    char stamp[LB_STAMP_BYTES];
+    lb_clock_stamp(lb_clock_now(), stamp);
+    int serial = next_serial(t, stamp, &one);
+    if (!one.code) save_as(t, stamp, serial, &partial, saved, &one);
+    if (one.code == LB_EXISTS && attempt < 100) continue;  /* another process was faster */
     if (one.code) *err = one;
     break;
   }
@@ -114,28 +188,13 @@ int lb_target_save(lb_target *t, char **saved, lb_error *err)
 
 /* ---- removing old copies ---- */
 
-static bool is_saved_copy(const char *file, const char *prefix)
-{
-  size_t n = strlen(prefix);
-  int64_t when;
-  if (strncmp(file, prefix, n) != 0 || !lb_clock_parse_stamp(file + n, &when)) return false;
-  const char *rest = file + n + 15;
-  return rest[0] == 0 ||
-         (rest[0] == '_' && rest[1] >= '2' && rest[1] <= '9' && strspn(rest + 1, "0123456789") == strlen(rest + 1));
-}
-
-static int newer_first(const void *a, const void *b)
-{
-  /* Stamps sort as text; a serial (_2) is longer and so sorts after its stamp, as it should. */
-  return strcmp(*(char *const *)b, *(char *const *)a);
-}
-
 static void remove_copy(const lb_target *t, const char *file, lb_buf *notes)
 {
   lb_error err = LB_ERROR_INIT;
   char *path = lb_path_join(t->dir, file, &err);
-  if (path && unlink(path) && errno != ENOENT)
+  if (path && unlink(path) && errno != ENOENT) {
     lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
+  }
   for (size_t i = 0; path && i < sizeof siblings / sizeof *siblings; i++) {
     char *sibling = lb_text_printf(&err, "%s%s", path, siblings[i]);
     if (sibling) unlink(sibling);
@@ -146,26 +205,11 @@ static void remove_copy(const lb_target *t, const char *file, lb_buf *notes)
 
 void lb_target_prune(const lb_target *t, int keep, lb_buf *notes)
 {
-  if (!t->path) return;
   lb_error err = LB_ERROR_INIT;
-  char *prefix = lb_text_printf(&err, "%s.before_restore.", lb_path_base(t->path));
-  DIR *d = prefix ? opendir(t->dir) : NULL;
-  char **files = NULL;
-  int count = 0;
-  struct dirent *item;
-  while (d && (item = readdir(d))) {
-    if (!is_saved_copy(item->d_name, prefix)) continue;
-    char **grown = realloc(files, ((size_t)count + 1) * sizeof *files);
-    if (!grown) break;
-    files = grown;
-    files[count] = strdup(item->d_name);
-    if (!files[count]) break;
-    count++;
-  }
-  if (d) closedir(d);
-  if (count) qsort(files, (size_t)count, sizeof *files, newer_first);
-  for (int i = keep; i < count; i++) remove_copy(t, files[i], notes);
-  for (int i = 0; i < count; i++) free(files[i]);
-  free(files);
-  free(prefix);
+  copy *copies;
+  int count;
+  if (!t->path) return;
+  list_copies(t, &copies, &count, &err);
+  for (int i = keep; i < count && !err.code; i++) remove_copy(t, copies[i].file, notes);
+  free_copies(copies, count);
 }

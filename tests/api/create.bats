@@ -20,7 +20,7 @@ setup() {
 }
 
 @test "zstd has its own suffix, and another extension is no part of the name" {
-  gives "T/backups/admin_sqlite_STAMP.db.zst" "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')"
+  if has_zstd; then gives "T/backups/admin_sqlite_STAMP.db.zst" "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')"; fi
   cp data/admin.db 'data/app.v2.sqlite3'
   gives "T/backups/app.v2_sqlite_STAMP.db.gz" "SELECT backup_create('data/app.v2.sqlite3')"
   cp data/admin.db data/plain
@@ -33,7 +33,10 @@ setup() {
   out=$(sql "SELECT backup_create('data/admin.db')" "SELECT backup_create('data/admin.db')" \
             "SELECT backup_create('data/admin.db')" "SELECT backup_create('data/admin.db')")
   [ "$(sort -u <<<"$out" | wc -l)" = 4 ]
-  while read -r path; do gunzip -c "$path" | cmp - data/admin.db; done <<<"$out"
+  while read -r path; do
+    gunzip -c "$path" >one.db
+    [ "$(content one.db)" = "$(content data/admin.db)" ]
+  done <<<"$out"
   [ "$(sql "SELECT count(*) FROM backups")" = 4 ]
   grep -q '_2.db.gz$' <<<"$out"  # four backups take a few milliseconds: at least two share a second
 }
@@ -55,11 +58,11 @@ setup() {
 
 @test "sources: main, an attached name, a file: URI, in-memory databases" {
   gives "T/backups/admin_sqlite_STAMP.db.gz" ".open data/admin.db" ".load ${LIFEBOAT_SO%.so}" "SELECT backup_create('main')"
-  gives "T/backups/admin_sqlite_STAMP_2.db.gz" "ATTACH 'data/admin.db' AS a" \
-    "SELECT CASE WHEN strftime('%f') > 0 THEN '' END || replace(replace(backup_create('a'), '.db.gz', ''), '_2', '') || '_2.db.gz'" \
-    || return 1
-  gives "T/backups/admin_sqlite_STAMP.db.gz" \
-    "SELECT replace(replace(replace(backup_create('file:data/admin.db?mode=ro'), '_2.db', '.db'), '_3.db', '.db'), '_4.db', '.db')"
+  gives "T/backups/admin_sqlite_STAMP.db.gz" "ATTACH 'data/admin.db' AS a" "SELECT backup_create('a')"
+  gives "T/backups/admin_sqlite_STAMP.db.gz" "ATTACH 'data/admin.db' AS \"we'ird \"\"name\"" \
+    "SELECT backup_create('we''ird \"name')"
+  gives "T/backups/admin_sqlite_STAMP.db.gz" "SELECT backup_create('file:data/admin.db?mode=ro')"
+  gives "T/backups/admin_sqlite_STAMP.db.gz" "SELECT backup_create('file:data/%61dmin.db')"
   gives "T/backups/memory_sqlite_STAMP.db.gz" "CREATE TABLE x(a)" "SELECT backup_create('main')"
 }
 
@@ -74,8 +77,6 @@ setup() {
 }
 
 @test "verify off, quick and full; what was not verified is not called so" {
-  gives "|" "SELECT '' FROM (SELECT backup_create('data/admin.db', '{\"name\":\"a\",\"verify\":false}'))" \
-    "SELECT verified_at, verify_result FROM backups WHERE name = 'a'" 2>&1 || true
   for level in true '"quick"' '"full"'; do
     rm -f "$BACKUP_DIR"/*
     sql "SELECT backup_create('data/admin.db', '{\"verify\":$level}')"
@@ -127,12 +128,12 @@ setup() {
   fails 'option "note" must be a text that is not empty' "SELECT backup_create('data/admin.db', '{\"note\":\"\"}')"
   fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '[1]')"
   fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '{\"level\":')"
-  [ -z "$(ls -A "$BACKUP_DIR")" ]
+  [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
 }
 
 @test "names that cannot be a file's are refused" {
   fails "name \"a/b\" cannot be a backup's: it contains a '/'" "SELECT backup_create('data/admin.db', '{\"name\":\"a/b\"}')"
-  fails "name \"../x\" cannot be a backup's: it contains \"..\"" "SELECT backup_create('data/admin.db', '{\"name\":\"../x\"}')"
+  fails "name \"../x\" cannot be a backup's: it begins with a dot" "SELECT backup_create('data/admin.db', '{\"name\":\"../x\"}')"
   fails "name \"a..b\" cannot be a backup's: it contains \"..\"" "SELECT backup_create('data/admin.db', '{\"name\":\"a..b\"}')"
   fails "name \".hidden\" cannot be a backup's: it begins with a dot" \
     "SELECT backup_create('data/admin.db', '{\"name\":\".hidden\"}')"
@@ -147,7 +148,7 @@ setup() {
   mkdir other
   make_db other/admin.db 5
   sql "SELECT backup_create('data/admin.db')"
-  fails 'the name "admin" in T/backups belongs to another source, T/data/admin.db: pass {"name":"…"} to keep T/other/admin.db apart' \
+  fails 'the name "admin" in T/backups belongs to another source, T/data/admin.db: pass {"name":"…"} to keep T/other/admin.db apart, or move the old backups away' \
     "SELECT backup_create('other/admin.db')"
   gives "T/backups/admin2_sqlite_STAMP.db.gz" "SELECT backup_create('other/admin.db', '{\"name\":\"admin2\"}')"
   # The same file by another spelling of its path is the same source.

@@ -4,6 +4,7 @@
 #   gives WANT SQL…       the last SQL's whole output, with the stamps of file names shown as STAMP and $T as T
 #   fails WANT SQL…       the last statement fails with exactly this message (the shell's own words around it removed)
 #   old_backup NAME DAYS FILE   a backup of FILE as the old script made it (one gzip member), DAYS days old; prints its path
+#   has_zstd              whether the extension was built with it; without, that it says so is checked instead
 #   old_stamp DAYS        the stamp of DAYS days ago
 
 api_setup() {
@@ -12,8 +13,8 @@ api_setup() {
   export BACKUP_DIR=$T/backups
 }
 
-# What differs from run to run: the folder of the test, and the time.
-plain() { sed -E "s|$T|T|g; s/20[0-9]{6}_[0-9]{6}/STAMP/g; s/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{8}/TIME/g"; }
+# What differs from run to run: the folder of the test, the time, the number that tells two of one second apart.
+plain() { sed -E "s|$T|T|g; s/20[0-9]{6}_[0-9]{6}(_[0-9]+)?/STAMP/g; s/20[0-9]{2}-[0-9]{2}-[0-9]{2} [0-9:]{8}/TIME/g"; }
 
 same() {
   [ "$1" = "$2" ] && return 0
@@ -44,4 +45,11 @@ old_backup() {
   local path
   path=$BACKUP_DIR/$1_sqlite_$(old_stamp "$2").db.gz
   gzip -c "$3" >"$path" && printf '%s\n' "$path"
+}
+
+has_zstd() {
+  [[ $(sql "SELECT backup_version()") == *zstd* ]] && return 0
+  db any.db 'PRAGMA user_version=1'
+  fails 'not built with zstd' "SELECT backup_create('any.db', '{\"compress\":\"zstd\"}')" || exit 1
+  return 1
 }

@@ -2,9 +2,10 @@
 **
 **     bound FILE CODEC LEVEL THREADS
 **
-** Reads the file into memory, then prints two lines: `compress SECONDS BYTES` and `inflate SECONDS BYTES`. The clock runs
-** only while blocks go from memory to memory: no reading, no writing, no order between the blocks. The block size is the one
-** that a backup of the file has. Uses the project's own table of codecs, so that both sides run the same code.
+** Reads the file into memory, then prints two lines: `compress SECONDS BYTES` and `inflate SECONDS BYTES`. The clock
+** runs only while blocks go from memory to memory: no reading, no writing, no order between the blocks. The block size
+** is the one that a backup of the file has. Uses the project's own table of codecs, so that both sides run the same
+** code.
 */
 #include <fcntl.h>
 #include <pthread.h>

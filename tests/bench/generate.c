@@ -2,11 +2,11 @@
 **
 **     generate FILE MEGABYTES [SEED]
 **
-** The same arguments give the same rows on every machine: all chance comes from a generator of its own. Text is made of
-** a vocabulary with few frequent and many rare words; ids are UUIDs; about a tenth of the bytes are random blobs, so
-** that gzip -6 leaves somewhat more than two fifths of the file. Tables are filled until they have their share of the size, then
-** the indexes are built on them: the size is met within a few per cent. The file has 4096-byte pages and a rollback
-** journal. It is written without syncing: whoever measures on it syncs first.
+** The same arguments give the same rows on every machine: all chance comes from a generator of its own. Text is made
+** of a vocabulary with few frequent and many rare words; ids are UUIDs; about a fifth of the bytes are random blobs,
+** so that gzip -6 leaves somewhat more than two fifths of the file. Tables are filled until they have their share of
+** the size, then the indexes are built on them: the size is met within a few per cent. The file has 4096-byte pages
+** and a rollback journal. It is written without syncing: whoever measures on it syncs first.
 */
 #include <sqlite3.h>
 #include <stdint.h>
@@ -14,15 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS = 6000, WORD_MAX = 16, PHRASES = 1500, PHRASE_MAX = 80, BODY_MAX = 1200, UUID_TEXT = 37 };
+enum { WORDS = 1000, WORD_MAX = 16, BODY_MAX = 1200, UUID_TEXT = 37 };
 
-static const double TABLES_SHARE = 0.82;  /* of the file; the rest is what the indexes below take */
+static const double TABLES_SHARE = 0.85;  /* of the file; the rest is what the indexes below take */
 
 static const char schema[] =
   "PRAGMA page_size=4096; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;"
   "PRAGMA cache_size=-200000;"
   "CREATE TABLE users(id INTEGER PRIMARY KEY, uuid TEXT, email TEXT, created_at INTEGER);"
-  "CREATE TABLE messages(id INTEGER PRIMARY KEY, uuid TEXT, conversation TEXT, sender INTEGER, created_at INTEGER, body TEXT);"
+  "CREATE TABLE messages(id INTEGER PRIMARY KEY, uuid TEXT, conversation TEXT, sender INTEGER, "
+  "created_at INTEGER, body TEXT);"
   "CREATE TABLE audit(id INTEGER PRIMARY KEY, at INTEGER, actor INTEGER, action TEXT, entity TEXT, detail TEXT);"
   "CREATE TABLE files(id INTEGER PRIMARY KEY, message TEXT, name TEXT, data BLOB);";
 
@@ -39,7 +40,6 @@ typedef struct maker {
   uint64_t state;
   int64_t now;             /* milliseconds; moves on with each row */
   char words[WORDS][WORD_MAX];
-  char phrases[PHRASES][PHRASE_MAX];
   char conversation[UUID_TEXT];
 } maker;
 
@@ -68,7 +68,8 @@ static void make_words(maker *m)
 {
   static const char *const onset[] = { "b", "c", "d", "f", "g", "h", "l", "m", "n", "p", "r", "s", "t", "v", "st", "tr",
                                        "pr", "ch", "th", "" };
-  static const char *const rhyme[] = { "a", "e", "i", "o", "u", "er", "an", "en", "on", "ing", "ed", "al", "is", "or", "ation" };
+  static const char *const rhyme[] = { "a", "e", "i", "o", "u", "er", "an", "en", "on", "ing", "ed", "al", "is", "or",
+                                       "ation" };
   for (int i = 0; i < WORDS; i++) {
     int syllables = 1 + (i > 100) + (int)below(m, 2);
     m->words[i][0] = '\0';
@@ -86,21 +87,11 @@ static const char *word(maker *m)
   return m->words[(int)(u * u * u * WORDS)];
 }
 
-static void make_phrases(maker *m)
-{
-  for (int i = 0; i < PHRASES; i++) {
-    int words = 2 + (int)below(m, 3), n = 0;
-    while (words--) n += sprintf(m->phrases[i] + n, "%s%s", word(m), words ? " " : "");
-  }
-}
-
-/* Sentences: words, and the turns of phrase that people use again and again. */
-static int make_text(maker *m, char *out, int parts)
+static int make_text(maker *m, char *out, int words)
 {
   int n = 0;
-  for (int i = 0; i < parts && n < BODY_MAX - 2 * PHRASE_MAX; i++) {
-    const char *part = below(m, 4) == 0 ? m->phrases[below(m, 1 + below(m, PHRASES))] : word(m);
-    n += sprintf(out + n, "%s%s", part, i + 1 == parts ? "." : below(m, 9) == 0 ? ", " : " ");
+  for (int i = 0; i < words && n < BODY_MAX - 2 * WORD_MAX; i++) {
+    n += sprintf(out + n, "%s%s", word(m), i + 1 == words ? "." : below(m, 9) == 0 ? ", " : " ");
   }
   return n;
 }
@@ -128,7 +119,7 @@ static void add_message(maker *m, char uuid[UUID_TEXT])
   char body[BODY_MAX];
   make_uuid(m, uuid);
   if (below(m, 12) == 0) make_uuid(m, m->conversation);
-  make_text(m, body, 6 + (int)below(m, 40));
+  make_text(m, body, 5 + (int)below(m, 40));
   text(m->message, 1, uuid);
   text(m->message, 2, m->conversation);
   sqlite3_bind_int(m->message, 3, 1 + (int)below(m, 5000));
@@ -139,12 +130,15 @@ static void add_message(maker *m, char uuid[UUID_TEXT])
 
 static void add_audit(maker *m, const char *entity)
 {
-  static const char *const action[] = { "message.create", "message.update", "login", "logout", "settings.change", "file.read" };
+  static const char *const action[] = { "message.create", "message.update", "login", "logout", "settings.change",
+                                        "file.read" };
   char detail[BODY_MAX];
-  int n = sprintf(detail, "{\"ip\":\"10.%u.%u.%u\",\"agent\":\"client/%u.%u\",\"ms\":%u,\"reason\":\"", below(m, 4), below(m, 256),
-                  below(m, 256), 1 + below(m, 3), below(m, 12), below(m, 900));
-  n += make_text(m, detail + n, 2 + (int)below(m, 6));
-  strcpy(detail + n, "\"}");
+  sprintf(detail, "{\"request\":{\"ip\":\"10.%u.%u.%u\",\"agent\":\"Mozilla/5.0 (X11; "
+          "Linux x86_64; rv:%u.0) Gecko/20100101\"},"
+          "\"result\":{\"status\":%u,\"milliseconds\":%u,\"cache\":\"%s\"},"
+          "\"before\":null,\"after\":{\"state\":\"%s\"}}",
+          below(m, 4), below(m, 256), below(m, 256), 100 + below(m, 12), 200 + below(m, 5), below(m, 900),
+          below(m, 3) ? "hit" : "miss", below(m, 4) ? "active" : "archived");
   sqlite3_bind_int64(m->audit, 1, m->now + below(m, 50));
   sqlite3_bind_int(m->audit, 2, 1 + (int)below(m, 5000));
   text(m->audit, 3, action[below(m, 6)]);
@@ -203,7 +197,7 @@ static void fill(maker *m, int64_t bytes)
     add_message(m, uuid);
     add_audit(m, uuid);
     if (below(m, 2)) add_audit(m, m->conversation);
-    if (below(m, 80) == 0) add_file(m, uuid);
+    if (below(m, 38) == 0) add_file(m, uuid);
   }
   sqlite3_finalize(count);
 }
@@ -227,7 +221,6 @@ int main(int argc, char **argv)
   m->audit = prepare(m, "INSERT INTO audit(at, actor, action, entity, detail) VALUES(?,?,?,?,?)");
   m->file = prepare(m, "INSERT INTO files(message, name, data) VALUES(?,?,?)");
   make_words(m);
-  make_phrases(m);
   check(m->db, sqlite3_exec(m->db, "BEGIN", NULL, NULL, NULL), "begin");
   fill(m, (int64_t)((double)megabytes * 1e6 * TABLES_SHARE));
   check(m->db, sqlite3_exec(m->db, indexes, NULL, NULL, NULL), "indexes");

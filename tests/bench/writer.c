@@ -2,10 +2,10 @@
 **
 **     writer DATABASE SECONDS
 **
-** Adds one audit row and changes one message a transaction, back to back, in the journal mode that the database has, with
-** synchronous=FULL and without a busy timeout: a database that is locked is counted, not waited for. Prints `ready` once it has
-** warmed up; then it measures until SECONDS have passed or SIGTERM comes, and prints one line of JSON:
-** commits, busy, p50_ms, p99_ms, max_ms, seconds.
+** Adds one audit row and changes one message a transaction, back to back, in the journal mode that the database has,
+** with synchronous=FULL and without a busy timeout: a database that is locked is counted, not waited for. Prints
+** `ready` once it has warmed up; then it measures until SECONDS have passed or SIGTERM comes, and prints one line of
+** JSON: commits, busy, p50_ms, p99_ms, max_ms, seconds.
 */
 #include <signal.h>
 #include <sqlite3.h>
@@ -62,7 +62,8 @@ static void report(double *samples, int64_t count, int64_t busy, double seconds)
 {
   qsort(samples, (size_t)count, sizeof *samples, by_value);
   double p50 = count ? samples[count / 2] : 0, p99 = count ? samples[count - 1 - count / 100] : 0;
-  printf("{\"commits\":%lld,\"busy\":%lld,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,\"seconds\":%.3f}\n",
+  printf("{\"commits\":%lld,\"busy\":%lld,\"p50_ms\":%.4f,\"p99_ms\":%.4f,\"max_ms\":%.4f,"
+         "\"seconds\":%.3f}\n",
          (long long)count, (long long)busy, p50 * 1e3, p99 * 1e3, count ? samples[count - 1] * 1e3 : 0, seconds);
 }
 
@@ -70,7 +71,7 @@ int main(int argc, char **argv)
 {
   static const char *const sql[4] = {
     "BEGIN IMMEDIATE",
-    "INSERT INTO audit(at, actor, action, entity, detail) VALUES(?1, 1, 'bench', 'bench', 'one more row of the writer')",
+    "INSERT INTO audit(at, actor, action, entity, detail) VALUES(?1, 1, 'bench', 'bench', 'one more row')",
     "UPDATE messages SET created_at=created_at+1 WHERE id=1+(?1*7919)%(SELECT max(id) FROM messages)",
     "COMMIT",
   };

@@ -24,6 +24,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PUBLIC __attribute__((visibility("default")))
@@ -38,20 +39,20 @@ static int class_now, mode_now, errno_now;
 static long at_now;
 
 #define REAL(name) static __typeof__(name) *real_##name
-REAL(write); REAL(pwrite); REAL(fsync); REAL(fdatasync); REAL(rename); REAL(renameat2); REAL(link); REAL(unlink);
+REAL(write); REAL(pwrite); REAL(rename); REAL(renameat2); REAL(link); REAL(unlink);
 REAL(unlinkat); REAL(open); REAL(openat); REAL(ftruncate); REAL(fallocate); REAL(posix_fallocate); REAL(read);
-REAL(pread); REAL(mmap); REAL(pthread_create); REAL(close);
+REAL(pread); REAL(mmap); REAL(pthread_create);
 static int (*real_step)(void *stmt);
 
 __attribute__((constructor)) static void find_real(void)
 {
 #define FIND(name) *(void **)&real_##name = dlsym(RTLD_NEXT, #name)
-  FIND(write); FIND(pwrite); FIND(fsync); FIND(fdatasync); FIND(rename); FIND(renameat2); FIND(link); FIND(unlink);
+  FIND(write); FIND(pwrite); FIND(rename); FIND(renameat2); FIND(link); FIND(unlink);
   FIND(unlinkat); FIND(open); FIND(openat); FIND(ftruncate); FIND(fallocate); FIND(posix_fallocate); FIND(read);
-  FIND(pread); FIND(mmap); FIND(pthread_create); FIND(close);
+  FIND(pread); FIND(mmap); FIND(pthread_create);
 }
 
-/* Whether this call is to fail (errno is set). A class that is to be killed dies here, `torn` done first. */
+/* Whether this call is to fail (errno is set). To be killed means to die here; a write dies half done, in torn(). */
 static bool fails(int class)
 {
   if (!atomic_load(&armed) || class != class_now) return false;
@@ -202,6 +203,19 @@ PUBLIC int fault_step(void *stmt)
   return rc;
 }
 
+/* Backups of long ago are made by a clock that is set back. */
+static _Atomic long clock_shift;
+PUBLIC void fault_shift_clock(long seconds) { atomic_store(&clock_shift, seconds); }
+
+PUBLIC time_t time(time_t *out)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  now.tv_sec += atomic_load(&clock_shift);
+  if (out) *out = now.tv_sec;
+  return now.tv_sec;
+}
+
 PUBLIC int fault_happened(void) { return atomic_load(&happened); }
 PUBLIC long fault_counted(void) { return atomic_load(&counted); }
 
@@ -221,7 +235,9 @@ PUBLIC const char *fault_report(void)
 static ssize_t torn(int fd, const void *data, size_t n, off_t offset)
 {
   int errnum = errno;
-  if (n > 1 && mode_now != ONCE) (void)!(offset < 0 ? real_write(fd, data, n / 2) : real_pwrite(fd, data, n / 2, offset));
+  if (n > 1 && mode_now != ONCE) {
+    (void)!(offset < 0 ? real_write(fd, data, n / 2) : real_pwrite(fd, data, n / 2, offset));
+  }
   if (mode_now == KILL) kill(getpid(), SIGKILL);
   errno = errnum;
   return -1;
@@ -255,15 +271,15 @@ PUBLIC ssize_t pread(int fd, void *data, size_t n, off_t offset)
 
 PUBLIC ssize_t pread64(int fd, void *data, size_t n, off64_t offset) { return pread(fd, data, n, offset); }
 
-static int flush(int fd, int (*real)(int))
+static int flush(int fd)
 {
   if (fails(SYNC)) return -1;
   saw_sync(fd);
-  return atomic_load(&armed) ? 0 : real(fd);
+  return 0;
 }
 
-PUBLIC int fsync(int fd) { return flush(fd, real_fsync); }
-PUBLIC int fdatasync(int fd) { return flush(fd, real_fdatasync); }
+PUBLIC int fsync(int fd) { return flush(fd); }
+PUBLIC int fdatasync(int fd) { return flush(fd); }
 
 PUBLIC int ftruncate(int fd, off_t size)
 {

@@ -1,0 +1,111 @@
+/* See recognize.h. */
+#include "sqlite/recognize.h"
+
+#include <fcntl.h>
+#include <sqlite3ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/file.h"
+#include "core/holders.h"
+
+SQLITE_EXTENSION_INIT3
+
+bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
+{
+  const unsigned char *b = data;
+  if (n < LB_SQLITE_HEADER_BYTES || memcmp(b, "SQLite format 3", 16) != 0) return false;
+  int64_t page_size = b[16] << 8 | b[17];
+  if (page_size == 1) page_size = 65536;
+  if (page_size < 512 || page_size > 65536 || (page_size & (page_size - 1))) return false;
+  header->page_size = page_size;
+  header->page_count = (int64_t)b[28] << 24 | b[29] << 16 | b[30] << 8 | b[31];
+  bool count_valid = memcmp(b + 24, b + 92, 4) == 0;  /* SQLite before 3.7.0 leaves both alone */
+  if (!count_valid) header->page_count = 0;
+  header->wal = b[LB_SQLITE_MODE_OFFSET] == 2;
+  return true;
+}
+
+/* The first bytes of a file through SQLite's VFS. *got: how many there were; *size: of the file. */
+static int read_head(const char *path, unsigned char head[LB_SQLITE_HEADER_BYTES], size_t *got, int64_t *size)
+{
+  sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+  const char *name = sqlite3_create_filename(path, "", "", 0, NULL);
+  sqlite3_file *file = calloc(1, (size_t)vfs->szOsFile);
+  int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_MAIN_DB;
+  int rc = name && file ? vfs->xOpen(vfs, name, file, flags, &flags) : SQLITE_NOMEM;
+  *got = 0;
+  if (rc == SQLITE_OK) {
+    sqlite3_int64 bytes = 0;
+    rc = file->pMethods->xFileSize(file, &bytes);
+    *size = bytes;
+    *got = bytes < LB_SQLITE_HEADER_BYTES ? (size_t)bytes : LB_SQLITE_HEADER_BYTES;
+    if (rc == SQLITE_OK && *got) rc = file->pMethods->xRead(file, head, (int)*got, 0);
+  }
+  if (file && file->pMethods) file->pMethods->xClose(file);
+  free(file);
+  sqlite3_free_filename((char *)(uintptr_t)name);
+  return rc;
+}
+
+/* Whether a sibling has more than `least` bytes and, with magic, begins with it. Nobody locks these files, so that a
+** descriptor of our own does no harm. */
+static bool sibling_has(const char *path, const char *suffix, int64_t least, const void *magic, size_t n)
+{
+  lb_error err = LB_ERROR_INIT;
+  unsigned char head[8];
+  struct stat st;
+  char *name = lb_text_printf(&err, "%s%s", path, suffix);
+  int fd = name ? open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+  bool has = fd >= 0 && fstat(fd, &st) == 0 && st.st_size > least;
+  if (has && magic) has = pread(fd, head, n, 0) == (ssize_t)n && memcmp(head, magic, n) == 0;
+  if (fd >= 0) close(fd);
+  free(name);
+  return has;
+}
+
+/* sqlite.org/fileformat2.html: 3 (the rollback journal) and 4.1 (the WAL; the last bit is its byte order). */
+static bool may_be_mended(const char *path)
+{
+  static const unsigned char journal[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
+  static const unsigned char wal_le[4] = { 0x37, 0x7f, 0x06, 0x82 }, wal_be[4] = { 0x37, 0x7f, 0x06, 0x83 };
+  enum { WAL_HEADER = 32, JOURNAL_HEADER = 28 };
+  return sibling_has(path, "-journal", JOURNAL_HEADER, journal, sizeof journal) ||
+         sibling_has(path, "-wal", WAL_HEADER, wal_le, sizeof wal_le) ||
+         sibling_has(path, "-wal", WAL_HEADER, wal_be, sizeof wal_be);
+}
+
+int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
+{
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  lb_sqlite_header header;
+  size_t got;
+  int64_t size = 0;
+  if (read_head(path, head, &got, &size)) return LB_OK;  /* opening it will say why */
+  if (size == 0) {
+    if (sibling_has(path, "-wal", 0, NULL, 0) || sibling_has(path, "-journal", 0, NULL, 0)) {
+      lb_fail(err, LB_CORRUPT, "%s: empty, but a -wal or -journal lies beside it: not a whole database", path);
+    }
+  } else if (may_be_mended(path)) {
+    return LB_OK;
+  } else if (!lb_sqlite_header_read(head, got, &header)) {
+    lb_fail(err, LB_CORRUPT, "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)",
+            path);
+  } else if (whole && size / header.page_size < header.page_count) {
+    lb_fail(err, LB_CORRUPT, "%s: truncated: %lld bytes, where its header speaks of %lld pages of %lld bytes", path,
+            (long long)size, (long long)header.page_count, (long long)header.page_size);
+  }
+  return err->code;
+}
+
+bool lb_sqlite_is_open_here(const char *path)
+{
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  lb_sqlite_header header;
+  size_t got;
+  int64_t size;
+  if (!lb_holders_open_here(path)) return false;
+  return read_head(path, head, &got, &size) == SQLITE_OK && lb_sqlite_header_read(head, got, &header);
+}

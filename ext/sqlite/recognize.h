@@ -1,0 +1,39 @@
+/* What a file is, told from its first bytes before SQLite touches it.
+**
+** SQLite deletes what it takes for a stale -journal or -wal as soon as it reads a file, garbage included; what is to be
+** kept byte for byte has to be recognised before. Files are read through SQLite's own VFS: a descriptor of ours, once
+** closed, would drop every lock that SQLite holds on the file in this process (POSIX locks belong to the process).
+*/
+#ifndef LB_SQLITE_RECOGNIZE_H
+#define LB_SQLITE_RECOGNIZE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/error.h"
+
+/* What the first bytes of a database say (sqlite.org/fileformat2.html, section 1.3). */
+typedef struct lb_sqlite_header {
+  int64_t page_size, page_count;  /* page_count 0: written by a SQLite before 3.7.0, not known */
+  bool wal;
+} lb_sqlite_header;
+
+#define LB_SQLITE_HEADER_BYTES 100
+
+/* false: these are not the first bytes of a SQLite database. */
+bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header);
+
+/* Offsets 18 and 19 of the header: 1 rollback journal, 2 WAL. */
+#define LB_SQLITE_MODE_OFFSET 18
+
+/* Sets err (LB_CORRUPT, naming path) where SQLite cannot make a database of the file at path: garbage, cut short, or
+** empty beside a -wal or -journal that SQLite would delete. A journal or WAL that looks like one may still mend it: then
+** it is SQLite's to try, and err is left alone. whole: also where the file is shorter than its header says; a file that
+** somebody is just writing may look so for a moment. */
+int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
+
+/* Whether the file begins like a SQLite database and this process has it open. A file that cannot be read: false. */
+bool lb_sqlite_is_open_here(const char *path);
+
+#endif

@@ -1,0 +1,75 @@
+# backup_history: every run; backup_activity and the progress bar: what is running now.
+load ../helper
+load expect
+
+setup() {
+  api_setup
+  make_db admin.db 100
+}
+
+@test "every run is a row: what, when, how long, bytes, the snapshot, errors, notes" {
+  sql "SELECT backup_create('admin.db')" "SELECT backup_verify('latest')" "SELECT backup_restore('latest', 'new.db')" \
+      "SELECT backup_rotate()"
+  ! sql "SELECT backup_create('none.db')" 2>/dev/null
+  size=$(stat -c %s "$BACKUP_DIR"/admin_*.gz)
+  raw=$(stat -c %s admin.db)
+  gives "create|||1||||none.db: no such database file
+rotate|||1||||
+restore|admin_sqlite_STAMP.db.gz|T/new.db|1||$size|$raw|
+verify|admin_sqlite_STAMP.db.gz||1||$size|$raw|
+create|admin_sqlite_STAMP.db.gz||1|1|$size|$raw|" \
+    "SELECT operation, backup, target, seconds BETWEEN 0 AND 10, snapshot_seconds < seconds, bytes, raw_bytes, error FROM backup_history"
+  gives "T/admin.db|T/admin.db|T/admin.db|1" "SELECT group_concat(source, '|'), max(started_at) >= datetime('now', '-1 minute')
+    FROM backup_history WHERE source IS NOT NULL"
+}
+
+@test "a lost or damaged catalog costs nothing but history" {
+  sql "SELECT backup_create('admin.db')"
+  rm "$BACKUP_DIR/catalog.db"
+  gives "1|0" "SELECT (SELECT count(*) FROM backups), (SELECT count(*) FROM backup_history)"
+  sql "SELECT backup_restore('latest', 'new.db')"
+  head -c 5000 /dev/urandom >"$BACKUP_DIR/catalog.db"
+  sql "SELECT backup_create('admin.db')"
+  sql "SELECT backup_restore('latest', 'new2.db')"
+  gives "2" "SELECT count(*) FROM backups"
+}
+
+@test "activity polled from a second connection shows rising figures and a sane estimate; nothing is left" {
+  /usr/bin/python3 "$BATS_TEST_DIRNAME/activity.py"
+}
+
+@test "the progress bar rises on standard error, and is wiped; nothing is printed unless it is asked for" {
+  sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+    INSERT INTO b SELECT randomblob(1000000) FROM n"
+  sql "SELECT backup_set('progress', 'on')" "SELECT backup_create('big.db', '{\"level\":9,\"threads\":1}')" 2>bar >/dev/null
+  tr '\r' '\n' <bar | grep ': compressing ' | grep -o '[0-9]*%' >percent  # a phase before it counts for itself
+  [ "$(wc -l <percent)" -ge 3 ]
+  sort -n -c <(tr -d % <percent)
+  [ "$(tail -1 percent)" != "$(head -1 percent)" ]
+  tr '\r' '\n' <bar | grep -qE '^create big.db: [a-z]+ \[#+\.*\] +[0-9]+%  [0-9.]+ MB/s  eta [0-9]+ s'
+  [ "$(tail -c 4 bar | od -An -c | tr -d ' ')" = '\r033[K' ]
+  sql "SELECT backup_create('big.db')" 2>bar >/dev/null
+  [ ! -s bar ]
+}
+
+@test "an interrupt stops a long backup and leaves nothing" {
+  sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+    INSERT INTO b SELECT randomblob(1000000) FROM n"
+  /usr/bin/python3 - <<'PY'
+import os, sqlite3, threading, time
+db = sqlite3.connect(':memory:', check_same_thread=False)
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+threading.Timer(0.3, db.interrupt).start()
+began = time.time()
+try:
+    db.execute("""SELECT backup_create('big.db', '{"level":9,"threads":1}')""").fetchall()
+    raise SystemExit('was not interrupted')
+except sqlite3.OperationalError as e:
+    assert str(e) == 'interrupted', e
+assert time.time() - began < 2
+assert db.execute('SELECT count(*) FROM backups').fetchone() == (0,)
+assert db.execute('SELECT error FROM backup_history').fetchall() == [('interrupted',)]
+PY
+  [ "$(ls -A "$BACKUP_DIR")" = catalog.db ]
+}

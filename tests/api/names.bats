@@ -1,0 +1,81 @@
+# What a backup may be called: paths, file names, latest and its forms; what is refused.
+load ../helper
+load expect
+
+setup() {
+  api_setup
+  make_db admin.db 10
+  make_db shop.db 10
+  ADMIN=$(sql "SELECT backup_create('admin.db')")
+}
+
+restored() { gives 1 "SELECT backup_restore('$1', 'out.db') ->> 'backup' = '$2'"; rm -f out.db; }
+
+@test "latest is the newest good full backup of the only source" {
+  restored latest "$ADMIN"
+  sleep 1.1
+  newer=$(sql "SELECT backup_create('admin.db')")
+  restored latest "$newer"
+  restored latest:admin "$newer"
+  restored admin_sqlite_latest.db.gz "$newer"
+  restored "${ADMIN##*/}" "$ADMIN"
+  restored "$ADMIN" "$ADMIN"
+  truncate -s -1 "$newer"
+  restored latest "$ADMIN"
+}
+
+@test "where several sources fit, the error lists them, unless the target is one of them" {
+  shop=$(sql "SELECT backup_create('shop.db')")
+  fails '"latest" fits several sources in T/backups: shop (sqlite, of T/shop.db); admin (sqlite, of T/admin.db) (pass latest:NAME or a file name)' \
+    "SELECT backup_restore('latest', 'out.db')"
+  [ ! -e out.db ]
+  restored latest:shop "$shop"
+  gives 1 "SELECT backup_restore('latest', 'shop.db', '{\"overwrite\":true}') ->> 'backup' = '$shop'"
+  gives 1 "SELECT backup_restore('latest', 'admin.db', '{\"overwrite\":true}') ->> 'backup' = '$ADMIN'"
+  rm admin.db  # after a complete loss the path still tells
+  gives 1 "SELECT backup_restore('latest', 'admin.db') ->> 'backup' = '$ADMIN'"
+}
+
+@test "the old scripts' file and its latest" {
+  rm "$ADMIN"
+  old_backup admin 3 admin.db
+  newest=$(old_backup admin 2 admin.db)
+  restored admin_sqlite_latest.db.gz "$newest"
+  restored latest "$newest"
+}
+
+@test "no backup, or only damaged ones" {
+  fails 'no backup for "latest:none" in T/backups' "SELECT backup_restore('latest:none', 'out.db')"
+  fails 'no backup for "none_sqlite_latest.db.gz" in T/backups' "SELECT backup_restore('none_sqlite_latest.db.gz', 'out.db')"
+  truncate -s 50 "$ADMIN"
+  fails 'no good backup for "latest" in T/backups: the 1 found is damaged' "SELECT backup_restore('latest', 'out.db')"
+  rm "$ADMIN"
+  fails 'no backup for "latest" in T/backups' "SELECT backup_restore('latest', 'out.db')"
+}
+
+@test "names with control bytes, .. or a leading dot are refused by every function" {
+  for call in "backup_restore(%s, 'out.db')" "backup_verify(%s)" "backup_delete(%s)" "backup_pin(%s)" "backup_note(%s, 'x')"; do
+    # shellcheck disable=SC2059
+    {
+      fails 'the name of a backup may not contain "..": "a..b.db.gz"' "SELECT $(printf "$call" "'a..b.db.gz'")"
+      fails 'the name of a backup may not contain "..": ".."' "SELECT $(printf "$call" "'..'")"
+      fails 'the name of a backup may not hold control characters' "SELECT $(printf "$call" "'a' || char(10) || 'b'")"
+      fails 'the name of a backup may not hold control characters' "SELECT $(printf "$call" "'a' || char(127)")"
+      fails 'not the name of a backup: ".x" begins with a dot' "SELECT $(printf "$call" "'.x'")"
+      fails 'the name of a backup may not be empty' "SELECT $(printf "$call" "''")"
+      fails 'name "a..b" cannot be a backup'"'"'s: it contains ".."' "SELECT $(printf "$call" "'latest:a..b'")"
+      fails 'name "" cannot be a backup'"'"'s: it is empty' "SELECT $(printf "$call" "'latest:'")"
+      fails 'no such backup: ../x' "SELECT $(printf "$call" "'../x'")"
+    }
+  done
+  [ ! -e out.db ]
+}
+
+@test "folders, devices and links to nowhere are no backups" {
+  fails 'not a backup: ./backups is not a regular file' "SELECT backup_restore('./backups', 'out.db')"
+  fails 'not a backup: /dev/null is not a regular file' "SELECT backup_verify('/dev/null')"
+  mkfifo pipe
+  fails 'not a backup: ./pipe is not a regular file' "SELECT backup_verify('./pipe')"
+  ln -s nowhere dangling
+  fails 'no such backup: ./dangling' "SELECT backup_verify('./dangling')"
+}

@@ -1,0 +1,202 @@
+# backup_plan, backup_rotate, backup_delete: what goes, what stays, and the reason of each.
+load ../helper
+load expect
+
+setup() {
+  api_setup
+  make_db admin.db 10
+}
+
+plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round(julianday('now') - julianday(created_at)) AS int)
+  || ' ' || name || ': ' || reason FROM backup_plan${1:+('$1')}"; }
+
+@test "age: older than retention_days goes, the newest good one never" {
+  for days in 5 6 8 9; do old_backup admin $days admin.db >/dev/null; done
+  same "+5 admin: newest good backup of admin (sqlite)
++6 admin: 6 days old, limit 7
+-8 admin: 8 days old, limit 7
+-9 admin: 9 days old, limit 7" "$(plan)"
+  gives 2 "SELECT backup_rotate('{\"dry_run\":true}')"
+  [ "$(ls "$BACKUP_DIR" | grep -c gz$)" = 4 ]
+  gives 2 "SELECT backup_rotate()"
+  [ "$(ls "$BACKUP_DIR" | grep -c gz$)" = 2 ]
+  gives 0 "SELECT backup_rotate()"
+  gives 1 "SELECT backup_rotate('{\"retention_days\":1}')"
+  gives 0 "SELECT backup_rotate('{\"retention_days\":1}')"
+  gives "admin_sqlite_STAMP.db.gz" "SELECT file FROM backups"
+}
+
+@test "retention_days: the option beats backup_set, which beats the environment" {
+  for days in 1 3 5 8; do old_backup admin $days admin.db >/dev/null; done
+  export RETENTION_DAYS=4
+  gives 2 "SELECT backup_rotate('{\"dry_run\":true}')"
+  gives "2
+1" "SELECT backup_set('retention_days', '2')" "SELECT backup_rotate('{\"dry_run\":true,\"retention_days\":6}')"
+  gives "2
+3" "SELECT backup_set('retention_days', '2')" "SELECT backup_rotate('{\"dry_run\":true}')"
+  RETENTION_DAYS=seven
+  fails 'environment variable RETENTION_DAYS must be a whole number from 0 to 36500, not "seven"' "SELECT backup_rotate()"
+  RETENTION_DAYS=-1
+  fails 'environment variable RETENTION_DAYS must be a whole number from 0 to 36500, not "-1"' "SELECT backup_rotate()"
+}
+
+@test "keep_last, alone and with an age" {
+  for days in 1 2 3 4 5 20; do old_backup admin $days admin.db >/dev/null; done
+  same "+1 admin: newest good backup of admin (sqlite)
++2 admin: one of the last 2
+-3 admin: not one of the last 2
+-4 admin: not one of the last 2
+-5 admin: not one of the last 2
+-20 admin: not one of the last 2" "$(plan '{"keep_last":2}')"
+  same "+1 admin: newest good backup of admin (sqlite)
++2 admin: one of the last 2
+-3 admin: over 3 days old, limit 3
+-4 admin: 4 days old, limit 3
+-5 admin: 5 days old, limit 3
+-20 admin: 20 days old, limit 3" "$(sleep 1; plan '{"keep_last":2,"retention_days":3}')"
+  same "+20 admin: one of the last 6" "$(plan '{"keep_last":6,"retention_days":3}' | tail -1)"
+}
+
+@test "pins and keep_until hold whatever the policy says" {
+  for days in 1 8 9; do old_backup admin $days admin.db >/dev/null; done
+  pinned=$(old_backup admin 10 admin.db)
+  gives 1 "SELECT backup_pin('$pinned')"
+  same "+1 admin: newest good backup of admin (sqlite)
+-8 admin: 8 days old, limit 7
+-9 admin: 9 days old, limit 7
++10 admin: pinned" "$(plan)"
+  gives 2 "SELECT backup_rotate()"
+  [ -e "$pinned" ] && [ -e "$pinned.pin" ]
+  gives "0
+1" "SELECT backup_pin('$pinned', 0)" "SELECT backup_rotate()"
+  [ ! -e "$pinned" ]
+  # Two of ours: the older has keep_until, so that even keep_last 1 leaves it.
+  sql "SELECT backup_create('admin.db', '{\"retention_days\":30,\"name\":\"kept\"}')" \
+      "SELECT backup_create('admin.db', '{\"name\":\"kept\"}')" "SELECT backup_create('admin.db', '{\"name\":\"kept\"}')"
+  until=$(date -u -d '30 days' +%F)
+  same "+0 kept: newest good backup of kept (sqlite)
+-0 kept: not one of the last 1
++0 kept: kept until $until (asked for when it was made)" "$(plan '{"keep_last":1,"name":"kept"}')"
+}
+
+@test "only files of its own naming scheme, of that name and type" {
+  for name in admin shop; do for days in 1 20 30; do old_backup $name $days admin.db >/dev/null; done; done
+  stamp=$(old_stamp 40)
+  for other in notes.txt "admin_$stamp.db.gz" "admin_sqlite_$stamp.db.gz.bak" "admin_sqlite_$stamp.sql.gz" "admin_sqlite_20251399_000000.db.gz" \
+               ".admin_sqlite_$stamp.db.gz" "admin_mysql_$stamp.sql.gz" "admin_sqlite_$stamp.DB.GZ" "_sqlite_$stamp.db.gz"; do
+    cp admin.db "$BACKUP_DIR/$other"
+  done
+  mkdir "$BACKUP_DIR/admin_sqlite_$stamp.db.gz"
+  ln -s "$T/admin.db" "$BACKUP_DIR/admin_sqlite_${stamp}_2.db.gz"
+  for days in 2 50; do
+    printf -- '-- PostgreSQL database dump\n' | gzip >"$BACKUP_DIR/admin_postgres_$(old_stamp $days).sql.gz"
+  done
+  find "$BACKUP_DIR" ! -name 'shop_*' ! -name 'catalog*' | sort >before
+  gives 2 "SELECT backup_rotate('{\"name\":\"shop\"}')"
+  find "$BACKUP_DIR" ! -name 'shop_*' ! -name 'catalog*' | sort | cmp - before
+  gives 2 "SELECT backup_rotate('{\"name\":\"admin\",\"type\":\"sqlite\"}')"
+  [ "$(ls "$BACKUP_DIR"/admin_postgres_*.sql.gz | wc -l)" = 2 ]
+  gives 1 "SELECT backup_rotate('{\"type\":\"postgres\"}')"
+  gives 0 "SELECT backup_rotate()"
+  # 9 strangers, a folder, a link; one of each of the three sources.
+  [ "$(find "$BACKUP_DIR" -mindepth 1 ! -name 'catalog*' | wc -l)" = 14 ]
+}
+
+@test "the newest good backup stays though expired, and a damaged newer one does not push it out" {
+  old_backup admin 60 admin.db >/dev/null
+  good=$(old_backup admin 50 admin.db)
+  bad=$(old_backup admin 2 admin.db)
+  echo 'not gzip' >"$bad"
+  same "+2 admin: 2 days old, limit 7
++50 admin: newest good backup of admin (sqlite)
+-60 admin: 60 days old, limit 7" "$(plan)"
+  gives 1 "SELECT backup_rotate()"
+  [ -e "$good" ] && [ -e "$bad" ]
+  # Damage that only a verification finds counts as well.
+  rm "$bad"
+  worse=$(old_backup admin 1 admin.db)
+  printf '\377\377\377' | dd of="$worse" bs=1 seek=200 conv=notrunc status=none
+  run sql "SELECT backup_verify('$worse')"
+  [ "$output" != ok ]
+  gives 0 "SELECT backup_rotate()"
+  [ -e "$good" ]
+  # No good one at all: everything stays.
+  echo 'not gzip' >"$good"
+  same "+1 admin: there is no good backup of this source
++50 admin: there is no good backup of this source" "$(plan '{"retention_days":1}')"
+}
+
+@test "until the newest is verified, the newest verified one stays too" {
+  old_backup admin 1 admin.db >/dev/null
+  verified=$(old_backup admin 20 admin.db)
+  old_backup admin 30 admin.db >/dev/null
+  sql "SELECT backup_verify('$verified')"
+  same "+1 admin: newest good backup of admin (sqlite)
++20 admin: newest verified backup of admin (sqlite)
+-30 admin: 30 days old, limit 7" "$(plan)"
+  sql "SELECT backup_verify('latest')"
+  same "-20 admin: 20 days old, limit 7" "$(plan | sed -n 2p)"
+}
+
+@test "before_restore copies have their own clock, and never count as the newest" {
+  old_backup admin 20 admin.db >/dev/null
+  old_backup admin 21 admin.db >/dev/null
+  for days in 1 29 31; do gzip -c admin.db >"$BACKUP_DIR/admin_sqlite_before_restore_$(old_stamp $days).db.gz"; done
+  same "+1 admin: 1 day old, limit 30
++20 admin: newest good backup of admin (sqlite)
+-21 admin: 21 days old, limit 7
++29 admin: 29 days old, limit 30
+-31 admin: 31 days old, limit 30" "$(plan)"
+  same "-29 admin: 29 days old, limit 10" "$(plan '{"before_restore_days":10}' | sed -n 4p)"
+}
+
+@test "one that another process reads or writes stays" {
+  old_backup admin 1 admin.db >/dev/null
+  held=$(old_backup admin 9 admin.db)
+  free=$(old_backup admin 10 admin.db)
+  exec 9<"$held"
+  flock -s 9  # as a restore holds what it reads
+  gives 1 "SELECT backup_rotate()"
+  [ -e "$held" ] && [ ! -e "$free" ]
+  gives "kept $(basename "$held" | plain): in use by another process
+removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operation = 'rotate'"
+  fails "not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process" "SELECT backup_delete('$held')"
+  [ -e "$held" ]
+  exec 9<&-
+  gives 1 "SELECT backup_delete('$held')"
+}
+
+@test "two rotations at once remove each file once" {
+  for days in $(seq 1 60); do old_backup admin "$days" admin.db >/dev/null; done
+  sql "SELECT backup_rotate()" >one & sql "SELECT backup_rotate()" >two & wait
+  [ $(($(cat one) + $(cat two))) = 53 ] || [ $(($(cat one) + $(cat two))) = 54 ]
+  [ "$(ls "$BACKUP_DIR" | grep -c gz$)" -ge 6 ]
+}
+
+@test "backup_delete follows the same rules" {
+  newest=$(old_backup admin 1 admin.db)
+  other=$(old_backup admin 2 admin.db)
+  fails "admin_sqlite_STAMP.db.gz is kept: newest good backup of admin (sqlite)" "SELECT backup_delete('latest')"
+  sql "SELECT backup_pin('$other'), backup_note('$other', 'why')"
+  fails "admin_sqlite_STAMP.db.gz is kept: pinned" "SELECT backup_delete('$other')"
+  gives "0
+1" "SELECT backup_pin('$other', 0)" "SELECT backup_delete('${other##*/}')"
+  [ -z "$(ls "$BACKUP_DIR" | grep -v '^catalog' | grep -v "^${newest##*/}$")" ]
+  fails "T/admin.db: not the name of a backup file, so it is not deleted here" "SELECT backup_delete('./admin.db')"
+  sql "SELECT backup_create('admin.db', '{\"name\":\"k\",\"retention_days\":3}')" "SELECT backup_create('admin.db', '{\"name\":\"k\"}')" >two
+  fails "k_sqlite_STAMP.db.gz is kept: kept until $(date -u -d '3 days' +%F) (asked for when it was made)" \
+    "SELECT backup_delete('$(head -1 two)')"
+}
+
+@test "errors in the call" {
+  fails 'unknown option "days" (valid: dir, name, type, retention_days, keep_last, before_restore_days, dry_run)' \
+    "SELECT backup_rotate('{\"days\":1}')"
+  fails 'unknown option "days" (valid: dir, name, type, retention_days, keep_last, before_restore_days, dry_run)' \
+    "SELECT * FROM backup_plan('{\"days\":1}')"
+  fails 'option "type" must be one of sqlite, postgres' "SELECT backup_rotate('{\"type\":\"mysql\"}')"
+  fails 'option "keep_last" must be a whole number from 1 to 1000000' "SELECT backup_rotate('{\"keep_last\":0}')"
+  fails 'no folder for backups: T/none does not exist (make it: mkdir -p T/none; or name another with BACKUP_DIR or the option dir)' \
+    "SELECT backup_rotate('{\"dir\":\"$T/none\"}')"
+  gives 0 "SELECT backup_rotate()"
+  gives "" "SELECT * FROM backup_plan"
+}

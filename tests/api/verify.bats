@@ -1,0 +1,115 @@
+# backup_verify: what it says of whole and of damaged files, and how it is called.
+load ../helper
+load expect
+
+setup() {
+  api_setup
+  make_db admin.db 3000
+  BACKUP=$(sql "SELECT backup_create('admin.db')")
+}
+
+@test "ok: quick, full, as options, by each kind of name" {
+  file=${BACKUP##*/}
+  gives ok "SELECT backup_verify('latest')"
+  gives ok "SELECT backup_verify('latest', 'quick')"
+  gives ok "SELECT backup_verify('latest', 'full')"
+  gives ok "SELECT backup_verify('latest', '{\"level\":\"full\",\"threads\":2,\"raise\":true}')"
+  gives ok "SELECT backup_verify('latest:admin')"
+  gives ok "SELECT backup_verify('admin_sqlite_latest.db.gz')"
+  gives ok "SELECT backup_verify('admin_sqlite_latest.db.zst')"
+  gives ok "SELECT backup_verify('$file')"
+  gives ok "SELECT backup_verify('$BACKUP')"
+  gives ok "SELECT backup_verify('backups/$file')"
+  BACKUP_DIR=/nonexistent gives ok "SELECT backup_verify('backups/$file', 'full')"
+  [ "$(ls -A "$BACKUP_DIR" | grep -vc '^catalog')" = 1 ]  # nothing unpacked is left
+}
+
+@test "the result is remembered with the file, and forgotten when the file changes" {
+  gives "1" "SELECT verified_at IS NULL FROM backups"
+  gives "ok
+ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verified_at >= created_at THEN 'ok' END FROM backups"
+  touch -d '1 hour' "$BACKUP"
+  gives "1" "SELECT verified_at IS NULL FROM backups"
+}
+
+@test "a flipped bit is named with the block it is in; raise makes it an error" {
+  size=$(stat -c %s "$BACKUP")
+  printf '\377\000\377' | dd of="$BACKUP" bs=1 seek=$((size / 2)) conv=notrunc status=none
+  run sql "SELECT backup_verify('$BACKUP')"
+  [ "$status" = 0 ]
+  [ "$output" != ok ]
+  [[ $output =~ (block|offset|checksum) ]]
+  said=$output
+  run sql "SELECT backup_verify('$BACKUP', '{\"raise\":true}')"
+  [ "$status" -ne 0 ]
+  [[ $output == *"backup $BACKUP is damaged: $said"* ]]
+  gives 1 "SELECT verify_result = '$said' OR instr('${said//$'\n'/ }', verify_result) = 1 FROM backups"
+}
+
+@test "truncated, empty, trailing rubbish, garbage, a text, a Postgres dump" {
+  size=$(stat -c %s "$BACKUP")
+  for length in 0 1 10 100 $((size / 2)) $((size - 1)); do
+    head -c "$length" "$BACKUP" >cut.db.gz
+    run sql "SELECT backup_verify('./cut.db.gz')"
+    [ "$status" = 0 ]
+    [ "$output" != ok ] && [ -n "$output" ]
+  done
+  { cat "$BACKUP"; echo rubbish; } >long.db.gz
+  run sql "SELECT backup_verify('./long.db.gz')"
+  [ "$output" != ok ]
+  head -c 5000 /dev/urandom >garbage.db
+  gives './garbage.db: what is inside is not a SQLite database' "SELECT backup_verify('./garbage.db')"
+  printf -- '--\n-- PostgreSQL database dump\n--\n' | gzip >dump.gz
+  gives './dump.gz: holds a PostgreSQL dump, not a SQLite database' "SELECT backup_verify('./dump.gz')"
+  fails 'backup ./dump.gz is damaged: ./dump.gz: holds a PostgreSQL dump, not a SQLite database' \
+    "SELECT backup_verify('./dump.gz', '{\"raise\":true}')"
+}
+
+@test "full finds what is wrong with the database inside, quick cannot" {
+  sqlite3 sick.db "CREATE TABLE t(a UNIQUE); INSERT INTO t VALUES(1),(2);
+    PRAGMA writable_schema=1; UPDATE sqlite_schema SET rootpage=2 WHERE type='index';"
+  path=$(sql "SELECT backup_create('sick.db')")
+  gives ok "SELECT backup_verify('$path')"
+  run sql "SELECT backup_verify('$path', 'full')"
+  [ "$status" = 0 ]
+  [ "$output" != ok ] && [ -n "$output" ]
+}
+
+@test "foreign key violations and unknown collations are the data's: ok, with a note" {
+  sqlite3 fk.db "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p); INSERT INTO c VALUES(7)"
+  path=$(sql "SELECT backup_create('fk.db')")
+  gives 'ok
+1 foreign key violations in the data' "SELECT backup_verify('$path', 'full')" \
+    "SELECT notes FROM backup_history WHERE operation = 'verify' AND backup LIKE 'fk%'"
+  /usr/bin/python3 - <<'PY'
+import sqlite3
+db = sqlite3.connect('coll.db')
+db.create_collation('klingon', lambda a, b: (a > b) - (a < b))
+db.executescript("CREATE TABLE t(a TEXT COLLATE klingon); CREATE INDEX i ON t(a); INSERT INTO t VALUES('x'),('y'); CREATE TABLE u(b)")
+PY
+  path=$(sql "SELECT backup_create('coll.db')")
+  gives 'ok
+table t not checked: no such collation sequence: klingon' "SELECT backup_verify('$path', 'full')" \
+    "SELECT notes FROM backup_history WHERE operation = 'verify' AND backup LIKE 'coll%'"
+}
+
+@test "old backups: one gzip member, an uncompressed .db, zstd" {
+  old=$(old_backup old 3 admin.db)
+  gives 'ok
+ok' "SELECT backup_verify('$old')" "SELECT backup_verify('latest:old', 'full')"
+  gives ok "SELECT backup_verify('./admin.db', 'full')"
+  has_zstd || return 0
+  zst=$(sql "SELECT backup_create('admin.db', '{\"compress\":\"zstd\"}')")
+  gives ok "SELECT backup_verify('$zst', 'full')"
+  zstd -q -c admin.db >"$BACKUP_DIR/plain_sqlite_20250101_000000.db.zst"
+  gives ok "SELECT backup_verify('latest:plain', 'full')"
+}
+
+@test "errors in the call" {
+  fails 'level "slow": must be quick, full, or a JSON object of options' "SELECT backup_verify('latest', 'slow')"
+  fails 'unknown option "leve" (valid: level, raise, dir, threads)' "SELECT backup_verify('latest', '{\"leve\":1}')"
+  fails 'no backup "none.db.gz" in T/backups (for a file elsewhere pass a path with '"'/'"', such as ./none.db.gz)' \
+    "SELECT backup_verify('none.db.gz')"
+  fails 'no such backup: ./none.db.gz' "SELECT backup_verify('./none.db.gz')"
+  fails 'argument 1 is NULL' "SELECT backup_verify(NULL)"
+}

@@ -1,0 +1,81 @@
+# The extension as a guest: in the sqlite3 shell, C, Python, Node and PHP; loaded twice, from many threads, beside a
+# second SQLite library, into an old one.
+load ../helper
+load ../api/expect
+
+setup() { api_setup; }
+
+here=$BATS_TEST_DIRNAME
+
+@test "the sqlite3 shell: loading twice, with and without suffix, by its entry point" {
+  gives 1 ".load ${LIFEBOAT_SO%.so}" ".load $LIFEBOAT_SO" ".load $LIFEBOAT_SO sqlite3_lifeboat_init" \
+    "SELECT backup_version() LIKE 'lifeboat %' AND (SELECT count(*) FROM backups) = 0"
+}
+
+@test "only the entry point is exported" {
+  [ "$(nm -D --defined-only "$LIFEBOAT_SO" | awk '{print $3}')" = sqlite3_lifeboat_init ]
+  ! ldd "$LIFEBOAT_SO" | grep sqlite
+}
+
+@test "Python's sqlite3" {
+  /usr/bin/python3 "$here/python.py"
+}
+
+@test "Node's SQLite, which is newer" {
+  skip_without "$NODE"
+  "$NODE" --no-warnings "$here/node.mjs"
+}
+
+@test "PHP's SQLite3 class" {
+  skip_without php
+  same ok "$(php -d "sqlite3.extension_dir=${LIFEBOAT_SO%/*}" "$here/app.php")"
+}
+
+@test "C: eight threads at once, a hundred connections, the first closed meanwhile" {
+  skip_without cc
+  cc -Wall -Wextra -Werror -o threads "$here/threads.c" -lsqlite3 -lpthread
+  same ok "$(./threads "$LIFEBOAT_SO")"
+  [ -z "$(find . -name '*.partial*')" ]
+}
+
+host_of() {
+  cc -Wall -Wextra -Werror -shared -fPIC -o host.so "$here/versions.c" -ldl
+  MODE=$1 sqlite3 -init /dev/null -batch :memory: ".load ./host sqlite3_extension_init"
+}
+
+@test "a second SQLite library in one process is refused" {
+  skip_without cc
+  same "1: lifeboat is already loaded into another SQLite library in this process
+256" "$(host_of second)"
+}
+
+@test "a SQLite older than 3.40 is refused with both versions named, and spoils nothing" {
+  skip_without cc
+  same "1: lifeboat $(sql "SELECT substr(backup_version(), 10, instr(substr(backup_version(), 10), ' ') - 1)") needs SQLite 3.40.0 or newer, this is 3.39.4
+256" "$(host_of old)"
+}
+
+@test "the host keeps its signal handlers, umask, locale and working directory, and nothing is printed" {
+  make_db admin.db 2000
+  /usr/bin/python3 - >out 2>err <<'PY'
+import locale, os, signal, sqlite3
+db = sqlite3.connect(':memory:')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+os.umask(0o027)
+def host():
+    umask = os.umask(0)
+    os.umask(umask)
+    return ([signal.getsignal(s) for s in (signal.SIGINT, signal.SIGPIPE, signal.SIGBUS, signal.SIGTERM)], umask,
+            locale.setlocale(locale.LC_ALL), os.getcwd(), sorted(os.listdir('/proc/self/task')),
+            [os.readlink(f'/proc/self/fd/{n}') for n in sorted(os.listdir('/proc/self/fd'))[:-1]])
+before = host()
+db.execute("SELECT backup_create('admin.db')").fetchone()
+db.execute("SELECT backup_verify('latest', 'full')").fetchone()
+db.execute("SELECT backup_restore('latest', 'new.db')").fetchone()
+db.execute("SELECT backup_rotate()").fetchone()
+db.execute("SELECT * FROM backups, backup_history").fetchall()
+assert host() == before, (before, host())
+PY
+  [ ! -s out ] && [ ! -s err ]
+}

@@ -1,0 +1,40 @@
+# What is backed up: left as it was, whatever its state; crashed, busy, locked and moved sources.
+load ../helper
+load ../api/expect
+
+setup() { api_setup; }
+
+source_test() { /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" "$@"; }
+
+@test "untouched: rollback mode, nobody there" { source_test untouched rollback; }
+@test "untouched: rollback mode, an idle connection" { source_test untouched rollback_held; }
+@test "untouched: a persistent journal" { source_test untouched persist; }
+@test "untouched: WAL mode, nobody there, no -wal" { source_test untouched wal; }
+@test "untouched: WAL mode, an idle connection" { source_test untouched wal_idle; }
+@test "untouched: WAL mode, a live connection and a -wal with content" { source_test untouched wal_held; }
+@test "untouched: a -wal with content that nobody checkpointed, no -shm" { source_test untouched wal_left; }
+
+@test "as root, of a database of another user: nothing there becomes root's" {
+  [ "$(id -u)" = 0 ] || skip 'needs root'
+  # Other users must reach it, and the folders of bats are closed to them.
+  work=$(mktemp -d /tmp/lifeboat.XXXXXX)
+  chmod 755 "$work"
+  cd "$work"
+  for kind in rollback wal wal_idle wal_held wal_left; do
+    rm -rf ./*
+    source_test untouched_other_owner $kind || { rm -rf "$work"; return 1; }
+  done
+  cd "$T"
+  rm -rf "$work"
+}
+
+@test "what is no database is left alone, with what lies beside it" { source_test garbage_untouched; }
+@test "a hot journal is rolled back" { source_test hot_journal; }
+@test "a WAL that a crashed writer left" { source_test crashed_wal; }
+@test "WAL: a writer that commits all the time never waits, each backup is one moment" { source_test busy_wal_writer; }
+@test "an exclusive holder is named after timeout_ms" { source_test locked; }
+@test "a writer that only holds RESERVED is no obstacle" { source_test reserved; }
+@test "locks of other connections of this process are kept" { source_test keeps_locks; }
+@test "so they are when a live database is named as a backup" { source_test keeps_locks_of_named_file; }
+@test "a file that was moved under the caller's connection" { source_test moved; }
+@test "Python's implicit transaction: COMMIT first" { source_test python_transaction; }

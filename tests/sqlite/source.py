@@ -1,0 +1,293 @@
+# What backing up does to its source: nothing. And sources in odd states. See lifeboat.py; source.bats runs them.
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import threading
+import time
+
+from lifeboat import Holder, connect, create, main, make, query, restore, value
+
+
+def state(folder):
+    """Every file of the folder: bytes, mode, owner, times of change; the folder's own too."""
+    result = {}
+    for name in sorted(os.listdir(folder)) + ['.']:
+        path = os.path.join(folder, name)
+        s = os.stat(path)
+        if name == '.':
+            result[name] = s.st_mode, s.st_uid, s.st_gid
+            continue
+        with open(path, 'rb') as f:
+            content = hashlib.sha256(f.read()).hexdigest()
+        # The wal-index is shared memory: readers mark there where they read.
+        result[name] = None if name.endswith('-shm') else content, s.st_size, s.st_mode, s.st_uid, s.st_gid
+        if not name.endswith('-shm'):
+            result[name] += s.st_mtime_ns,
+    return result
+
+
+def leave_wal(folder, rows=50):
+    """folder/app.db with a -wal that has content and no -shm, as a machine that lost power leaves it."""
+    os.makedirs('scratch')
+    make('scratch/app.db', 'old', rows=rows, mode='wal')
+    db = sqlite3.connect('scratch/app.db', isolation_level=None)
+    db.execute('PRAGMA wal_autocheckpoint=0')
+    db.execute("UPDATE t SET a = 'new'")
+    for s in '', '-wal':
+        shutil.copy('scratch/app.db' + s, f'{folder}/app.db' + s)
+    db.close()
+    assert os.path.getsize(f'{folder}/app.db-wal') > 0
+
+
+def prepare(kind):
+    """Makes src/app.db in some state; what is returned must be kept open meanwhile."""
+    os.mkdir('src')
+    held = []
+    if kind == 'rollback' or kind == 'rollback_held':
+        make('src/app.db', 'new')
+    elif kind == 'persist':
+        make('src/app.db', 'new')
+        db = sqlite3.connect('src/app.db', isolation_level=None)
+        db.execute('PRAGMA journal_mode=persist')
+        db.execute('INSERT INTO t VALUES(?, 1)', ('new',))
+        db.close()
+        assert os.path.exists('src/app.db-journal')
+    elif kind == 'wal' or kind == 'wal_idle':
+        make('src/app.db', 'new', mode='wal')
+    elif kind == 'wal_held':
+        make('src/app.db', 'old', mode='wal')
+    elif kind == 'wal_left':
+        leave_wal('src')
+    if kind.endswith('_held') or kind.endswith('_idle'):
+        holder = Holder('src/app.db')
+        held.append(holder)
+        if kind == 'wal_held':
+            assert holder('PRAGMA wal_autocheckpoint=0') == '0'
+            assert holder("UPDATE t SET a = 'new'") == '-'
+        else:
+            assert holder('SELECT count(*) FROM t') == '100'
+    return held
+
+
+def untouched(kind):
+    held = prepare(kind)
+    before = state('src')
+    for options in {}, {'check': True, 'verify': 'full'}, {'compress': 'zstd', 'level': 19}:
+        backup = create('src/app.db', name='x', **options)
+        assert state('src') == before, (before, state('src'))
+    for h in held:
+        h.close()
+    restore(backup, 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT min(a) || max(a) FROM t') == 'newnew'
+
+
+def untouched_other_owner(kind):
+    """As root, of a database that belongs to somebody else: not one file of root's there, and the owner can go on."""
+    held = prepare(kind)
+    for folder, _, names in os.walk('src'):
+        for path in [folder] + [os.path.join(folder, n) for n in names]:
+            os.chown(path, 1234, 1234)
+    before = state('src')
+    create('src/app.db', name='x')
+    assert state('src') == before, (before, state('src'))
+    assert all(os.stat(os.path.join('src', n)).st_uid == 1234 for n in os.listdir('src'))
+    for h in held:
+        h.close()
+    child = os.fork()
+    if child == 0:
+        os.chdir('src')
+        os.setgid(1234)
+        os.setuid(1234)
+        db = sqlite3.connect('app.db')
+        db.execute('INSERT INTO t VALUES(1, 1)')
+        db.commit()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def garbage_untouched():
+    """What cannot be backed up is left alone as well, with what lies beside it."""
+    os.mkdir('src')
+    with open('src/app.db', 'wb') as f:
+        f.write(os.urandom(5000))
+    for s in '-wal', '-journal':
+        with open('src/app.db' + s, 'wb') as f:
+            f.write(b'precious')
+    before = state('src')
+    try:
+        create('src/app.db')
+        raise AssertionError('did not fail')
+    except sqlite3.Error as e:
+        assert 'file is not a database' in str(e), e
+    assert state('src') == before, (sorted(before), sorted(state('src')))
+
+
+def hot_journal():
+    """The last writer was killed in the middle of a transaction whose pages had reached the file."""
+    make('app.db', 'old', rows=3000)
+    child = os.fork()
+    if child == 0:
+        db = sqlite3.connect('app.db', isolation_level=None)
+        db.execute('PRAGMA cache_size=5')
+        db.execute('BEGIN')
+        db.execute("UPDATE t SET a = 'half', b = randomblob(100)")
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    with open('app.db', 'rb') as f:
+        assert b'half' in f.read()
+    assert os.path.getsize('app.db-journal') > 512
+    restore(create('app.db'), 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '3000oldold'
+
+
+def crashed_wal():
+    """Killed in WAL mode: commits that nobody checkpointed are in the backup, what was not committed is not."""
+    make('app.db', 'old', mode='wal')
+    child = os.fork()
+    if child == 0:
+        db = sqlite3.connect('app.db', isolation_level=None)
+        db.execute('PRAGMA wal_autocheckpoint=0')
+        db.execute("UPDATE t SET a = 'committed'")
+        db.execute('PRAGMA cache_size=5')
+        db.execute('BEGIN')
+        db.execute("UPDATE t SET a = 'half', b = randomblob(2000)")
+        os.kill(os.getpid(), 9)
+    os.waitpid(child, 0)
+    os.unlink('app.db-shm')
+    restore(create('app.db'), 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '100committedcommitted'
+
+
+def busy_wal_writer():
+    """A writer that commits all the time is never told to wait, and the backup is one moment of it."""
+    make('app.db', 'old', rows=4000, mode='wal', size=2000)
+    db = sqlite3.connect('app.db')
+    db.execute('CREATE TABLE a(n)')
+    db.execute('CREATE TABLE b(n)')
+    db.commit()
+    db.close()
+    stop, errors, count = threading.Event(), [], [0]
+
+    def write():
+        w = sqlite3.connect('app.db', isolation_level=None, timeout=0)
+        try:
+            while not stop.is_set():
+                w.execute('BEGIN IMMEDIATE')
+                w.execute('INSERT INTO a VALUES(1)')
+                w.execute('INSERT INTO b VALUES(1)')
+                w.execute('COMMIT')
+                count[0] += 1
+        except sqlite3.Error as e:
+            errors.append(e)
+        w.close()
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    backups = [create('app.db') for _ in range(4)]
+    stop.set()
+    thread.join()
+    assert not errors, errors
+    assert count[0] > 10
+    last = -1
+    for i, backup in enumerate(backups):
+        restore(backup, f'r{i}.db', overwrite=False)
+        a, b = query(f'r{i}.db', 'SELECT count(*) FROM a'), query(f'r{i}.db', 'SELECT count(*) FROM b')
+        assert a == b and a >= last, (a, b, last)
+        last = a
+
+
+def locked():
+    """Held exclusively by another process: an error that names it, after timeout_ms."""
+    make('app.db', 'new')
+    with Holder('app.db') as other:
+        assert other('BEGIN EXCLUSIVE') == '-'
+        began = time.time()
+        try:
+            create('app.db', timeout_ms=300)
+            raise AssertionError('did not fail')
+        except sqlite3.OperationalError as e:
+            assert str(e) == f'{os.path.abspath("app.db")}: database is locked (locked by pid {other.pid} (python3)); ' \
+                'waited 300 ms (option timeout_ms)', e
+        assert 0.25 < time.time() - began < 3
+        assert other('COMMIT') == '-'
+        create('app.db', timeout_ms=300)
+
+
+def reserved():
+    """A writer that has not begun to write to the file is no obstacle, and its work is not in the backup."""
+    make('app.db', 'new')
+    with Holder('app.db') as other:
+        assert other('BEGIN IMMEDIATE') == '-'
+        assert other("UPDATE t SET a = 'later'") == '-'
+        restore(create('app.db', timeout_ms=0), 'restored.db', overwrite=False)
+        assert other('COMMIT') == '-'
+    assert query('restored.db', 'SELECT max(a) FROM t') == 'new'
+
+
+def keeps_locks():
+    """POSIX locks are the process's: a backup in the same process may not drop those of another connection."""
+    make('app.db', 'new')
+    db = connect('app.db')
+    db.execute('BEGIN IMMEDIATE')
+    other = connect()
+    value(other, "SELECT backup_create('app.db')")
+    with Holder('app.db') as third:
+        assert third('BEGIN IMMEDIATE') == 'error: database is locked'
+    db.execute('COMMIT')
+    db.execute('BEGIN')
+    value(db, 'SELECT count(*) FROM t')
+    value(other, "SELECT backup_create('app.db')")
+    value(other, "SELECT count(*) FROM backups")
+    with Holder('app.db') as third:
+        assert third('BEGIN EXCLUSIVE') == 'error: database is locked'
+
+
+def keeps_locks_of_named_file():
+    """The same when the very file of a live database is given where a backup is meant: refused or not, locks stay."""
+    make('app.db', 'new')
+    db = connect('app.db')
+    db.execute('BEGIN')
+    value(db, 'SELECT count(*) FROM t')
+    for sql in ("SELECT backup_verify('./app.db')", "SELECT backup_restore('./app.db', 'new.db')",
+                "SELECT backup_restore('./app.db', 'app.db', '{\"overwrite\":true}')"):
+        try:
+            value(connect(), sql)
+        except sqlite3.Error:
+            pass
+        with Holder('app.db') as third:
+            assert third('BEGIN EXCLUSIVE') == 'error: database is locked', sql
+
+
+def moved():
+    """A file that was renamed under an open connection: that connection still reads it, and so does the backup."""
+    make('app.db', 'first')
+    db = connect('app.db')
+    assert value(db, 'SELECT max(a) FROM t') == 'first'
+    os.rename('app.db', 'gone.db')
+    make('app.db', 'second')
+    backup = value(db, 'SELECT backup_create(?, ?)', 'main', json.dumps({'name': 'moved'}))
+    restore(backup, 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT max(a) FROM t') == 'first'
+
+
+def python_transaction():
+    """Python opens transactions by itself: what is not committed would be missing, so the error says COMMIT first."""
+    make('app.db', 'new')
+    db = sqlite3.connect('app.db')
+    db.enable_load_extension(True)
+    db.load_extension(os.environ['LIFEBOAT_SO'])
+    db.execute("INSERT INTO t VALUES('pending', 1)")
+    try:
+        db.execute("SELECT backup_create('main')").fetchone()
+        raise AssertionError('did not fail')
+    except sqlite3.OperationalError as e:
+        assert str(e) == (f'{os.path.abspath("app.db")}: this connection has an open write transaction: COMMIT first, then '
+                          'back up'), e
+    db.commit()
+    db.execute("SELECT backup_create('main')").fetchone()
+    assert not db.in_transaction
+
+
+main(globals())
