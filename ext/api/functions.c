@@ -29,14 +29,30 @@ typedef struct invocation {
   lb_error err;
 } invocation;
 
+/* SQLITE_DIRECTONLY keeps a function out of triggers, views and indexes, but SQLite 3.40 still runs it from a CHECK
+** of a hostile table. So some statement that is running has to name the function itself. */
+static bool called_by_statement(sqlite3 *db, const char *function)
+{
+  sqlite3_stmt *stmt = NULL;
+  while ((stmt = sqlite3_next_stmt(db, stmt))) {
+    const char *sql = sqlite3_stmt_busy(stmt) ? sqlite3_sql(stmt) : NULL;
+    if (sql && strcasestr(sql, function)) return true;
+  }
+  return false;
+}
+
 /* required: how many of the arguments may not be NULL. */
-static bool begin(invocation *in, sqlite3_context *ctx, int argc, sqlite3_value **argv, int required)
+static bool begin(invocation *in, const char *function, sqlite3_context *ctx, int argc, sqlite3_value **argv,
+                  int required)
 {
   in->ctx = ctx;
   in->session = sqlite3_user_data(ctx);
   memset(in->args, 0, sizeof in->args);
   in->err.code = LB_OK;
   in->err.message[0] = 0;
+  if (!called_by_statement(sqlite3_context_db_handle(ctx), function)) {
+    lb_fail(&in->err, LB_MISUSE, "unsafe use of %s(): something inside the database calls it", function);
+  }
   lb_call_begin(&in->call, in->session);
   for (int i = 0; i < argc && i < ARGUMENTS_MAX; i++) {
     if (sqlite3_value_type(argv[i]) == SQLITE_NULL) {
@@ -75,7 +91,7 @@ static void create_function(sqlite3_context *ctx, int argc, sqlite3_value **argv
 {
   invocation in;
   char *path = NULL;
-  if (begin(&in, ctx, argc, argv, 1)) {
+  if (begin(&in, "backup_create", ctx, argc, argv, 1)) {
     lb_job_create(&in.call.job, in.args[0], in.args[1], &path, &in.err);
     result_text(&in, path);
   }
@@ -86,7 +102,7 @@ static void restore_function(sqlite3_context *ctx, int argc, sqlite3_value **arg
 {
   invocation in;
   char *report = NULL;
-  if (begin(&in, ctx, argc, argv, 2)) {
+  if (begin(&in, "backup_restore", ctx, argc, argv, 2)) {
     lb_job_restore(&in.call.job, in.args[0], in.args[1], in.args[2], &report, &in.err);
     result_text(&in, report);
     sqlite3_result_subtype(ctx, 'J');  /* JSON, for SQLite's own JSON functions */
@@ -98,7 +114,7 @@ static void verify_function(sqlite3_context *ctx, int argc, sqlite3_value **argv
 {
   invocation in;
   char *result = NULL;
-  if (begin(&in, ctx, argc, argv, 1)) {
+  if (begin(&in, "backup_verify", ctx, argc, argv, 1)) {
     lb_job_verify(&in.call.job, in.args[0], in.args[1], &result, &in.err);
     result_text(&in, result);
   }
@@ -109,7 +125,7 @@ static void rotate_function(sqlite3_context *ctx, int argc, sqlite3_value **argv
 {
   invocation in;
   int64_t removed = 0;
-  if (begin(&in, ctx, argc, argv, 0)) {
+  if (begin(&in, "backup_rotate", ctx, argc, argv, 0)) {
     lb_job_rotate(&in.call.job, in.args[0], &removed, &in.err);
     sqlite3_result_int64(ctx, removed);
   }
@@ -120,7 +136,7 @@ static void delete_function(sqlite3_context *ctx, int argc, sqlite3_value **argv
 {
   invocation in;
   int64_t removed = 0;
-  if (begin(&in, ctx, argc, argv, 1)) {
+  if (begin(&in, "backup_delete", ctx, argc, argv, 1)) {
     lb_job_delete(&in.call.job, in.args[0], &removed, &in.err);
     sqlite3_result_int64(ctx, removed);
   }
@@ -144,7 +160,7 @@ static char *find_backup(invocation *in)
 static void pin_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
   invocation in;
-  if (begin(&in, ctx, argc, argv, 1)) {
+  if (begin(&in, "backup_pin", ctx, argc, argv, 1)) {
     bool pin = argc < 2 || sqlite3_value_int(argv[1]) != 0;
     char *path = find_backup(&in);
     if (path && lb_mark_pin(path, pin, &in.err) == LB_OK) sqlite3_result_int(ctx, pin);
@@ -156,7 +172,7 @@ static void pin_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static void note_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
   invocation in;
-  if (begin(&in, ctx, argc, argv, 1)) {
+  if (begin(&in, "backup_note", ctx, argc, argv, 1)) {
     char *path = find_backup(&in);
     if (path && lb_mark_note(path, in.args[1], &in.err) == LB_OK && in.args[1]) {
       sqlite3_result_text(ctx, in.args[1], -1, SQLITE_TRANSIENT);
@@ -169,8 +185,8 @@ static void note_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static void set_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
   invocation in;
-  if (begin(&in, ctx, argc, argv, 1) && lb_config_set(&in.session->config, in.args[0], in.args[1], &in.err) == LB_OK &&
-      in.args[1]) {
+  if (begin(&in, "backup_set", ctx, argc, argv, 1) &&
+      lb_config_set(&in.session->config, in.args[0], in.args[1], &in.err) == LB_OK && in.args[1]) {
     sqlite3_result_text(ctx, in.args[1], -1, SQLITE_TRANSIENT);
   }
   end(&in);

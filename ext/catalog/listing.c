@@ -108,6 +108,7 @@ static int set_problem(lb_backup *backup, const char *text, lb_error *err)
 /* An error about the file is its problem; only a lack of memory is ours. */
 static int problem_of_error(lb_backup *backup, const lb_error *own, lb_error *err)
 {
+  if (own->code != LB_CORRUPT) backup->unread = own->code;
   return own->code == LB_NOMEM ? lb_fail_nomem(err) : set_problem(backup, own->message, err);
 }
 

@@ -43,6 +43,7 @@ typedef struct lb_backup {
   int64_t bytes;                  /* of the file */
   int64_t created;                /* of the manifest, else of the name */
   char *problem;                  /* NULL: the file looks whole (footer and index, or a gzip/zstd/SQLite beginning) */
+  int unread; /* problem is no damage: the machine failed, or this build cannot read it; an lb_code */
   bool pinned;
   char *note;                     /* NAME.note, else the manifest's */
   int64_t verified_at;            /* 0: never */

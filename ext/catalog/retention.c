@@ -68,7 +68,9 @@ static bool must_stay(const lb_listing *listing, const survey *s, int item, int6
 {
   const lb_backup *b = &listing->items[item];
   const source *of = &s->sources[s->group[item]];
-  if (b->pinned) {
+  if (b->unread) {
+    say(reason, "it could not be read: %.120s", b->problem ? b->problem : "");
+  } else if (b->pinned) {
     say(reason, "pinned");
   } else if (b->manifest.keep_until > 0 && b->manifest.keep_until >= now) {
     char until[LB_DATETIME_BYTES];

@@ -1,7 +1,8 @@
 /* Retention: which backups may go. A pure function of a listing, a policy and a clock: it touches no file.
 **
-** Whatever the policy says, it keeps: a pinned backup; one whose keep_until has not passed; the newest good full backup
-** of every source, and when that one has no verification on record, also the newest that was verified ok; everything
+** Whatever the policy says, it keeps: one that could not be read (its keep_until is not known); a pinned backup;
+** one whose keep_until has not passed; the newest good full backup of every source, and when that one has no
+** verification on record, also the newest that was verified ok; everything
 ** when there is no good backup of that source at all. A damaged backup ages like any other; a damaged newer one never
 ** pushes the newest good one out. before_restore copies have their own clock (before_restore_days) and are counted
 ** apart. created in the future counts as age 0. The listing is newest first, as lb_listing_read makes it.

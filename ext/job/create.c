@@ -249,10 +249,8 @@ static int create_sqlite(creating *c, const char *source, lb_error *err)
   c->opened = true;
   c->job->run.source = c->source.path;
   if (choose_name(c, err) || look_at_others(c, &ratio, err)) return err->code;
-  char *sweep = lb_text_printf(err, "%s.", c->name);
-  if (sweep) lb_partial_sweep(c->dir, sweep);
-  free(sweep);
-  if (err->code || lb_partial_create(&c->file, c->dir, c->name, err)) return err->code;
+  lb_partial_sweep(c->dir, c->name);
+  if (lb_partial_create(&c->file, c->dir, c->name, err)) return err->code;
   if (lb_sqlite_source_begin(&c->source, err) || check_space(c, ratio, err)) return err->code;
   if (c->o.check && check_snapshot(c, err)) return err->code;
 

@@ -117,8 +117,10 @@ static int lock_opened(lb_opened *o, lb_error *err)
 {
   struct stat st;
   if (lb_sqlite_is_open_here(o->path)) {
-    return lb_fail(err, LB_BUSY, "backup %s is a database that this process has open: close it first, or back it up with "
-                   "backup_create", o->path);
+    return lb_fail(err, LB_BUSY,
+                   "backup %s is a database that this process has open: close it first, or back it up with "
+                   "backup_create",
+                   o->path);
   }
   o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (o->fd < 0) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);

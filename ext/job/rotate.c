@@ -94,8 +94,12 @@ int lb_job_rotate(lb_job *job, const char *options, int64_t *removed, lb_error *
   lb_job_begin(job, "rotate", "", err);
   if (!err->code && make_plan(job, options, &plan, &dir, &dry_run, err) == LB_OK) {
     for (int i = 0; i < plan.count; i++) {
+      const lb_backup *backup = &plan.listing.items[plan.decisions[i].item];
+      if (backup->unread && backup->unread != LB_UNSUPPORTED) {
+        lb_fail(err, backup->unread, "%s could not be read, so it is kept: %s", backup->file, backup->problem);
+      }
       if (!plan.decisions[i].remove) continue;
-      if (dry_run || remove_one(job, &plan.listing.items[plan.decisions[i].item], err)) ++*removed;
+      if (dry_run || remove_one(job, backup, err)) ++*removed;
     }
   }
   lb_job_end(job, dry_run ? NULL : dir, err);

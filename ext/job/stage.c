@@ -64,15 +64,14 @@ static int clear_wal_mode(lb_stage *stage, lb_error *err)
   return lb_file_write(stage->file.fd, rollback, 2, LB_SQLITE_MODE_OFFSET, stage->file.path, err);
 }
 
-static int check_length(const lb_opened *backup, const lb_stage *stage, lb_error *err)
+int lb_stage_check_length(const lb_opened *backup, const lb_sqlite_header *header, uint64_t bytes, lb_error *err)
 {
-  uint64_t page = (uint64_t)stage->header.page_size, pages = (uint64_t)stage->header.page_count;
-  if (stage->bytes == 0 && page == 0) return LB_OK;
-  if (stage->bytes % page == 0 && stage->bytes / page >= pages) return LB_OK;
+  uint64_t page = (uint64_t)header->page_size, pages = (uint64_t)header->page_count;
+  if (bytes == 0 && page == 0) return LB_OK;
+  if (page && bytes % page == 0 && bytes / page >= pages) return LB_OK;
   return lb_fail(err, LB_CORRUPT,
-                 "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of "
-                 "%llu bytes",
-                 backup->path, (unsigned long long)stage->bytes, (unsigned long long)pages, (unsigned long long)page);
+                 "%s: not a whole SQLite database: %llu bytes inside, the header speaks of %llu pages of %llu bytes",
+                 backup->path, (unsigned long long)bytes, (unsigned long long)pages, (unsigned long long)page);
 }
 
 int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, bool keep,
@@ -92,7 +91,7 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
   lb_reader_report report = { 0 };
   if (lb_reader_pass(backup->reader, threads, take_block, &u, &job->task, &report, err)) return err->code;
   stage->bytes = report.raw_bytes;
-  if (check_length(backup, stage, err)) return err->code;
+  if (lb_stage_check_length(backup, &stage->header, stage->bytes, err)) return err->code;
   return clear_wal_mode(stage, err);
 }
 
@@ -102,7 +101,7 @@ int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const cha
   lb_buf damage = { 0 };
   lb_task_phase(&job->task, level == LB_CHECK_FULL ? "integrity_check" : "quick_check", 0);
   lb_sqlite_check_file(stage->file.path, level, &job->task, label, &damage, &job->notes, err);
-  if (damage.len) lb_fail(err, LB_CORRUPT, "%s", damage.data);
+  if (damage.len) lb_fail(err, LB_CORRUPT, "%s: the database inside is damaged: %s", label, damage.data);
   lb_buf_free(&damage);
   return err->code;
 }

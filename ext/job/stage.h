@@ -26,6 +26,9 @@ int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const cha
 /* Only looks whether the content can be a SQLite database. */
 int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err);
 
+/* Whether a content of so many bytes can be what its header says. */
+int lb_stage_check_length(const lb_opened *backup, const lb_sqlite_header *header, uint64_t bytes, lb_error *err);
+
 void lb_stage_close(lb_stage *stage);
 
 /* "false" (or NULL with fallback NONE), "quick", "true", "full" as a level. */

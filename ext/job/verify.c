@@ -44,7 +44,10 @@ static int check_whole(lb_job *job, lb_opened *backup, int threads, lb_buf *line
   lb_error inside = LB_ERROR_INIT;
   lb_sqlite_header header;
   bool sqlite = backup->about.name.type != LB_TYPE_POSTGRES && backup->about.manifest.type != LB_TYPE_POSTGRES;
-  if (!lines->len && sqlite && lb_stage_peek(backup, &header, &inside)) lb_buf_text(lines, inside.message);
+  if (!lines->len && sqlite && (lb_stage_peek(backup, &header, &inside) ||
+                                lb_stage_check_length(backup, &header, report.raw_bytes, &inside))) {
+    lb_buf_text(lines, inside.message);
+  }
   job->run.raw_bytes = (int64_t)report.raw_bytes;
   return err->code;
 }

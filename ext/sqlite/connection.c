@@ -47,6 +47,12 @@ int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
     else lb_fail(err, LB_PERM, "%s: %s", label, text);
     break;
   }
+  case SQLITE_IOERR: {
+    int errnum = db ? sqlite3_system_errno(db) : 0;
+    if (errnum) lb_fail_errno(err, errnum, "%s: %s", label, text);
+    else lb_fail(err, LB_IO, "%s: %s", label, text);
+    break;
+  }
   case SQLITE_INTERRUPT:
     lb_fail(err, LB_INTERRUPT, "interrupted");
     break;

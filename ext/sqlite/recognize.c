@@ -91,8 +91,8 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
   } else if (may_be_mended(path)) {
     return LB_OK;
   } else if (!lb_sqlite_header_read(head, got, &header)) {
-    lb_fail(err, LB_CORRUPT, "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)",
-            path);
+    lb_fail(err, LB_CORRUPT,
+            "%s: file is not a database (an encrypted one, such as SQLCipher's, cannot be read either)", path);
   } else if (whole && size / header.page_size < header.page_count) {
     lb_fail(err, LB_CORRUPT, "%s: truncated: %lld bytes, where its header speaks of %lld pages of %lld bytes", path,
             (long long)size, (long long)header.page_count, (long long)header.page_size);

@@ -28,8 +28,9 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
 #define LB_SQLITE_MODE_OFFSET 18
 
 /* Sets err (LB_CORRUPT, naming path) where SQLite cannot make a database of the file at path: garbage, cut short, or
-** empty beside a -wal or -journal that SQLite would delete. A journal or WAL that looks like one may still mend it: then
-** it is SQLite's to try, and err is left alone. whole: also where the file is shorter than its header says; a file that
+** empty beside a -wal or -journal that SQLite would delete. A journal or WAL that looks like one may still mend it:
+** then it is SQLite's to try, and err is left alone. whole: also where the file is shorter than its header says; a
+** file that
 ** somebody is just writing may look so for a moment. */
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 

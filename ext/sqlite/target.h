@@ -53,8 +53,9 @@ int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t
 /* Bytes that saving it takes in its folder. */
 int64_t lb_target_save_bytes(const lb_target *target);
 
-/* Makes a DATABASE ready to take pages of page_size (0: any): one in WAL mode with other pages leaves WAL mode for the time of the
-** restore, which only works where nobody else has it open; else LB_UNSUPPORTED names both sizes. Before save, which
+/* Makes a DATABASE ready to take pages of page_size (0: any): one in WAL mode with other pages leaves WAL mode for
+** the time of the restore, which only works where nobody else has it open; else LB_UNSUPPORTED names both sizes.
+** Before save, which
 ** keeps a connection of its own. Closing the target puts it back into WAL mode. */
 int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 
@@ -64,8 +65,8 @@ int lb_target_save(lb_target *target, char **saved, lb_error *err);
 
 /* Puts the staged database in place. The staged file lies in the target's folder, is whole, checked, in rollback mode
 ** (header), and is consumed when it is renamed. mode, uid, gid: for NEW, -1 where not known. wal: the content's own
-** journal mode, used for NEW and UNREADABLE; the others keep theirs. page_size 0: an empty database of no byte. Notes get
-** what a user should know. */
+** journal mode, used for NEW and UNREADABLE; the others keep theirs. page_size 0: an empty database of no byte.
+** Notes get what a user should know. */
 typedef struct lb_target_content { lb_partial *staged; bool wal; int64_t page_size, mode, uid, gid; } lb_target_content;
 int lb_target_put(lb_target *target, const lb_target_content *content, lb_buf *notes, lb_error *err);
 

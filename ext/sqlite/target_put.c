@@ -79,7 +79,8 @@ int lb_target_prepare(lb_target *t, int64_t page_size, lb_error *err)
 {
   char mode[16] = "";
   lb_error why = LB_ERROR_INIT;
-  if (page_size == 0 || t->page_size == page_size || t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE) return LB_OK;
+  if (page_size == 0 || t->page_size == page_size || t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE)
+    return LB_OK;
   if (t->kind == LB_TARGET_MEMORY || (t->wal && !t->own)) return fail_page_size(t, page_size, err);
   if (!t->wal) return LB_OK;
   lb_db_text(t->db, "PRAGMA main.journal_mode=DELETE", mode, sizeof mode, t->label, &why);
@@ -168,8 +169,8 @@ static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *
   return err->code;
 }
 
-/* A source without any page makes the Backup API commit as soon as it has the lock, before anybody could look whether the
-** saved copy is current. So an empty content becomes one page, of the size that the target has. */
+/* A source without any page makes the Backup API commit as soon as it has the lock, before anybody could look
+** whether the saved copy is current. So an empty content becomes one page, of the size that the target has. */
 static int fill_empty(lb_target *t, sqlite3 *staged, lb_error *err)
 {
   lb_buf sql = { 0 };

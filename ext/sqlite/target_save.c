@@ -22,6 +22,7 @@ static int save_database(lb_target *t, const char *name, lb_partial *partial, lb
     return err->code;
   }
   lb_sqlite_source *source = &t->before;
+  lb_partial_sweep(t->dir, name);
   if (lb_partial_create(partial, t->dir, name, err)) return err->code;
   lb_spool *spool = lb_spool_open(partial->fd, partial->path, t->task, err);
   if (spool && lb_sqlite_source_begin(source, err) == LB_OK) {
@@ -103,7 +104,8 @@ static bool parse_copy(const char *file, const char *prefix, copy *c)
   snprintf(c->stamp, sizeof c->stamp, "%.*s", LB_STAMP_BYTES - 1, file + n);
   c->serial = 1;
   if (rest[0] == 0) return true;
-  if (rest[0] != '_' || rest[1] < '1' || rest[1] > '9' || strspn(rest + 1, "0123456789") != strlen(rest + 1)) return false;
+  if (rest[0] != '_' || rest[1] < '1' || rest[1] > '9' || strspn(rest + 1, "0123456789") != strlen(rest + 1))
+    return false;
   c->serial = strtol(rest + 1, NULL, 10);
   return c->serial > 1 && c->serial < 1000000;
 }
