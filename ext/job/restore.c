@@ -55,11 +55,11 @@ static int find_dir(restoring *r, const char *backup, lb_error *err)
   return err->code;
 }
 
-static int refuse_itself(const restoring *r, lb_error *err)
+static int refuse_itself(const restoring *r, const char *backup, lb_error *err)
 {
-  struct stat backup, target;
-  if (!r->target.path || fstat(r->backup.fd, &backup) || stat(r->target.path, &target)) return LB_OK;
-  if (backup.st_dev != target.st_dev || backup.st_ino != target.st_ino) return LB_OK;
+  struct stat b, t;
+  if (!r->target.path || stat(backup, &b) || stat(r->target.path, &t)) return LB_OK;
+  if (b.st_dev != t.st_dev || b.st_ino != t.st_ino) return LB_OK;
   return lb_fail(err, LB_MISUSE, "%s: backup and target are the same file", r->target.path);
 }
 
@@ -162,10 +162,11 @@ static int restore(restoring *r, const char *backup, const char *target, lb_erro
   r->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
   r->threads = lb_job_threads(r->job, r->o.threads, err);
   if (err->code || find_dir(r, backup, err) || look_at_target(r, target, err)) return err->code;
+  if (strchr(backup, '/') && refuse_itself(r, backup, err)) return err->code;
   if (lb_job_open_backup(r->job, r->dir ? r->dir : ".", backup, r->target.path, &r->backup, err)) return err->code;
   r->job->run.backup = lb_path_base(r->backup.path);
   r->job->run.source = r->backup.about.manifest.source;
-  if (refuse_itself(r, err) || refuse_overwrite(r, err) || unpack(r, err)) return err->code;
+  if (refuse_itself(r, r->backup.path, err) || refuse_overwrite(r, err) || unpack(r, err)) return err->code;
   if (lb_target_prepare(&r->target, r->stage.header.page_size, err)) return err->code;
   if (save(r, err) || put_in_place(r, err)) return err->code;
   r->job->run.bytes = (int64_t)lb_reader_stored_bytes(r->backup.reader);

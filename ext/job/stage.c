@@ -83,9 +83,10 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
   if (expected > 0 && lb_space_check(dir, expected, "unpacking the backup", err)) return err->code;
   lb_partial_sweep(dir, name);
   if (lb_partial_create(&stage->file, dir, name, err)) return err->code;
-  /* Whole extents at once, and a full disk found now. File systems that cannot do it say so; then it is only slower. */
+  /* Whole extents at once, and a full disk found now. File systems that cannot do it say so; then it is only slower.
+  ** Scratch is better off without: what is not allocated yet is not written out by other files' fsync either. */
   bool indexed = lb_reader_kind_of(backup->reader) == LB_READER_INDEXED;
-  if (indexed && expected > 0) (void)!fallocate(stage->file.fd, 0, 0, (off_t)expected);
+  if (keep && indexed && expected > 0) (void)!fallocate(stage->file.fd, 0, 0, (off_t)expected);
   lb_task_phase(&job->task, "unpacking", expected > 0 ? expected : 0);
   unpacking u = { &stage->file, keep };
   lb_reader_report report = { 0 };

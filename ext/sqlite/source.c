@@ -14,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "sqlite/buffered_vfs.h"
 #include "sqlite/recognize.h"
 #include "sqlite/sink_vfs.h"
 
@@ -46,7 +47,10 @@ static int open_private(lb_sqlite_source *s, const char *name, int flags, lb_err
 {
   s->own = true;
   s->had_shm = s->path && lb_db_has_shm(s->path);
-  s->db = lb_db_open(name, SQLITE_OPEN_READWRITE | flags, NULL, s->timeout_ms, s->task, s->label, err);
+  /* A URI may name a VFS of its own. */
+  const char *vfs = flags & SQLITE_OPEN_URI ? NULL : lb_buffered_vfs(err);
+  if (err->code) return err->code;
+  s->db = lb_db_open(name, SQLITE_OPEN_READWRITE | flags, vfs, s->timeout_ms, s->task, s->label, err);
   if (!s->db) return err->code;
   return lb_db_exec(s->db, "PRAGMA query_only=1", s->label, err);
 }
@@ -177,9 +181,11 @@ static int run_backup(lb_sqlite_source *s, lb_sink_vfs *vfs, lb_error *err)
 int lb_sqlite_source_copy(lb_sqlite_source *s, lb_sink *sink, lb_error *err)
 {
   if (s->page_count == 0) return err->code;  /* an empty database is an empty file */
+  if (s->in_snapshot) lb_buffered_read_ahead(s->db, true);
   lb_sink_vfs *vfs = lb_sink_vfs_open(sink, s->page_size, s->page_count, s->task, err);
   if (vfs) run_backup(s, vfs, err);
   lb_sink_vfs_close(vfs);
+  if (s->in_snapshot) lb_buffered_read_ahead(s->db, false);
   return err->code;
 }
 

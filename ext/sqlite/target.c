@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/holders.h"
+#include "sqlite/buffered_vfs.h"
 #include "sqlite/recognize.h"
 
 SQLITE_EXTENSION_INIT3
@@ -60,7 +61,9 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
   lb_error inside = LB_ERROR_INIT;
   bool readable = lb_sqlite_recognize(t->path, true, &inside) == LB_OK;
   t->had_shm = lb_db_has_shm(t->path);
-  t->db = lb_db_open(t->path, SQLITE_OPEN_READWRITE, NULL, t->timeout_ms, t->task, t->label, err);
+  const char *vfs = lb_buffered_vfs(err);
+  if (!vfs) return err->code;
+  t->db = lb_db_open(t->path, SQLITE_OPEN_READWRITE, vfs, t->timeout_ms, t->task, t->label, err);
   if (!t->db) return err->code;
   if (sqlite3_db_readonly(t->db, "main")) {
     return lb_fail(err, LB_PERM, "%s: permission denied: the file cannot be written", t->path);

@@ -7,6 +7,7 @@
 
 #include "core/clock.h"
 #include "core/holders.h"
+#include "sqlite/buffered_vfs.h"
 #include "sqlite/recognize.h"
 #include "sqlite/target.h"
 
@@ -114,6 +115,7 @@ static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
 static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *backup, lb_error *err)
 {
   int rc, left = sqlite3_backup_remaining(backup);
+  if (t->own) lb_buffered_read_ahead(t->db, true);  /* the pages that SQLite reads to journal them */
   lb_task_phase(t->task, "writing the target", (int64_t)sqlite3_backup_pagecount(backup) * c->page_size);
   do {
     rc = sqlite3_backup_step(backup, PAGES_A_STEP);
@@ -145,6 +147,7 @@ static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *st
     if (!*again && !err->code) copy_pages(t, c, backup, err);
   }
   int rc = sqlite3_backup_finish(backup);
+  if (t->own) lb_buffered_read_ahead(t->db, false);
   if (rc && rc != SQLITE_BUSY && rc != SQLITE_LOCKED && !err->code) lb_db_fail(t->db, rc, t->label, err);
   return err->code;
 }
@@ -183,10 +186,12 @@ static int fill_empty(lb_target *t, sqlite3 *staged, lb_error *err)
 
 static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
-  sqlite3 *staged = lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, t->label, err);
+  const char *vfs = lb_buffered_vfs(err);
+  sqlite3 *staged = vfs ? lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, vfs, 0, NULL, t->label, err) : NULL;
   if (!staged) return err->code;
   if (c->page_size == 0) fill_empty(t, staged, err);
   lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
+  lb_buffered_read_ahead(staged, true);  /* the file is ours: nobody else writes it */
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     lb_db_exec(t->db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000", t->label, err);

@@ -1,0 +1,32 @@
+/* The host's default VFS with larger strides: reads of a snapshot come from a window of 64 KiB, and writes that follow
+** one another go down together.
+**
+** SQLite reads and journals page by page; on a database of a gigabyte the system calls cost as much as the bytes. Files
+** are opened by the host's VFS underneath, so that locks, shared memory and journals are those that every other
+** connection sees.
+**
+** Reading ahead is right only while nobody can change the pages that this connection reads from the database file: in
+** a read transaction (a rollback journal's SHARED lock; in WAL mode a checkpoint only writes pages that this reader
+** finds in the WAL instead). It is off until lb_buffered_read_ahead turns it on, for that long.
+**
+** Writing behind keeps SQLite's order: whatever was collected goes down before any sync, read, truncation, lock or
+** shared-memory call of the same file, and when it is closed; data that SQLite has synced is on disk before the next
+** write to another file. Between two syncs nothing can be relied on in SQLite's own protocol either. A write that fails
+** is reported by the call that flushed it.
+*/
+#ifndef LB_SQLITE_BUFFERED_VFS_H
+#define LB_SQLITE_BUFFERED_VFS_H
+
+#include <sqlite3ext.h>
+#include <stdbool.h>
+
+#include "core/error.h"
+
+/* The name to open connections with. Registers the VFS at the first call, from any thread; it stays registered. NULL:
+** err is set. */
+const char *lb_buffered_vfs(lb_error *err);
+
+/* For a connection that was opened with it: begins or ends reading ahead in the main database's file. */
+void lb_buffered_read_ahead(sqlite3 *db, bool on);
+
+#endif
