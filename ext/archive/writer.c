@@ -129,18 +129,20 @@ static bool write_next(lb_writer *w, bool wait, lb_error *err)
 
 /* ---- the sink ---- */
 
-static unsigned char *sink_claim(lb_sink *sink, lb_error *err)
+static unsigned char *claim_slot(lb_writer *w, bool wait, lb_error *err)
 {
-  lb_writer *w = (lb_writer *)sink;
   if (check_usable(w, err)) return NULL;
   lb_task_poll(w->task, err);
   while (err->code == LB_OK && write_next(w, false, err)) continue;
-  while (err->code == LB_OK && !(w->claimed = lb_ring_claim(w->ring))) write_next(w, true, err);
-  if (err->code == LB_OK) return w->claimed->in;
+  while (err->code == LB_OK && !(w->claimed = lb_ring_claim(w->ring)) && wait) write_next(w, true, err);
+  if (err->code == LB_OK) return w->claimed ? w->claimed->in : NULL;
   w->claimed = NULL;
   fail(w, err);
   return NULL;
 }
+
+static unsigned char *sink_claim(lb_sink *sink, lb_error *err) { return claim_slot((lb_writer *)sink, true, err); }
+static unsigned char *sink_try_claim(lb_sink *sink, lb_error *err) { return claim_slot((lb_writer *)sink, false, err); }
 
 static int sink_submit(lb_sink *sink, size_t bytes, lb_error *err)
 {
@@ -218,7 +220,7 @@ lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *opt
   w->level = options->level;
   w->task = task;
   size_t n = lb_writer_block_bytes(w->codec, options->raw_expected);
-  w->sink = (lb_sink){ n, sink_reserve_head, sink_claim, sink_submit, sink_fill_head };
+  w->sink = (lb_sink){ n, sink_reserve_head, sink_claim, sink_try_claim, sink_submit, sink_fill_head };
   w->index.block_bytes = (uint32_t)n;
   w->path = lb_text_copy(path, err);
   if (w->path) {

@@ -36,10 +36,6 @@ typedef struct lb_codec {
   const char *suffix;      /* ".gz", ".zst" */
   int level_min, level_max, level_default;
 
-  /* True when `level` compresses at about the speed of a file copy on two threads: decides whether a lock may be held
-  ** meanwhile. */
-  bool (*keeps_up)(int level);
-
   size_t (*bound)(size_t raw);        /* the most that compress makes of raw bytes */
   size_t (*stored_size)(size_t raw);  /* exactly what store makes of raw bytes */
 

@@ -41,11 +41,6 @@ static const lb_engine *inflater(void)
   return engine_of_level(1);
 }
 
-static bool keeps_up(int level)
-{
-  return engine_of_level(level) != &lb_engine_zlib;
-}
-
 static size_t stored_size(size_t raw)
 {
   size_t blocks = raw ? (raw + STORED_MAX - 1) / STORED_MAX : 1;
@@ -214,7 +209,7 @@ static int stream_decode(void *stream, const void *in, size_t *in_len, void *out
 
 const lb_codec lb_codec_gzip = {
   .name = "gzip", .suffix = ".gz", .level_min = 1, .level_max = 9, .level_default = 2,
-  .keeps_up = keeps_up, .bound = stored_size, .stored_size = stored_size,
+  .bound = stored_size, .stored_size = stored_size,
   .compressor_open = compressor_open, .compressor_close = compressor_close,
   .compress = gzip_compress, .store = gzip_store,
   .decompressor_open = decompressor_open, .decompressor_close = decompressor_close, .decompress = gzip_decompress,

@@ -24,11 +24,6 @@
 #define STORED_MAX 131072                 /* RFC 8878, 3.1.1.2.4: Block_Maximum_Size */
 #define STORED_DESCRIPTOR 0xa0            /* content size of 4 bytes, single segment, no checksum */
 
-static bool keeps_up(int level)
-{
-  return level == 1;
-}
-
 static size_t stored_size(size_t raw)
 {
   size_t blocks = raw ? (raw + STORED_MAX - 1) / STORED_MAX : 1;
@@ -240,7 +235,7 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
 
 const lb_codec lb_codec_zstd = {
   .name = "zstd", .suffix = ".zst", .level_min = 1, .level_max = 19, .level_default = 3,
-  .keeps_up = keeps_up, .bound = bound, .stored_size = stored_size,
+  .bound = bound, .stored_size = stored_size,
   .compressor_open = compressor_open, .compressor_close = compressor_close,
   .compress = zstd_compress, .store = zstd_store,
   .decompressor_open = decompressor_open, .decompressor_close = decompressor_close, .decompress = zstd_decompress,

@@ -1,26 +1,32 @@
-/* See spool.h. */
+/* See spool.h. The file is a queue: blocks are written at its end, and read again at `poured`, in order. While nothing
+** waits, a block goes straight into the buffer of the sink behind.
+*/
 #include "core/spool.h"
 
 #include <stdlib.h>
 
 #include "core/file.h"
 
-enum { SPOOL_BLOCK = 256 * 1024, FLUSH_EVERY = 8 * 1024 * 1024 };
+enum { COPY_BLOCK = 256 * 1024, FLUSH_EVERY = 8 * 1024 * 1024 };
 
 struct lb_spool {
-  lb_sink sink;  /* first: a lb_sink* given to a producer is a lb_spool* of ours */
+  lb_sink sink;      /* first: a lb_sink* given to a producer is a lb_spool* of ours */
+  lb_sink *into;     /* NULL: a plain copy */
   int fd;
   const char *path;
   lb_task *task;
-  size_t head;
-  int64_t size, flushed;
+  size_t head;       /* of a plain copy */
+  int64_t size;      /* bytes that went into the file */
+  int64_t poured;    /* bytes of them that the sink behind has taken */
+  int64_t flushed;   /* up to where writing to the disk was begun */
+  bool passing;      /* the block that was claimed last is the sink's own */
   unsigned char *block;
 };
 
 static int spool_reserve(lb_sink *sink, size_t bytes, lb_error *err)
 {
-  (void)err;
   lb_spool *spool = (lb_spool *)sink;
+  if (spool->into) return spool->into->reserve_head(spool->into, bytes, err);
   spool->head = bytes;
   spool->size = (int64_t)bytes;
   return LB_OK;
@@ -28,34 +34,58 @@ static int spool_reserve(lb_sink *sink, size_t bytes, lb_error *err)
 
 static unsigned char *spool_claim(lb_sink *sink, lb_error *err)
 {
-  (void)err;
-  return ((lb_spool *)sink)->block;
+  lb_spool *spool = (lb_spool *)sink;
+  bool nothing_waits = spool->into && spool->poured == spool->size;
+  unsigned char *block = nothing_waits ? spool->into->try_claim(spool->into, err) : NULL;
+  spool->passing = block != NULL;
+  if (err->code) return NULL;
+  return block ? block : spool->block;
+}
+
+/* Moves the oldest block that waits; claim says whether to wait for room. False: there was none, or it failed. */
+static bool pour_one(lb_spool *spool, unsigned char *(*claim)(lb_sink *, lb_error *), lb_error *err)
+{
+  int64_t left = spool->size - spool->poured;
+  size_t n = left < (int64_t)spool->into->block_bytes ? (size_t)left : spool->into->block_bytes;
+  unsigned char *block = n ? claim(spool->into, err) : NULL;
+  if (!block || lb_file_read(spool->fd, block, n, spool->poured, spool->path, err)) return false;
+  spool->poured += (int64_t)n;
+  return spool->into->submit(spool->into, n, err) == LB_OK;
 }
 
 static int spool_submit(lb_sink *sink, size_t bytes, lb_error *err)
 {
   lb_spool *spool = (lb_spool *)sink;
+  if (spool->passing) return spool->into->submit(spool->into, bytes, err);
   if (lb_file_write(spool->fd, spool->block, bytes, spool->size, spool->path, err)) return err->code;
   spool->size += (int64_t)bytes;
-  lb_task_advance(spool->task, (int64_t)bytes);
-  if (spool->size - spool->flushed >= FLUSH_EVERY) {
-    lb_file_flush_early(spool->fd, spool->flushed, spool->size - spool->flushed);
-    spool->flushed = spool->size;
+  if (!spool->into) {
+    lb_task_advance(spool->task, (int64_t)bytes);
+    if (spool->size - spool->flushed >= FLUSH_EVERY) {
+      lb_file_flush_early(spool->fd, spool->flushed, spool->size - spool->flushed);
+      spool->flushed = spool->size;
+    }
+    return LB_OK;
   }
-  return LB_OK;
+  /* Only whole blocks while more may come: every block but the last has to be full. */
+  while (spool->size - spool->poured >= (int64_t)spool->into->block_bytes &&
+         pour_one(spool, spool->into->try_claim, err)) continue;
+  return err->code;
 }
 
 static int spool_fill_head(lb_sink *sink, const void *data, lb_error *err)
 {
   lb_spool *spool = (lb_spool *)sink;
+  if (spool->into) return spool->into->fill_head(spool->into, data, err);
   lb_task_advance(spool->task, (int64_t)spool->head);
   return lb_file_write(spool->fd, data, spool->head, 0, spool->path, err);
 }
 
-lb_spool *lb_spool_open(int fd, const char *path, lb_task *task, lb_error *err)
+lb_spool *lb_spool_open(int fd, const char *path, lb_sink *into, lb_task *task, lb_error *err)
 {
+  size_t block_bytes = into ? into->block_bytes : COPY_BLOCK;
   lb_spool *spool = calloc(1, sizeof *spool);
-  unsigned char *block = malloc(SPOOL_BLOCK);
+  unsigned char *block = malloc(block_bytes);
   if (!spool || !block) {
     lb_fail_nomem(err);
     free(spool);
@@ -63,8 +93,8 @@ lb_spool *lb_spool_open(int fd, const char *path, lb_task *task, lb_error *err)
     return NULL;
   }
   *spool = (lb_spool){
-    .sink = { SPOOL_BLOCK, spool_reserve, spool_claim, spool_submit, spool_fill_head },
-    .fd = fd, .path = path, .task = task, .block = block,
+    .sink = { block_bytes, spool_reserve, spool_claim, spool_claim, spool_submit, spool_fill_head },
+    .into = into, .fd = fd, .path = path, .task = task, .block = block,
   };
   return spool;
 }
@@ -74,16 +104,9 @@ lb_sink *lb_spool_sink(lb_spool *spool)
   return &spool->sink;
 }
 
-int lb_spool_pour(lb_spool *spool, lb_sink *into, lb_error *err)
+int lb_spool_pour(lb_spool *spool, lb_error *err)
 {
-  for (int64_t offset = 0; offset < spool->size && !err->code; ) {
-    int64_t left = spool->size - offset;
-    size_t n = left < (int64_t)into->block_bytes ? (size_t)left : into->block_bytes;
-    unsigned char *block = into->claim(into, err);
-    if (!block || lb_file_read(spool->fd, block, n, offset, spool->path, err)) break;
-    into->submit(into, n, err);
-    offset += (int64_t)n;
-  }
+  while (!err->code && spool->poured < spool->size && pour_one(spool, spool->into->claim, err)) continue;
   return err->code;
 }
 

@@ -21,6 +21,7 @@ typedef struct lb_sink {
   size_t block_bytes;  /* what claim hands out */
   int (*reserve_head)(struct lb_sink *sink, size_t bytes, lb_error *err);  /* at most LB_HEAD_MAX, once, first */
   unsigned char *(*claim)(struct lb_sink *sink, lb_error *err);            /* NULL: err is set */
+  unsigned char *(*try_claim)(struct lb_sink *sink, lb_error *err);        /* NULL without err: it would have to wait */
   int (*submit)(struct lb_sink *sink, size_t bytes, lb_error *err);        /* of the block last claimed */
   int (*fill_head)(struct lb_sink *sink, const void *data, lb_error *err); /* as many bytes as were reserved */
 } lb_sink;

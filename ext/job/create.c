@@ -47,6 +47,7 @@ typedef struct creating {
   int level, threads;
   lb_sqlite_source source;
   bool opened;
+  bool spool;
   lb_partial file;
   lb_writer_figures figures;
   char *path;
@@ -101,16 +102,18 @@ static int look_at_others(creating *c, double *ratio, lb_error *err)
   return err->code;
 }
 
-/* Where the codec is slower than a copy and the snapshot keeps others from committing, the copy comes first. */
-static bool must_spool(const creating *c)
-{
-  return lb_sqlite_source_blocks_writers(&c->source) && (c->threads < 2 || !c->codec->keeps_up(c->level));
-}
-
+/* A snapshot that keeps others from committing may not last as long as compressing does: what the compressors have no
+** room for waits in a spool. Without the space for that, the backup is still made, and the lock is held longer. */
 static int check_space(creating *c, double ratio, lb_error *err)
 {
   int64_t raw = c->source.page_size * c->source.page_count;
-  int64_t need = (int64_t)((double)raw * ratio) + 65536 + (must_spool(c) ? raw : 0);
+  int64_t need = (int64_t)((double)raw * ratio) + 65536;
+  lb_error tight = LB_ERROR_INIT;
+  c->spool = lb_sqlite_source_blocks_writers(&c->source);
+  if (c->spool && lb_space_check(c->dir, need + raw, "the backup", &tight)) {
+    c->spool = false;
+    lb_job_note(c->job, "no space to spool in %s: writers waited until the backup was compressed", c->dir);
+  }
   return lb_space_check(c->dir, need, "the backup", err);
 }
 
@@ -129,16 +132,13 @@ static int copy_through_spool(creating *c, lb_sink *sink, lb_error *err)
 {
   lb_partial file = LB_PARTIAL_INIT;
   lb_spool *spool = NULL;
-  int64_t raw = c->source.page_size * c->source.page_count;
-  lb_task_phase(&c->job->task, "copying", raw);
   if (lb_partial_create(&file, c->dir, c->name, err) == LB_OK) {
     unlink(file.path);
-    spool = lb_spool_open(file.fd, file.path, &c->job->task, err);
+    spool = lb_spool_open(file.fd, file.path, sink, &c->job->task, err);
   }
   if (spool) lb_sqlite_source_copy(&c->source, lb_spool_sink(spool), err);
   lb_sqlite_source_end(&c->source);
-  lb_task_phase(&c->job->task, "compressing", raw);
-  if (spool && !err->code) lb_spool_pour(spool, sink, err);
+  if (spool && !err->code) lb_spool_pour(spool, err);
   lb_spool_close(spool);
   lb_partial_close(&file);
   return err->code;
@@ -146,7 +146,6 @@ static int copy_through_spool(creating *c, lb_sink *sink, lb_error *err)
 
 static int copy_directly(creating *c, lb_sink *sink, lb_error *err)
 {
-  lb_task_phase(&c->job->task, "compressing", c->source.page_size * c->source.page_count);
   lb_sqlite_source_copy(&c->source, sink, err);
   lb_sqlite_source_end(&c->source);
   return err->code;
@@ -188,7 +187,8 @@ static int write_file(creating *c, int64_t created, lb_error *err)
   lb_writer_options how = { c->codec, c->level, c->threads, c->source.page_size * c->source.page_count };
   lb_writer *writer = lb_writer_open(c->file.fd, c->file.path, &how, &c->job->task, err);
   if (!writer) return err->code;
-  if (must_spool(c)) copy_through_spool(c, lb_writer_sink(writer), err);
+  lb_task_phase(&c->job->task, "compressing", how.raw_expected);
+  if (c->spool) copy_through_spool(c, lb_writer_sink(writer), err);
   else copy_directly(c, lb_writer_sink(writer), err);
   if (!err->code) lb_writer_end_data(writer, &c->figures, err);
   char *manifest = err->code ? NULL : format_manifest(c, created, err);

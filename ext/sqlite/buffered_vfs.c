@@ -22,16 +22,29 @@ typedef struct buffered_file {
   unsigned char *waiting;       /* COLLECT bytes that are not written yet; NULL: not needed yet */
   sqlite3_int64 waiting_start;
   int waiting_bytes;
+  int failed;                   /* result of a write that nobody was told of yet */
 } buffered_file;
 
 static buffered_file *of(sqlite3_file *file) { return (buffered_file *)file; }
 static sqlite3_file *real_of(sqlite3_file *file) { return ((buffered_file *)file)->real; }
 
+/* SQLite ignores what some calls return (unlock, close, hints). A failed write is kept until one that counts
+** reports it: forgetting it would let a checkpoint believe that its pages are in the database. */
 static int flush(buffered_file *f)
 {
   int n = f->waiting_bytes;
   f->waiting_bytes = 0;
-  return n ? f->real->pMethods->xWrite(f->real, f->waiting, n, f->waiting_start) : SQLITE_OK;
+  int rc = n ? f->real->pMethods->xWrite(f->real, f->waiting, n, f->waiting_start) : SQLITE_OK;
+  if (rc && !f->failed) f->failed = rc;
+  return f->failed;
+}
+
+/* For the calls whose result SQLite heeds: read, write, truncate, sync. */
+static int flush_and_report(buffered_file *f)
+{
+  int rc = flush(f);
+  f->failed = SQLITE_OK;
+  return rc;
 }
 
 /* Before any call after which the file may be another's to change. */
@@ -39,6 +52,12 @@ static int settle(sqlite3_file *file)
 {
   of(file)->window_bytes = 0;
   return flush(of(file));
+}
+
+static int settle_and_report(sqlite3_file *file)
+{
+  of(file)->window_bytes = 0;
+  return flush_and_report(of(file));
 }
 
 static bool overlap(sqlite3_int64 a, int a_bytes, sqlite3_int64 b, int b_bytes)
@@ -53,7 +72,7 @@ static int fill_window(buffered_file *f, sqlite3_int64 offset)
 {
   sqlite3_int64 size;
   f->window_bytes = 0;
-  int rc = flush(f);
+  int rc = flush_and_report(f);
   if (rc == SQLITE_OK) rc = f->real->pMethods->xFileSize(f->real, &size);
   if (rc || size <= offset) return rc;
   int n = size - offset < WINDOW ? (int)(size - offset) : WINDOW;
@@ -73,7 +92,7 @@ static int file_read(sqlite3_file *file, void *data, int n, sqlite3_int64 offset
 {
   buffered_file *f = of(file);
   int rc = SQLITE_OK;
-  if (overlap(offset, n, f->waiting_start, f->waiting_bytes)) rc = flush(f);
+  if (overlap(offset, n, f->waiting_start, f->waiting_bytes)) rc = flush_and_report(f);
   if (f->ahead && !f->window) f->window = malloc(WINDOW);
   if (rc == SQLITE_OK && f->ahead && f->window) {
     if (!in_window(f, n, offset)) rc = fill_window(f, offset);
@@ -93,7 +112,7 @@ static int file_write(sqlite3_file *file, const void *data, int n, sqlite3_int64
   if (overlap(offset, n, f->window_start, f->window_bytes)) f->window_bytes = 0;
   bool follows = f->waiting_bytes && offset == f->waiting_start + f->waiting_bytes && f->waiting_bytes + n <= COLLECT;
   if (!follows) {
-    int rc = flush(f);
+    int rc = flush_and_report(f);
     if (rc) return rc;
     if (!f->waiting) f->waiting = malloc(COLLECT);
     if (!f->waiting || n > COLLECT) return f->real->pMethods->xWrite(f->real, data, n, offset);
@@ -117,13 +136,13 @@ static int file_close(sqlite3_file *file)
 
 static int file_truncate(sqlite3_file *file, sqlite3_int64 size)
 {
-  int rc = settle(file);
+  int rc = settle_and_report(file);
   return rc ? rc : real_of(file)->pMethods->xTruncate(real_of(file), size);
 }
 
 static int file_sync(sqlite3_file *file, int flags)
 {
-  int rc = settle(file);
+  int rc = settle_and_report(file);
   return rc ? rc : real_of(file)->pMethods->xSync(real_of(file), flags);
 }
 
@@ -152,8 +171,7 @@ static int file_reserved(sqlite3_file *file, int *out)
 
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
-  int rc = flush(of(file));
-  return rc ? rc : real_of(file)->pMethods->xFileControl(real_of(file), op, arg);
+  return real_of(file)->pMethods->xFileControl(real_of(file), op, arg);
 }
 
 static int file_sector(sqlite3_file *file) { return real_of(file)->pMethods->xSectorSize(real_of(file)); }
@@ -170,7 +188,10 @@ static int file_shm_lock(sqlite3_file *file, int offset, int n, int flags)
 }
 
 static void file_shm_barrier(sqlite3_file *file) { real_of(file)->pMethods->xShmBarrier(real_of(file)); }
-static int file_shm_unmap(sqlite3_file *file, int gone) { return real_of(file)->pMethods->xShmUnmap(real_of(file), gone); }
+static int file_shm_unmap(sqlite3_file *file, int gone)
+{
+  return real_of(file)->pMethods->xShmUnmap(real_of(file), gone);
+}
 
 #define COMMON_METHODS \
   .xClose = file_close, .xRead = file_read, .xWrite = file_write, .xTruncate = file_truncate, .xSync = file_sync, \

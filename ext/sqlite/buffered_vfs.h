@@ -9,10 +9,10 @@
 ** a read transaction (a rollback journal's SHARED lock; in WAL mode a checkpoint only writes pages that this reader
 ** finds in the WAL instead). It is off until lb_buffered_read_ahead turns it on, for that long.
 **
-** Writing behind keeps SQLite's order: whatever was collected goes down before any sync, read, truncation, lock or
-** shared-memory call of the same file, and when it is closed; data that SQLite has synced is on disk before the next
-** write to another file. Between two syncs nothing can be relied on in SQLite's own protocol either. A write that fails
-** is reported by the call that flushed it.
+** Writing behind keeps SQLite's order: what was collected goes down before the same file is synced, truncated, locked,
+** unlocked or closed, and before a read that overlaps it. So data that SQLite has synced is on disk before its next write
+** to another file, which is all that SQLite relies on with synchronous=FULL; connections of ours run with that. A write
+** that failed is reported by the next call whose result SQLite heeds.
 */
 #ifndef LB_SQLITE_BUFFERED_VFS_H
 #define LB_SQLITE_BUFFERED_VFS_H

@@ -194,7 +194,7 @@ static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes
   lb_buffered_read_ahead(staged, true);  /* the file is ours: nobody else writes it */
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
-    lb_db_exec(t->db, "PRAGMA synchronous=FULL; PRAGMA cache_size=-16000", t->label, err);
+    lb_db_exec(t->db, "PRAGMA cache_size=-16000", t->label, err);
   }
   if (!err->code) replace_with_save(t, c, staged, notes, err);
   lb_db_close(staged);

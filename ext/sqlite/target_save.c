@@ -24,7 +24,7 @@ static int save_database(lb_target *t, const char *name, lb_partial *partial, lb
   lb_sqlite_source *source = &t->before;
   lb_partial_sweep(t->dir, name);
   if (lb_partial_create(partial, t->dir, name, err)) return err->code;
-  lb_spool *spool = lb_spool_open(partial->fd, partial->path, t->task, err);
+  lb_spool *spool = lb_spool_open(partial->fd, partial->path, NULL, t->task, err);
   if (spool && lb_sqlite_source_begin(source, err) == LB_OK) {
     lb_task_phase(t->task, "saving the target", source->page_size * source->page_count);
     lb_sqlite_source_stamp(source, &t->saved_stamp, err);
