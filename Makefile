@@ -65,7 +65,7 @@ say = @printf '%-5s %s\n' $(1) $@
 
 $(BUILD)/lifeboat.so: $(OBJECTS)
 	$(call say,LINK)
-	$(V)$(CC) -shared $(LDFLAGS) -Wl,-z,now -Wl,-z,relro -o $@ $^ $(LIBS)
+	$(V)$(CC) -shared $(LDFLAGS) -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -o $@ $^ $(LIBS)
 
 $(BUILD)/obj/%.o: ext/%.c Makefile
 	@mkdir -p $(@D)
@@ -113,6 +113,12 @@ bench:
 	scripts/bootstrap.sh bench
 	@$(MAKE) -s $(BUILD)/lifeboat.so $(BENCH_TOOLS)
 	BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
+
+# The C host that loads the extension from many threads, instrumented like it.
+$(BUILD)/hosts/threads: tests/hosts/threads.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) -lsqlite3 -ldl
 
 FUZZ_CORE = $(filter ext/archive/% ext/codec/% ext/core/%,$(SOURCES))
 $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile

@@ -9,8 +9,8 @@
 ** the one that loaded it closes. Functions are SQLITE_DIRECTONLY and tables SQLITE_VTAB_DIRECTONLY, so that a
 ** trigger or view hidden in a database cannot reach them.
 */
+#include <pthread.h>
 #include <sqlite3ext.h>
-#include <stdatomic.h>
 
 #include "api/functions.h"
 #include "api/session.h"
@@ -19,17 +19,25 @@
 
 SQLITE_EXTENSION_INIT1
 
-/* The host's routines are one static table for each SQLite library: two of them in one process cannot share ours. */
+/* The host's routines are one static table for each SQLite library: two of them in one process cannot share ours. The
+** pointer to it is set once: other threads may be using it. */
 static int accept_host(const sqlite3_api_routines *api, char **message)
 {
-  static _Atomic(const sqlite3_api_routines *) host;
-  const sqlite3_api_routines *expected = NULL;
+  static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+  static const sqlite3_api_routines *host;
   if (api->libversion_number() < LB_SQLITE_OLDEST) {
     *message = api->mprintf("lifeboat " LB_VERSION " needs SQLite " LB_SQLITE_OLDEST_TEXT " or newer, this is %s",
                             api->libversion());
     return SQLITE_ERROR;
   }
-  if (!atomic_compare_exchange_strong(&host, &expected, api) && expected != api) {
+  pthread_mutex_lock(&mutex);
+  if (!host) {
+    host = api;
+    SQLITE_EXTENSION_INIT2(api);
+  }
+  bool accepted = host == api;
+  pthread_mutex_unlock(&mutex);
+  if (!accepted) {
     *message = api->mprintf("lifeboat is already loaded into another SQLite library in this process");
     return SQLITE_ERROR;
   }
@@ -57,7 +65,8 @@ int sqlite3_lifeboat_init(sqlite3 *db, char **message, const sqlite3_api_routine
 {
   int rc = accept_host(api, message);
   if (rc) return rc;
-  SQLITE_EXTENSION_INIT2(api);
+  /* Once is enough: functions could not be replaced while a statement runs, and settings would be lost. */
+  if (lb_session_exists(db)) return SQLITE_OK_LOAD_PERMANENTLY;
   lb_session *session = lb_session_open(db);
   if (!session) return SQLITE_NOMEM;
   rc = register_all(db, session);

@@ -178,7 +178,7 @@ show_plan() {
     row target "$(shown "$ADMIN_DB_PATH"), which does not exist yet"
     saved='nothing: there is nothing yet'
   fi
-  row 'saved as' "$saved"
+  row 'will save' "$saved"
 }
 
 confirm() {
@@ -189,7 +189,7 @@ confirm() {
   [ -t 0 ] || printf '\n'
   case ${answer%$'\r'} in
     [Yy][Ee][Ss]) ;;
-    *) printf 'Restore cancelled.\n'; exit 1 ;;
+    *) printf 'Restore cancelled: nothing was changed.\n'; exit 1 ;;
   esac
 }
 
@@ -207,7 +207,7 @@ progress=no
 [ ! -t 2 ] || progress=yes
 
 # A backup that does not pass its check is refused before the target is touched: no error means that it passed.
-run_sql <<'SQL' || fail 'restore failed' 'the message above says why; what was there before is still whole'
+run_sql <<'SQL' || fail 'restore failed' 'the message above says why; if the database was touched, its old content is in TARGET.before_restore.*'
 CREATE TEMP TABLE restored AS SELECT backup_restore() AS report;
 CREATE TEMP TABLE line AS
   SELECT json_extract(report, '$.check') AS outcome, json_extract(report, '$.pre_restore') AS saved,

@@ -26,7 +26,7 @@ count() {
 
 run_unit() {
   local program
-  for program in "$build"/tests/*/test_*; do
+  for program in "$build"/tests/${UNIT:-*/test_*}; do
     case $program in *.d) continue ;; esac
     [ -x "$program" ] || continue
     began=$SECONDS

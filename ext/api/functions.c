@@ -162,7 +162,9 @@ static void pin_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
   invocation in;
   if (begin(&in, "backup_pin", ctx, argc, argv, 1)) {
     bool pin = argc < 2 || sqlite3_value_int(argv[1]) != 0;
-    char *path = find_backup(&in);
+    if (argc > 1 && sqlite3_value_type(argv[1]) != SQLITE_INTEGER)
+      lb_fail(&in.err, LB_MISUSE, "argument 2 must be 1 or 0");
+    char *path = in.err.code ? NULL : find_backup(&in);
     if (path && lb_mark_pin(path, pin, &in.err) == LB_OK) sqlite3_result_int(ctx, pin);
     free(path);
   }

@@ -1,10 +1,14 @@
 /* See session.h. */
 #include "api/session.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 SQLITE_EXTENSION_INIT3
+
+static pthread_mutex_t sessions_mutex = PTHREAD_MUTEX_INITIALIZER;
+static lb_session *sessions;
 
 lb_session *lb_session_open(sqlite3 *db)
 {
@@ -12,7 +16,20 @@ lb_session *lb_session_open(sqlite3 *db)
   if (!session) return NULL;
   session->db = db;
   session->references = 1;
+  pthread_mutex_lock(&sessions_mutex);
+  session->next = sessions;
+  sessions = session;
+  pthread_mutex_unlock(&sessions_mutex);
   return session;
+}
+
+bool lb_session_exists(sqlite3 *db)
+{
+  pthread_mutex_lock(&sessions_mutex);
+  lb_session *s = sessions;
+  while (s && s->db != db) s = s->next;
+  pthread_mutex_unlock(&sessions_mutex);
+  return s != NULL;
 }
 
 void lb_session_retain(lb_session *session)
@@ -24,6 +41,14 @@ void lb_session_release(void *pointer)
 {
   lb_session *session = pointer;
   if (--session->references > 0) return;
+  pthread_mutex_lock(&sessions_mutex);
+  for (lb_session **at = &sessions; *at; at = &(*at)->next) {
+    if (*at == session) {
+      *at = session->next;
+      break;
+    }
+  }
+  pthread_mutex_unlock(&sessions_mutex);
   lb_config_free(&session->config);
   free(session);
 }
@@ -32,6 +57,8 @@ void lb_session_release(void *pointer)
 
 #if SQLITE_VERSION_NUMBER >= 3041000
 static int is_interrupted(sqlite3 *db) { return sqlite3_is_interrupted(db); }
+#elif SQLITE_VERSION_NUMBER < 3040000
+#error "build against the headers of SQLite 3.40 or newer"
 #elif defined(SQLITE_CORE)
 static int is_interrupted(sqlite3 *db) { (void)db; return 0; }
 #else
@@ -78,7 +105,7 @@ int lb_sqlite_code(const lb_error *err)
   switch (err->code) {
   case LB_OK:        return SQLITE_OK;
   case LB_BUSY:      return SQLITE_BUSY;
-  case LB_CORRUPT:   return SQLITE_CORRUPT;
+  case LB_CORRUPT:   return SQLITE_CORRUPT_VTAB;  /* plain SQLITE_CORRUPT makes the host's connection read-only */
   case LB_INTERRUPT: return SQLITE_INTERRUPT;
   case LB_NOMEM:     return SQLITE_NOMEM;
   case LB_PERM:      return SQLITE_PERM;

@@ -14,9 +14,11 @@ typedef struct lb_session {
   sqlite3 *db;
   lb_config config;
   int references;
+  struct lb_session *next;
 } lb_session;
 
 lb_session *lb_session_open(sqlite3 *db);  /* one reference; NULL: out of memory */
+bool lb_session_exists(sqlite3 *db);       /* the extension is loaded into this connection already */
 void lb_session_retain(lb_session *session);
 void lb_session_release(void *session);    /* as SQLite's destructors want it */
 

@@ -17,6 +17,7 @@
 #include "catalog/history.h"
 #include "catalog/marks.h"
 #include "core/file.h"
+#include "core/holders.h"
 
 /* The least that a file of another tool can measure: an empty gzip member, an empty zstd frame, one page of SQLite. */
 #define GZIP_LEAST 20
@@ -292,20 +293,25 @@ static int read_entry(DIR *d, const char *dir, const char *file, lb_json *json, 
   struct stat st;
   if (!lb_name_parse(file, &name)) return LB_OK;
   if (fstatat(dirfd(d), file, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) return LB_OK;
-  int fd = openat(dirfd(d), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  int open_error = errno;
+  /* Closing a descriptor of ours would drop SQLite's locks on a database that this process has open. */
+  char *path = lb_path_join(dir, file, err);
+  bool live = path && !*name.suffix && lb_holders_open_here(path);
+  int fd = live || !path ? -1 : openat(dirfd(d), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int open_error = live ? EBUSY : errno;
   bool gone = fd < 0 && (open_error == ENOENT || open_error == ELOOP);
   if (fd >= 0) gone = fstat(fd, &st) || !S_ISREG(st.st_mode); /* what was opened counts, not what was seen before */
-  if (!gone) {
+  if (!gone && path) {
     lb_backup *backup = add_item(listing, capacity, err);
     if (backup) {
       listing->count++;
-      if (init_backup(backup, lb_path_join(dir, file, err), err) == LB_OK) {
+      if (init_backup(backup, path, err) == LB_OK) {
         backup->name = name;
         read_backup(fd, open_error, &st, true, json, list, backup, err);
       }
+      path = NULL;  /* the listing's now */
     }
   }
+  free(path);
   if (fd >= 0) close(fd);
   return err->code;
 }

@@ -62,8 +62,12 @@ static int remove_mark(const char *path, const char *ending, lb_error *err)
 int lb_mark_pin(const char *path, bool pinned, lb_error *err)
 {
   if (check_exists(path, err)) return err->code;
-  if (pinned) put_mark(path, ".pin", "", err);
-  else remove_mark(path, ".pin", err);
+  if (pinned) {
+    put_mark(path, ".pin", "", err);
+    if (!err->code) check_exists(path, err);  /* a rotation may have been faster */
+  } else {
+    remove_mark(path, ".pin", err);
+  }
   return err->code;
 }
 
@@ -127,7 +131,9 @@ int lb_mark_remove_backup(const char *path, lb_error *err)
     return lb_fail_errno(err, errno, "cannot open backup %s", path);
   }
   bool removed = false;
-  if (lock_for_removal(fd, path, err) == LB_OK && unlink(path)) lb_fail_errno(err, errno, "cannot remove %s", path);
+  if (lock_for_removal(fd, path, err) == LB_OK && lb_mark_is_pinned(path))
+    lb_fail(err, LB_BUSY, "not removed: %s is pinned", path);
+  if (!err->code && unlink(path)) lb_fail_errno(err, errno, "cannot remove %s", path);
   if (err->code == LB_OK) {
     /* The marks go last: a pin without its backup is harmless, a backup that lost its pin is not. */
     unlink_mark(path, ".pin", &removed, err);

@@ -15,7 +15,7 @@ int lb_mark_note(const char *path, const char *text, lb_error *err);
 int lb_mark_read_note(const char *path, char **text, lb_error *err);
 
 /* Removes a backup file and its marks, then syncs the folder. Fails with LB_BUSY when another process is writing it or
-** restoring from it (flock), or when it is not a regular file. */
+** restoring from it (flock), when it is pinned, or when it is not a regular file. */
 int lb_mark_remove_backup(const char *path, lb_error *err);
 
 #endif

@@ -140,7 +140,7 @@ int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *er
   struct statvfs fs;
   if (statvfs(dir, &fs)) return lb_fail_errno(err, errno, "cannot open folder %s", dir);
   int64_t available = (int64_t)fs.f_bavail * (int64_t)fs.f_frsize;
-  if (available >= need) return LB_OK;
+  if (available >= need || fs.f_blocks == 0) return LB_OK;  /* some network file systems do not know */
   return lb_fail(err, LB_FULL, "not enough space in %s: %s needs about %lld bytes, %lld are free", dir, what,
                  (long long)need, (long long)available);
 }
@@ -210,8 +210,17 @@ static int rename_new(const char *from, const char *to)
 {
   if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return -1;
-  if (link(from, to)) return -1;
-  return unlink(from);
+  if (link(from, to) == 0) return unlink(from);
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return -1;
+  /* No links here either (FUSE, network shares): an empty placeholder claims the name. */
+  int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return -1;
+  close(fd);
+  if (rename(from, to) == 0) return 0;
+  int why = errno;
+  unlink(to);
+  errno = why;
+  return -1;
 }
 
 static int publish(lb_partial *partial, const char *name, bool replace, lb_error *err)

@@ -13,6 +13,17 @@ static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 static lb_task *list_head;
 static int64_t last_id;
 
+/* The threads whose stacks hold the listed tasks do not exist in a forked child. */
+static void before_fork(void) { pthread_mutex_lock(&list_mutex); }
+static void in_parent(void) { pthread_mutex_unlock(&list_mutex); }
+static void in_child(void)
+{
+  list_head = NULL;
+  pthread_mutex_unlock(&list_mutex);
+}
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void watch_forks(void) { pthread_atfork(before_fork, in_parent, in_child); }
+
 void lb_task_begin(lb_task *task, const char *operation, const char *subject)
 {
   atomic_store(&task->stop, false);
@@ -23,6 +34,7 @@ void lb_task_begin(lb_task *task, const char *operation, const char *subject)
   task->started = task->phase_started = lb_clock_monotonic();
   task->drawn = 0;
   task->drew = false;
+  pthread_once(&once, watch_forks);
   pthread_mutex_lock(&list_mutex);
   task->phase = "starting";
   task->id = ++last_id;

@@ -90,7 +90,8 @@ static int refuse_overwrite(const restoring *r, lb_error *err)
 /* Room for the unpacked copy, for the saved one, and for what SQLite journals while it replaces the content. */
 static int check_space(const restoring *r, const char *stage_dir, lb_error *err)
 {
-  int64_t raw = lb_reader_raw_bytes(r->backup.reader), need = raw > 0 ? raw : 0;
+  const int64_t most = INT64_MAX / 8;  /* a stream of another tool may claim anything */
+  int64_t raw = lb_reader_raw_bytes(r->backup.reader), need = raw < 0 ? 0 : raw < most ? raw : most;
   if (r->target.kind == LB_TARGET_DATABASE) need += r->target.bytes > need ? r->target.bytes : need;
   if (r->o.pre_restore) need += lb_target_save_bytes(&r->target);
   return lb_space_check(stage_dir, need, "the restore", err);
@@ -136,7 +137,7 @@ static int put_in_place(restoring *r, lb_error *err)
   };
   lb_task_phase(&r->job->task, "putting it in place", 0);
   if (lb_target_put(&r->target, &content, &r->job->notes, err)) return err->code;
-  lb_target_prune(&r->target, SAVED_COPIES_KEPT, &r->job->notes);
+  if (r->saved) lb_target_prune(&r->target, r->saved, SAVED_COPIES_KEPT, &r->job->notes);
   return LB_OK;
 }
 
@@ -191,9 +192,9 @@ int lb_job_restore(lb_job *job, const char *backup, const char *target, const ch
   restoring r = { .job = job, .o = { .pre_restore = 1, .timeout_ms = -1 }, .backup = { .fd = -1 },
                   .stage = { .file = LB_PARTIAL_INIT } };
   *report = NULL;
+  if (!options && !backup && !target) options = lb_config_text(job->config, LB_CONFIG_RESTORE_OPTIONS);
   if (!backup) backup = lb_config_text(job->config, LB_CONFIG_BACKUP);
   if (!target) target = lb_config_text(job->config, LB_CONFIG_TARGET);
-  if (!options) options = lb_config_text(job->config, LB_CONFIG_RESTORE_OPTIONS);
   if (!backup) lb_fail(err, LB_MISUSE, "no backup named: pass one ('latest', a file name or a path)");
   else if (!target) target = lb_job_configured_source(job, err);
   char *subject = target ? lb_config_scrub_url(target, err) : NULL;

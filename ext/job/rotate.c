@@ -68,17 +68,15 @@ int lb_job_plan(lb_job *job, const char *options, lb_plan *plan, lb_error *err)
   return err->code;
 }
 
-/* Looks again right before removing: a pin or a restore may have come since the plan was made. */
+/* A pin or a restore may have come since the plan was made: then it stays. */
 static bool remove_one(lb_job *job, const lb_backup *backup, lb_error *err)
 {
   lb_error one = LB_ERROR_INIT;
-  if (lb_mark_is_pinned(backup->path)) {
-    lb_job_note(job, "kept %s: pinned meanwhile", backup->file);
-  } else if (lb_mark_remove_backup(backup->path, &one) == LB_OK) {
+  if (lb_mark_remove_backup(backup->path, &one) == LB_OK) {
     lb_job_note(job, "removed %s", backup->file);
     return true;
   } else if (one.code == LB_BUSY) {
-    lb_job_note(job, "kept %s: in use by another process", backup->file);
+    lb_job_note(job, "kept: %s", one.message);
   } else if (one.code != LB_NOTFOUND && !err->code) {  /* not found: another rotation was faster */
     *err = one;
   }

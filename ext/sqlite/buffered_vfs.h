@@ -10,9 +10,9 @@
 ** finds in the WAL instead). It is off until lb_buffered_read_ahead turns it on, for that long.
 **
 ** Writing behind keeps SQLite's order: what was collected goes down before the same file is synced, truncated, locked,
-** unlocked or closed, and before a read that overlaps it. So data that SQLite has synced is on disk before its next write
-** to another file, which is all that SQLite relies on with synchronous=FULL; connections of ours run with that. A write
-** that failed is reported by the next call whose result SQLite heeds.
+** unlocked or closed, and before a read that overlaps it. So data that SQLite has synced is on disk before its next
+** write to another file, which is all that SQLite relies on with synchronous=FULL: a connection that writes sets that.
+** A write that failed is reported by the next call whose result SQLite heeds.
 */
 #ifndef LB_SQLITE_BUFFERED_VFS_H
 #define LB_SQLITE_BUFFERED_VFS_H

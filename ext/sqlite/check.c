@@ -14,7 +14,8 @@ enum { LINES_MAX = 100 };
 static bool is_missing_feature(const char *message)
 {
   static const char *const beginnings[] = { "no such collation sequence", "no such module",    "no such function",
-                                            "unknown function",           "unknown tokenizer", "no such tokenizer" };
+                                            "unknown function",
+                                            "unsafe use of",           "unknown tokenizer", "no such tokenizer" };
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
     if (strstr(message, beginnings[i])) return true;
   }
@@ -49,7 +50,8 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
   char *list = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage>0", schema);
   sqlite3_stmt *tables = NULL;
   int rc = list ? sqlite3_prepare_v2(db, list, -1, &tables, NULL) : SQLITE_NOMEM;
-  while (rc == SQLITE_OK && sqlite3_step(tables) == SQLITE_ROW) {
+  while (rc == SQLITE_OK && (rc = sqlite3_step(tables)) == SQLITE_ROW) {
+    rc = SQLITE_OK;
     const char *table = (const char *)sqlite3_column_text(tables, 0);
     char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table ? table : "");
     int one = sql ? collect(db, sql, damage, lines) : SQLITE_NOMEM;
@@ -62,7 +64,7 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
       rc = one;
     }
   }
-  if (rc) lb_db_fail(db, rc, label, err);
+  if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
   sqlite3_finalize(tables);
   sqlite3_free(list);
   return err->code;

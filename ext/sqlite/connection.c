@@ -95,7 +95,7 @@ sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeou
   harden(db);
   sqlite3_busy_timeout(db, (int)timeout_ms);
   if (task) sqlite3_progress_handler(db, 100000, poll_task, task);
-  if (lb_db_exec(db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=1; PRAGMA synchronous=FULL", label, err)) {
+  if (lb_db_exec(db, "PRAGMA mmap_size=0; PRAGMA cell_size_check=1", label, err)) {
     sqlite3_close(db);
     return NULL;
   }

@@ -24,7 +24,7 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
   header->page_count = (int64_t)b[28] << 24 | b[29] << 16 | b[30] << 8 | b[31];
   bool count_valid = memcmp(b + 24, b + 92, 4) == 0;  /* SQLite before 3.7.0 leaves both alone */
   if (!count_valid) header->page_count = 0;
-  header->wal = b[LB_SQLITE_MODE_OFFSET] == 2;
+  header->wal = b[LB_SQLITE_MODE_OFFSET] == 2 || b[LB_SQLITE_MODE_OFFSET + 1] == 2;
   return true;
 }
 

@@ -126,21 +126,26 @@ int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec
 
 /* ---- the snapshot ---- */
 
-int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
+/* Reading the header is what takes the lock, rolls a hot journal back, and finds a file that is not a database. */
+static int take_snapshot(lb_sqlite_source *s, lb_error *err)
 {
   int64_t cookie;
-  if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
-  s->snapshot_began = lb_clock_monotonic();
   if (s->own) {
     if (lb_db_exec(s->db, "BEGIN", s->label, err)) return err->code;
     s->in_snapshot = true;
   }
-  /* Reading the header is what takes the lock, and what finds a file that is not a database. */
   lb_db_pragma_integer(s->db, s->schema, "user_version", &cookie, s->label, err);
   lb_db_pragma_text(s->db, s->schema, "journal_mode", s->journal_mode, sizeof s->journal_mode, s->label, err);
   lb_db_pragma_integer(s->db, s->schema, "page_size", &s->page_size, s->label, err);
   lb_db_pragma_integer(s->db, s->schema, "page_count", &s->page_count, s->label, err);
-  if (err->code == LB_BUSY && s->own) {
+  return err->code;
+}
+
+int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
+{
+  if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
+  s->snapshot_began = lb_clock_monotonic();
+  if (take_snapshot(s, err) == LB_BUSY && s->own) {
     lb_error why = *err;
     lb_error_clear(err);
     lb_fail(err, LB_BUSY, "%s; waited %lld ms (option timeout_ms)", why.message, (long long)s->timeout_ms);

@@ -68,7 +68,8 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
   if (sqlite3_db_readonly(t->db, "main")) {
     return lb_fail(err, LB_PERM, "%s: permission denied: the file cannot be written", t->path);
   }
-  if (readable && look_inside(t, &inside) == LB_OK) return LB_OK;
+  /* synchronous=FULL is what writing behind relies on (buffered_vfs.h). */
+  if (readable && look_inside(t, &inside) == LB_OK) return lb_db_exec(t->db, "PRAGMA synchronous=FULL", t->label, err);
   if (inside.code != LB_CORRUPT) {
     *err = inside;
     return err->code;

@@ -70,8 +70,9 @@ int lb_target_save(lb_target *target, char **saved, lb_error *err);
 typedef struct lb_target_content { lb_partial *staged; bool wal; int64_t page_size, mode, uid, gid; } lb_target_content;
 int lb_target_put(lb_target *target, const lb_target_content *content, lb_buf *notes, lb_error *err);
 
-/* Removes all but the newest `keep` saved copies of this target. Failing to is only a note. */
-void lb_target_prune(const lb_target *target, int keep, lb_buf *notes);
+/* Removes all but the newest `keep` saved copies of this target, and never `saved`, the one just made. Failing to
+** is only a note. */
+void lb_target_prune(const lb_target *target, const char *saved, int keep, lb_buf *notes);
 
 void lb_target_close(lb_target *target);
 

@@ -36,13 +36,24 @@ static int finish_staged(const lb_target *t, const lb_target_content *c, lb_buf 
   bool existing = t->kind == LB_TARGET_UNREADABLE;
   int64_t mode = existing ? t->mode : c->mode, uid = existing ? t->uid : c->uid, gid = existing ? t->gid : c->gid;
   bool other_owner = uid >= 0 && gid >= 0 && ((uid_t)uid != st.st_uid || (gid_t)gid != st.st_gid);
-  if (other_owner && fchown(staged->fd, (uid_t)uid, (gid_t)gid)) {
+  bool owned = !other_owner || fchown(staged->fd, (uid_t)uid, (gid_t)gid) == 0;
+  if (!owned) {
     lb_buf_printf(notes, "%sthe owner of the original (uid %lld, gid %lld) could not be set", notes->len ? "\n" : "",
                   (long long)uid, (long long)gid);
   }
-  if (mode >= 0 && fchmod(staged->fd, (mode_t)(mode & 0777)))
+  if (!owned && mode > 0) mode &= 0600;  /* the group bits were meant for another group */
+  /* A manifest may say anything: nobody's database becomes writable for all, or executable. */
+  if (mode >= 0 && fchmod(staged->fd, (mode_t)(mode & (existing ? 0777 : 0664))))
     lb_fail_errno(err, errno, "cannot set the mode of %s", staged->path);
   return err->code;
+}
+
+/* Unpacking took its time: a database that appeared meanwhile owns the -wal and -journal beside it. */
+static int check_still_new(const lb_target *t, lb_error *err)
+{
+  struct stat st;
+  if (t->kind != LB_TARGET_NEW || err->code || (lstat(t->path, &st) && errno == ENOENT)) return err->code;
+  return lb_fail(err, LB_EXISTS, "%s: somebody created it during the restore; nothing was replaced", t->path);
 }
 
 /* Siblings go first: a stale -wal or -journal beside the new file would be replayed into it. What was to be kept of
@@ -50,19 +61,24 @@ static int finish_staged(const lb_target *t, const lb_target_content *c, lb_buf 
 static int put_by_rename(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
   finish_staged(t, c, notes, err);
-  if (!err->code) {
+  if (!err->code && check_still_new(t, err) == LB_OK) {
     remove_sibling(t, "-wal", err);
     remove_sibling(t, "-journal", err);
     remove_sibling(t, "-shm", err);
   }
   if (!err->code) lb_dir_sync(t->dir, err);
   if (err->code) return err->code;
-  if (t->kind == LB_TARGET_UNREADABLE) return lb_partial_replace(c->staged, lb_path_base(t->path), err);
-  if (lb_partial_publish(c->staged, lb_path_base(t->path), err) && err->code == LB_EXISTS) {
-    lb_error_clear(err);
-    lb_fail(err, LB_EXISTS, "%s: somebody created it during the restore; nothing was replaced", t->path);
+  const char *name = lb_path_base(t->path);
+  if (t->kind == LB_TARGET_UNREADABLE) lb_partial_replace(c->staged, name, err);
+  else lb_partial_publish(c->staged, name, err);
+  /* Whoever opens the new database from here on in this process must not lose its locks to a late close of ours. */
+  if (!c->staged->path && c->staged->fd >= 0) {
+    close(c->staged->fd);
+    c->staged->fd = -1;
   }
-  return err->code;
+  if (err->code != LB_EXISTS) return err->code;
+  lb_error_clear(err);
+  return lb_fail(err, LB_EXISTS, "%s: somebody created it during the restore; nothing was replaced", t->path);
 }
 
 /* ---- by the Backup API: DATABASE and MEMORY ---- */
@@ -80,6 +96,7 @@ int lb_target_prepare(lb_target *t, int64_t page_size, lb_error *err)
 {
   char mode[16] = "";
   lb_error why = LB_ERROR_INIT;
+  if (check_still_new(t, err)) return err->code;  /* save is about to move what lies beside it */
   if (page_size == 0 || t->page_size == page_size || t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE)
     return LB_OK;
   if (t->kind == LB_TARGET_MEMORY || (t->wal && !t->own)) return fail_page_size(t, page_size, err);
@@ -98,7 +115,7 @@ static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
   for (;;) {
     int rc = sqlite3_backup_step(backup, 0);
     if (rc == SQLITE_OK || rc == SQLITE_DONE) return LB_OK;
-    if (rc != SQLITE_BUSY && rc != SQLITE_LOCKED) return lb_db_fail(NULL, rc, t->label, err);
+    if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED) return lb_db_fail(NULL, rc, t->label, err);
     if (lb_task_poll(t->task, err)) return err->code;
     if (lb_clock_monotonic() >= until) {
       lb_buf holders = { 0 };
@@ -122,7 +139,7 @@ static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *
     int now = sqlite3_backup_remaining(backup);
     lb_task_advance(t->task, (int64_t)(left - now) * c->page_size);
     left = now;
-    if (lb_task_poll(t->task, err)) return err->code;
+    if (rc == SQLITE_OK && lb_task_poll(t->task, err)) return err->code;  /* after DONE it is committed */
   } while (rc == SQLITE_OK);
   if (rc == SQLITE_READONLY) return fail_page_size(t, c->page_size, err);
   if (rc != SQLITE_DONE) return lb_db_fail(rc == SQLITE_BUSY ? NULL : t->db, rc, t->label, err);

@@ -205,13 +205,16 @@ static void remove_copy(const lb_target *t, const char *file, lb_buf *notes)
   free(path);
 }
 
-void lb_target_prune(const lb_target *t, int keep, lb_buf *notes)
+void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *notes)
 {
   lb_error err = LB_ERROR_INIT;
   copy *copies;
   int count;
   if (!t->path) return;
   list_copies(t, &copies, &count, &err);
-  for (int i = keep; i < count && !err.code; i++) remove_copy(t, copies[i].file, notes);
+  for (int i = keep; i < count && !err.code; i++) {
+    bool just_made = saved && strcmp(lb_path_base(saved), copies[i].file) == 0;  /* the clock may have gone back */
+    if (!just_made) remove_copy(t, copies[i].file, notes);
+  }
   free_copies(copies, count);
 }

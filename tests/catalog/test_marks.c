@@ -66,6 +66,10 @@ static void test_remove(void **state)
   assert_true(file_exists(FILE_NAME) && file_exists(FILE_NAME ".pin"));
   close(other);
   lb_error_clear(&err);
+  assert_int_equal(lb_mark_remove_backup(in_folder(FILE_NAME), &err), LB_BUSY); /* pinned since somebody decided */
+  assert_non_null(strstr(err.message, "is pinned"));
+  lb_error_clear(&err);
+  assert_int_equal(lb_mark_pin(in_folder(FILE_NAME), false, &err), LB_OK);
   assert_int_equal(lb_mark_remove_backup(in_folder(FILE_NAME), &err), LB_OK);
   assert_false(file_exists(FILE_NAME) || file_exists(FILE_NAME ".pin") || file_exists(FILE_NAME ".note"));
   assert_int_equal(lb_mark_remove_backup(in_folder(FILE_NAME), &err), LB_NOTFOUND);

@@ -58,8 +58,8 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [[ $output =~ '  size       '[0-9.]+' '(bytes|KiB) ]]
   [[ $output == *"  folder     $BACKUP_DIR"* ]]
   [[ $output == *"  target     $ADMIN_DB_PATH, whose content will be replaced"* ]]
-  [[ $output == *"  saved as   $ADMIN_DB_PATH.before_restore.YYYYMMDD_HHMMSS"* ]]
-  [[ $output == *'Are you sure you want to continue? (yes/no) '*'Restore cancelled.' ]]
+  [[ $output == *"  will save  $ADMIN_DB_PATH.before_restore.YYYYMMDD_HHMMSS"* ]]
+  [[ $output == *'Are you sure you want to continue? (yes/no) '*'Restore cancelled: nothing was changed.' ]]
   [ "$(sha256sum data/admin.db)" = "$before" ]
   [ "$(ls data)" = admin.db ]
 }
@@ -70,10 +70,10 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   local answer
   for answer in y '' 'yes please' 'yess' '$(echo yes)' '*'; do
     run -1 restore admin_sqlite_20200102_030405.db.gz <<<"$answer"
-    [[ $output == *'Restore cancelled.' ]]
+    [[ $output == *'Restore cancelled: nothing was changed.' ]]
   done
   run -1 restore admin_sqlite_20200102_030405.db.gz </dev/null
-  [[ $output == *'Restore cancelled.' ]]
+  [[ $output == *'Restore cancelled: nothing was changed.' ]]
   [ "$(ls data)" = admin.db ]
 }
 
