@@ -26,8 +26,9 @@ step 'build MINIMAL=1' make_in MINIMAL=1 BUILD=build/minimal all unit
 LABEL=minimal BUILD=build/minimal tests/run.sh unit api
 step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
 LABEL=asan tests/sanitized.sh address build/asan
-step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan unit build/tsan/hosts/threads
+step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
 LABEL=tsan tests/sanitized.sh thread build/tsan
+step 'fuzz, 20 s' env FUZZ_SECONDS=20 make -s fuzz
 
 awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s
        exit f > 0 || (s > 0 && ENVIRON["CI"] == "true") }' "$TALLY"

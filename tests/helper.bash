@@ -21,10 +21,11 @@ export LIFEBOAT_SO=${LIFEBOAT_SO:-$ROOT/build/lifeboat.so}
 NODE=$ROOT/build/node/node_modules/.bin/node
 [ -x "$NODE" ] || NODE=node
 
-# A library to load before the extension (a sanitizer's runtime), for the shell and for Python hosts only.
+# Debian's Python, whose sqlite3 loads extensions. LIFEBOAT_PRELOAD is a library that has to come before the extension
+# (a sanitizer's runtime): loaded into the hosts, not into the shell that runs the tests.
+python() { LD_PRELOAD=${LIFEBOAT_PRELOAD:-} /usr/bin/python3 "$@"; }
 if [ -n "${LIFEBOAT_PRELOAD:-}" ]; then
   sqlite3() { LD_PRELOAD=$LIFEBOAT_PRELOAD command sqlite3 "$@"; }
-  python3() { LD_PRELOAD=$LIFEBOAT_PRELOAD command python3 "$@"; }
 fi
 
 lifeboat_setup() {

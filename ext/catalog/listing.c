@@ -155,7 +155,11 @@ static int take_manifest(const lb_reader *reader, lb_json *json, lb_backup *back
   lb_error own = LB_ERROR_INIT;
   backup->indexed = true;
   if (!text) return set_problem(backup, "it has no manifest", err);
-  if (lb_manifest_parse(json, text, &backup->manifest, &own)) return problem_of_error(backup, &own, err);
+  if (lb_manifest_parse(json, text, &backup->manifest, &own)) {
+    /* Its index is whole, so this is no damage of the file, and how long it is to be kept is not known. */
+    backup->unread = own.code;
+    return problem_of_error(backup, &own, err);
+  }
   const lb_manifest *m = &backup->manifest;
   if (backup->name.type == LB_TYPE_NONE) {
     backup->name.type = m->type;

@@ -77,11 +77,12 @@ static bool has_nul_escape(const char *text)
 
 static int check_is_object(lb_json *json, const char *text, size_t n, lb_error *err)
 {
-  sqlite3_bind_text64(json->check, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
-  int rc = sqlite3_step(json->check);
+  int rc = sqlite3_bind_text64(json->check, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
+  if (rc == SQLITE_OK) rc = sqlite3_step(json->check);
   if (rc == SQLITE_ROW) {
     const char *type = (const char *)sqlite3_column_text(json->check, 0);
-    if (!type || strcmp(type, "object") != 0) lb_fail(err, LB_MISUSE, "not a JSON object");
+    if (!type && sqlite3_errcode(json->db) == SQLITE_NOMEM) lb_fail_nomem(err);
+    else if (!type || strcmp(type, "object") != 0) lb_fail(err, LB_MISUSE, "not a JSON object");
   } else {
     fail_sqlite(json, rc, err);
   }
@@ -127,9 +128,8 @@ int lb_json_each(lb_json *json, const char *text, int (*each)(void *ctx, const l
 {
   size_t n = strlen(text);
   if (check_is_object(json, text, n, err)) return err->code;
-  sqlite3_bind_text64(json->each, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
-  int rc = SQLITE_DONE;
-  while (err->code == LB_OK && (rc = sqlite3_step(json->each)) == SQLITE_ROW) {
+  int rc = sqlite3_bind_text64(json->each, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
+  while (err->code == LB_OK && (rc == SQLITE_OK || rc == SQLITE_ROW) && (rc = sqlite3_step(json->each)) == SQLITE_ROW) {
     lb_json_member m;
     if (member_of_row(json->each, &m, err) == LB_OK) each(ctx, &m, err);
   }

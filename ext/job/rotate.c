@@ -76,7 +76,7 @@ static bool remove_one(lb_job *job, const lb_backup *backup, lb_error *err)
     lb_job_note(job, "removed %s", backup->file);
     return true;
   } else if (one.code == LB_BUSY) {
-    lb_job_note(job, "kept: %s", one.message);
+    lb_job_note(job, "%s", one.message);
   } else if (one.code != LB_NOTFOUND && !err->code) {  /* not found: another rotation was faster */
     *err = one;
   }

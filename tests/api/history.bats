@@ -35,7 +35,7 @@ create|admin_sqlite_STAMP.db.gz||1|1|$size|$raw|" \
 }
 
 @test "activity polled from a second connection shows rising figures and a sane estimate; nothing is left" {
-  /usr/bin/python3 "$BATS_TEST_DIRNAME/activity.py"
+  python "$BATS_TEST_DIRNAME/activity.py"
 }
 
 @test "the progress bar rises on standard error, and is wiped; nothing is printed unless it is asked for" {
@@ -55,7 +55,7 @@ create|admin_sqlite_STAMP.db.gz||1|1|$size|$raw|" \
 @test "an interrupt stops a long backup and leaves nothing" {
   sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
     INSERT INTO b SELECT randomblob(1000000) FROM n"
-  /usr/bin/python3 - <<'PY'
+  python - <<'PY'
 import os, sqlite3, threading, time
 db = sqlite3.connect(':memory:', check_same_thread=False)
 db.enable_load_extension(True)

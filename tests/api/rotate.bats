@@ -158,7 +158,7 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   flock -s 9  # as a restore holds what it reads
   gives 1 "SELECT backup_rotate()"
   [ -e "$held" ] && [ ! -e "$free" ]
-  gives "kept $(basename "$held" | plain): in use by another process
+  gives "not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process
 removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operation = 'rotate'"
   fails "not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process" "SELECT backup_delete('$held')"
   [ -e "$held" ]

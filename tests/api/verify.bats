@@ -81,7 +81,7 @@ ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verifie
   gives 'ok
 1 foreign key violations in the data' "SELECT backup_verify('$path', 'full')" \
     "SELECT notes FROM backup_history WHERE operation = 'verify' AND backup LIKE 'fk%'"
-  /usr/bin/python3 - <<'PY'
+  python - <<'PY'
 import sqlite3
 db = sqlite3.connect('coll.db')
 db.create_collation('klingon', lambda a, b: (a > b) - (a < b))
