@@ -110,7 +110,7 @@ static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
   return LB_OK;
 }
 
-static const lb_ring_ops ring_ops = { worker_open, worker_close, work };
+static const lb_ring_ops ring_ops = { worker_open, worker_close, work, false };
 
 /* Adds a line to the report, or fails where nobody asked for lines. The pass goes on while it returns LB_OK. */
 static int report_damage(const lb_reader *r, lb_reader_report *report, const lb_error *damage, lb_error *err)

@@ -86,7 +86,7 @@ static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
   return LB_OK;
 }
 
-static const lb_ring_ops ring_ops = { worker_begin, worker_end, work };
+static const lb_ring_ops ring_ops = { worker_begin, worker_end, work, true };
 
 /* ---- writing ---- */
 

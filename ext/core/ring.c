@@ -5,7 +5,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
+
+enum { YIELDING_NICE = 5 };
 
 typedef enum slot_state { FREE, CLAIMED, SUBMITTED, WORKING, DONE } slot_state;
 
@@ -46,6 +50,7 @@ static void *worker_main(void *arg)
 {
   worker *self = arg;
   lb_ring *ring = self->ring;
+  if (ring->ops.yielding) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), YIELDING_NICE);
   pthread_mutex_lock(&ring->mutex);
   for (;;) {
     while (!ring->closing && ring->taken == ring->produced) pthread_cond_wait(&ring->work_ready, &ring->mutex);

@@ -34,6 +34,8 @@ typedef struct lb_ring_ops {
   void (*worker_close)(void *worker);
   /* Works on one slot, on a worker's thread. A failure in err stops the ring; one in slot->err does not. */
   int (*work)(void *ctx, void *worker, lb_slot *slot, lb_error *err);
+  /* Workers run at a lower priority (nice 5): the producer, who may hold a lock, and the host come first. */
+  bool yielding;
 } lb_ring_ops;
 
 typedef struct lb_ring lb_ring;

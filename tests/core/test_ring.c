@@ -49,7 +49,7 @@ static int work(void *ctx, void *worker, lb_slot *slot, lb_error *err)
   return LB_OK;
 }
 
-static const lb_ring_ops ops = { worker_open, worker_close, work };
+static const lb_ring_ops ops = { worker_open, worker_close, work, false };
 
 /* Pushes blocks 1..BLOCKS through and counts what comes out, in order; bad ones apart. */
 static int run(plant *p, lb_task *task, int *bad, lb_error *err)
@@ -157,7 +157,7 @@ static bool always(void *ctx)
 static void test_interrupt_while_waiting(void **state)
 {
   (void)state;
-  static const lb_ring_ops slow = { NULL, NULL, sleep_long };
+  static const lb_ring_ops slow = { NULL, NULL, sleep_long, false };
   lb_error err = LB_ERROR_INIT;
   lb_task task = { .interrupted = always };
   lb_ring *ring = lb_ring_open(&slow, NULL, 1, 2, 8, 8, &task, &err);
