@@ -34,9 +34,9 @@ page() { printf '%s\n' "$@" >"$T/page.md"; }
   found=$(grep -v '^docs/performance.md: make bench' <<<"$output") || true
   [ "$found" = "README.md: make demo     # builds, then: a live database is backed up, damaged, restored; every SQL statement is shown
 README.md: scripts/bootstrap.sh build    # Debian and its kin: installs what is missing, does nothing when all is there
-README.md: sudo make install                              # under /usr/local
+README.md: make install                                   # under /usr/local, as root
 docs/quickstart.md: git clone REPOSITORY lifeboat && cd lifeboat
-docs/quickstart.md: sudo cp scripts/lifeboat-backup.service scripts/lifeboat-backup.timer /etc/systemd/system/" ]
+docs/quickstart.md: sudo install -m 600 /srv/app/.env /etc/lifeboat.env    # where the unit reads its settings" ]
 }
 
 @test "links and their anchors lead somewhere" {
