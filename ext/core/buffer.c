@@ -56,13 +56,6 @@ void lb_buf_printf(lb_buf *buf, const char *format, ...)
   buf->len += (size_t)n;
 }
 
-void lb_buf_u16(lb_buf *buf, uint16_t v)
-{
-  unsigned char b[2];
-  lb_put_u16(b, v);
-  lb_buf_append(buf, b, sizeof b);
-}
-
 void lb_buf_u32(lb_buf *buf, uint32_t v)
 {
   unsigned char b[4];

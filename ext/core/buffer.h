@@ -18,8 +18,7 @@ typedef struct lb_buf {
 void lb_buf_append(lb_buf *buf, const void *data, size_t n);
 void lb_buf_text(lb_buf *buf, const char *text);
 void lb_buf_printf(lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void lb_buf_u16(lb_buf *buf, uint16_t v);  /* little-endian, as every number in our files */
-void lb_buf_u32(lb_buf *buf, uint32_t v);
+void lb_buf_u32(lb_buf *buf, uint32_t v);  /* little-endian, as every number in our files */
 void lb_buf_u64(lb_buf *buf, uint64_t v);
 
 /* Gives the text to the caller, who frees it with free(); "" for an empty buffer, NULL when failed. */

@@ -200,9 +200,3 @@ void lb_json_put_real(lb_buf *buf, const char *key, double value)
   /* SQLite's printf always writes a point; the C library's asks the host's locale. */
   lb_buf_text(buf, sqlite3_snprintf(sizeof number, number, "%.3f", value));
 }
-
-void lb_json_put_raw(lb_buf *buf, const char *key, const char *json)
-{
-  put_key(buf, key);
-  lb_buf_text(buf, json);
-}

@@ -44,6 +44,5 @@ int lb_json_each(lb_json *json, const char *text, int (*each)(void *ctx, const l
 void lb_json_put_text(lb_buf *buf, const char *key, const char *value);
 void lb_json_put_int(lb_buf *buf, const char *key, int64_t value);
 void lb_json_put_real(lb_buf *buf, const char *key, double value);  /* three decimals */
-void lb_json_put_raw(lb_buf *buf, const char *key, const char *json);
 
 #endif

@@ -91,8 +91,8 @@ static int look_at_others(creating *c, double *ratio, lb_error *err)
     if ((theirs && ours && strcmp(theirs, ours) != 0) || (!theirs != !ours)) {
       lb_fail(err, LB_MISUSE,
               "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart, or "
-              "move the old backups away", c->name,
-              c->dir, theirs ? theirs : "an in-memory database", c->source.label);
+              "move the old backups away",
+              c->name, c->dir, theirs ? theirs : "an in-memory database", c->source.label);
     } else if (b->manifest.raw_bytes > 0) {
       *ratio = 1.1 * (double)b->bytes / (double)b->manifest.raw_bytes;
     }

@@ -13,9 +13,9 @@ enum { LINES_MAX = 100 };
 /* A table that needs what this process does not have cannot be checked; the file may be perfect. */
 static bool is_missing_feature(const char *message)
 {
-  static const char *const beginnings[] = { "no such collation sequence", "no such module",    "no such function",
-                                            "unknown function",
-                                            "unsafe use of",           "unknown tokenizer", "no such tokenizer" };
+  static const char *const beginnings[] = { "no such collation sequence", "no such module", "no such function",
+                                            "unknown function", "unsafe use of", "unknown tokenizer",
+                                            "no such tokenizer" };
   for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
     if (strstr(message, beginnings[i])) return true;
   }
