@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/hash.h"
+
 #define INDEX_MAGIC "LBINDEX"        /* with its NUL: 8 bytes */
 #define FOOTER_MAGIC "LBFOOTR"
 #define MAGIC_BYTES 8
@@ -13,7 +15,7 @@
 #define BLOCK_BYTES 20
 #define HEAD_LIMIT 65536
 
-enum { SECTION_BLOCKS = 1, SECTION_MANIFEST = 2, SECTION_HASHES = 3 };
+enum { SECTION_BLOCKS = 1, SECTION_MANIFEST = 2, SECTION_HASHES = 3, SECTION_CONTENTS = 4 };
 
 /* ---- the table ---- */
 
@@ -36,6 +38,7 @@ int lb_index_add(lb_index *index, const lb_block *block, uint64_t hash, lb_error
 {
   if (index->count == index->capacity && grow(index, err)) return err->code;
   index->blocks[index->count] = *block;
+  index->blocks[index->count].raw_offset = index->raw_total;
   if (index->hashes) index->hashes[index->count] = hash;
   index->raw_total += block->raw;
   index->count++;
@@ -47,13 +50,22 @@ void lb_index_free(lb_index *index)
   free(index->blocks);
   free(index->hashes);
   free(index->manifest);
+  free(index->contents);
   memset(index, 0, sizeof *index);
 }
 
 uint64_t lb_index_raw_offset(const lb_index *index, uint64_t number)
 {
-  if (!index->head_bytes) return number * index->block_bytes;
-  return number ? index->head_bytes + (number - 1) * index->block_bytes : 0;
+  return index->blocks[number].raw_offset;
+}
+
+void lb_index_largest(const lb_index *index, size_t *stored, size_t *raw)
+{
+  *stored = *raw = 1;
+  for (uint64_t i = 0; i < index->count; i++) {
+    if (index->blocks[i].stored > *stored) *stored = index->blocks[i].stored;
+    if (index->blocks[i].raw > *raw) *raw = index->blocks[i].raw;
+  }
 }
 
 static void put_hashes(const lb_index *index, lb_buf *buf)
@@ -85,13 +97,19 @@ static void put_section(lb_buf *buf, uint32_t number, uint64_t bytes)
   lb_buf_u64(buf, bytes);
 }
 
+static void put_text_section(lb_buf *buf, uint32_t number, const char *text)
+{
+  put_section(buf, number, strlen(text));
+  lb_buf_text(buf, text);
+}
+
 int lb_index_encode(const lb_index *index, lb_buf *payload, lb_error *err)
 {
   lb_buf_append(payload, INDEX_MAGIC, MAGIC_BYTES);
   lb_buf_u32(payload, VERSION);
   lb_buf_u32(payload, index->block_bytes);
   lb_buf_u32(payload, index->head_bytes);
-  lb_buf_u32(payload, 1u + (index->manifest != NULL) + (index->hashes != NULL));
+  lb_buf_u32(payload, 1u + (index->manifest != NULL) + (index->hashes != NULL) + (index->contents != NULL));
   lb_buf_u64(payload, index->count);
   lb_buf_u64(payload, index->raw_total);
   put_section(payload, SECTION_BLOCKS, index->count * BLOCK_BYTES);
@@ -102,14 +120,12 @@ int lb_index_encode(const lb_index *index, lb_buf *payload, lb_error *err)
     lb_buf_u32(payload, b->raw);
     lb_buf_u32(payload, b->crc);
   }
-  if (index->manifest) {
-    put_section(payload, SECTION_MANIFEST, strlen(index->manifest));
-    lb_buf_text(payload, index->manifest);
-  }
+  if (index->manifest) put_text_section(payload, SECTION_MANIFEST, index->manifest);
   if (index->hashes) {
     put_section(payload, SECTION_HASHES, index->count * 8);
     put_hashes(index, payload);
   }
+  if (index->contents) put_text_section(payload, SECTION_CONTENTS, index->contents);
   return payload->failed ? lb_fail_nomem(err) : LB_OK;
 }
 
@@ -118,12 +134,23 @@ static int damaged(lb_error *err, const char *what)
   return lb_fail(err, LB_CORRUPT, "the index is damaged: %s", what);
 }
 
-/* What a block of this number must hold: the head, a full block, or for the last one from 1 to a full block. */
+/* What a block of this number must hold: the head, a full block, or for the last one from 1 to a full block; with
+** contents each from 1 to a full block. */
 static bool raw_is_valid(const lb_index *index, uint64_t number, uint32_t raw)
 {
   if (number == 0 && index->head_bytes) return raw == index->head_bytes;
-  if (number + 1 < index->count) return raw == index->block_bytes;
+  if (number + 1 < index->count && !index->contents) return raw == index->block_bytes;
   return raw >= 1 && raw <= index->block_bytes;
+}
+
+/* The rule depends on a section that may come after the blocks: so it is asked last. */
+static int check_lengths(const lb_index *index, lb_error *err)
+{
+  if (index->contents && index->head_bytes) return damaged(err, "a head beside contents");
+  for (uint64_t i = 0; i < index->count; i++) {
+    if (!raw_is_valid(index, i, index->blocks[i].raw)) return damaged(err, "the length of a block");
+  }
+  return LB_OK;
 }
 
 static int decode_blocks(const unsigned char *p, uint64_t n, uint64_t data_end, lb_index *index, lb_error *err)
@@ -138,7 +165,8 @@ static int decode_blocks(const unsigned char *p, uint64_t n, uint64_t data_end, 
     b->stored = lb_get_u32(p + 8);
     b->raw = lb_get_u32(p + 12);
     b->crc = lb_get_u32(p + 16);
-    if (!raw_is_valid(index, i, b->raw)) return damaged(err, "the length of a block");
+    b->raw_offset = raw;
+    if (b->raw > LB_BLOCK_MAX) return damaged(err, "the length of a block");
     if (b->offset != offset || b->stored == 0 || b->stored > data_end - offset) {
       return damaged(err, "the place of a block");
     }
@@ -151,13 +179,14 @@ static int decode_blocks(const unsigned char *p, uint64_t n, uint64_t data_end, 
   return LB_OK;
 }
 
-static int decode_manifest(const unsigned char *p, uint64_t n, lb_index *index, lb_error *err)
+static int decode_text(const unsigned char *p, uint64_t n, const char *what, char **text, lb_error *err)
 {
-  if (memchr(p, 0, n)) return damaged(err, "the manifest");
-  index->manifest = malloc(n + 1);
-  if (!index->manifest) return lb_fail_nomem(err);
-  memcpy(index->manifest, p, n);
-  index->manifest[n] = 0;
+  if (*text) return lb_fail(err, LB_CORRUPT, "the index is damaged: %s twice", what);
+  if (memchr(p, 0, n)) return damaged(err, what);
+  *text = malloc(n + 1);
+  if (!*text) return lb_fail_nomem(err);
+  memcpy(*text, p, n);
+  (*text)[n] = 0;
   return LB_OK;
 }
 
@@ -177,9 +206,11 @@ static int decode_section(uint32_t number, const unsigned char *p, uint64_t n, u
   case SECTION_BLOCKS:
     return index->blocks ? damaged(err, "blocks are there twice") : decode_blocks(p, n, data_end, index, err);
   case SECTION_MANIFEST:
-    return index->manifest ? damaged(err, "the manifest is there twice") : decode_manifest(p, n, index, err);
+    return decode_text(p, n, "the manifest", &index->manifest, err);
   case SECTION_HASHES:
     return index->hashes ? damaged(err, "hashes are there twice") : decode_hashes(p, n, index, err);
+  case SECTION_CONTENTS:
+    return decode_text(p, n, "the contents", &index->contents, err);
   default:
     return LB_OK;  /* of a later version, which says by the format's version where it must not be ignored */
   }
@@ -213,7 +244,7 @@ static int decode(const unsigned char *p, size_t len, uint64_t data_end, lb_inde
   }
   if (at != len) return damaged(err, "it is too long");
   if (!index->blocks) return damaged(err, "it has no blocks");
-  return LB_OK;
+  return check_lengths(index, err);
 }
 
 int lb_index_decode(const void *payload, size_t len, uint64_t data_end, lb_index *index, lb_error *err)

@@ -20,16 +20,18 @@ typedef struct lb_block {
   uint64_t offset;                   /* in the file */
   uint32_t stored, raw;              /* bytes there, and decoded */
   uint32_t crc;                      /* CRC-32 of the stored bytes */
+  uint64_t raw_offset;               /* where it begins in the content; set by lb_index_add and lb_index_decode */
 } lb_block;
 
 typedef struct lb_index {
-  uint32_t block_bytes;              /* raw size of every block but the head and the last */
+  uint32_t block_bytes;              /* raw size of every block but the head and the last; with contents: the most */
   uint32_t head_bytes;               /* raw size of block 0 where a head was reserved, else 0 */
   uint64_t raw_total;
   uint64_t count, capacity;
   lb_block *blocks;
   uint64_t *hashes;                  /* one a block, of the raw bytes; NULL: not known */
   char *manifest;                    /* JSON; NULL: none */
+  char *contents;                    /* JSON; NULL: none. Where there is one, blocks are of any length, and no head */
 } lb_index;
 
 typedef struct lb_footer {
@@ -41,9 +43,12 @@ typedef struct lb_footer {
 int lb_index_add(lb_index *index, const lb_block *block, uint64_t hash, lb_error *err);
 void lb_index_free(lb_index *index);
 
-/* Where a block's content begins, and the hash over all blocks' hashes (0 without them). */
+/* Where the content of a block (below count) begins, and the hash over all blocks' hashes (0 without them). */
 uint64_t lb_index_raw_offset(const lb_index *index, uint64_t number);
 int lb_index_content_hash(const lb_index *index, uint64_t *hash, lb_error *err);
+
+/* The sizes of the largest block, each 1 or more: what the buffers of a reader need. */
+void lb_index_largest(const lb_index *index, size_t *stored, size_t *raw);
 
 /* The index stream. data_end is where the blocks end and the index begins in the file. On failure index is empty. */
 int lb_index_encode(const lb_index *index, lb_buf *payload, lb_error *err);

@@ -1,4 +1,4 @@
-/* What a reader is made of. Private to ext/archive: reader.c opens, pass.c reads. */
+/* What a reader is made of. Private to ext/archive: reader.c opens, pass.c and cursor.c read. */
 #ifndef LB_ARCHIVE_OPENED_H
 #define LB_ARCHIVE_OPENED_H
 

@@ -2,13 +2,15 @@
 **
 ** By blocks: the caller's thread only hands out block numbers and collects what was found, in order. A worker
 ** reads the stored bytes, checks their checksum, inflates, checks the codec's own checksum and the content's hash, and
-** gives the block to `take`, all while it is in its cache.
+** gives the block to `take`, all while it is in its cache. A stream is the same, but that the caller's thread gives the
+** blocks to `take` as it collects them: what is not collected holds its slot, so that workers are never far ahead.
 */
 #include <fcntl.h>
 #include <stdlib.h>
 
 #include "archive/opened.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/ring.h"
 
 #define DAMAGE_MOST 100
@@ -63,9 +65,12 @@ int lb_reader_block(const lb_reader *r, void *decompressor, uint64_t number, uns
 /* ---- by blocks ---- */
 
 typedef struct pass {
-  lb_reader *reader;
+  const lb_reader *reader;
   lb_reader_take take;
   void *take_ctx;
+  bool in_order;        /* take is for the caller's thread */
+  lb_task *task;
+  lb_reader_report *report;
 } pass;
 
 typedef struct worker {
@@ -102,7 +107,7 @@ static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
   const lb_index *index = &p->reader->index;
   size_t raw = index->blocks[slot->number].raw;
   if (lb_reader_block(p->reader, w->decompressor, slot->number, slot->in, slot->out, &slot->err, err)) return err->code;
-  if (slot->err.code == LB_OK && p->take &&
+  if (slot->err.code == LB_OK && p->take && !p->in_order &&
       p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), slot->out, raw, err)) {
     return err->code;
   }
@@ -122,49 +127,63 @@ static int report_damage(const lb_reader *r, lb_reader_report *report, const lb_
   return report->damage->failed ? lb_fail_nomem(err) : LB_OK;
 }
 
-static int collect(const lb_reader *r, lb_slot *slot, lb_task *task, lb_reader_report *report, lb_error *err)
+static int collect(pass *p, lb_slot *slot, lb_error *err)
 {
   if (slot->out_len == 0) return lb_fail(err, LB_INTERRUPT, "interrupted");  /* a worker saw the stop, and skipped it */
-  if (slot->err.code) return report_damage(r, report, &slot->err, err);
-  report->raw_bytes += slot->out_len;
-  lb_task_advance(task, (int64_t)slot->out_len);
+  if (slot->err.code) return report_damage(p->reader, p->report, &slot->err, err);
+  if (p->in_order && p->take(p->take_ctx, p->report->raw_bytes, slot->out, slot->out_len, err)) return err->code;
+  p->report->raw_bytes += slot->out_len;
+  lb_task_advance(p->task, (int64_t)slot->out_len);
   return LB_OK;
 }
 
-static int run_blocks(lb_ring *ring, const lb_reader *r, lb_task *task, lb_reader_report *report, lb_error *err)
+static int run_blocks(lb_ring *ring, pass *p, lb_error *err)
 {
   uint64_t next = 0;
-  while (err->code == LB_OK && report->damaged < DAMAGE_MOST) {
+  while (err->code == LB_OK && p->report->damaged < DAMAGE_MOST) {
     lb_slot *slot;
-    if (lb_task_poll(task, err)) break;
-    while (next < r->index.count && (slot = lb_ring_claim(ring))) {
+    if (lb_task_poll(p->task, err)) break;
+    while (next < p->reader->index.count && (slot = lb_ring_claim(ring))) {
       slot->number = next++;
       lb_ring_submit(ring, slot);
     }
     slot = lb_ring_next(ring, true, err);
     if (!slot) break;
-    collect(r, slot, task, report, err);
+    collect(p, slot, err);
     lb_ring_release(ring, slot);
   }
   return err->code;
 }
 
-static int pass_blocks(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task,
-                       lb_reader_report *report, lb_error *err)
+static int pass_blocks(pass *p, int threads, lb_error *err)
 {
-  pass p = { r, take, ctx };
-  size_t stored = 1, raw = 1;
-  for (uint64_t i = 0; i < r->index.count; i++) {
-    if (r->index.blocks[i].stored > stored) stored = r->index.blocks[i].stored;
-    if (r->index.blocks[i].raw > raw) raw = r->index.blocks[i].raw;
-  }
+  const lb_reader *r = p->reader;
+  size_t stored, raw;
+  lb_index_largest(&r->index, &stored, &raw);
   /* Waiting threads would only cost memory. */
   if ((uint64_t)threads > r->index.count) threads = r->index.count ? (int)r->index.count : 1;
-  lb_ring *ring = lb_ring_open(&ring_ops, &p, threads, 2 * threads + 2, stored, raw, task, err);
+  lb_ring *ring = lb_ring_open(&ring_ops, p, threads, 2 * threads + 2, stored, raw, p->task, err);
   if (!ring) return err->code;
   posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);  /* a hint: nothing depends on it */
-  run_blocks(ring, r, task, report, err);
+  run_blocks(ring, p, err);
   lb_ring_close(ring);
+  return err->code;
+}
+
+/* A stream on one thread. */
+static int stream_blocks(pass *p, lb_reader *r, lb_error *err)
+{
+  const unsigned char *data;
+  size_t n;
+  lb_cursor *cursor = lb_cursor_open(r, err);
+  if (!cursor) return err->code;
+  for (uint64_t i = 0; i < r->index.count; i++) {
+    if (lb_task_poll(p->task, err) || lb_cursor_read(cursor, i, &data, &n, err)) break;
+    if (p->take(p->take_ctx, p->report->raw_bytes, data, n, err)) break;
+    p->report->raw_bytes += n;
+    lb_task_advance(p->task, (int64_t)n);
+  }
+  lb_cursor_close(cursor);
   return err->code;
 }
 
@@ -254,7 +273,7 @@ int lb_reader_sequential(const lb_reader *r, uint64_t limit, lb_reader_take take
 }
 
 /* Where damage is collected, a damaged stream is one line: what follows it cannot be read. */
-static int pass_sequential(lb_reader *r, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
+static int pass_sequential(const lb_reader *r, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
                            lb_error *err)
 {
   lb_error damage = LB_ERROR_INIT;
@@ -266,8 +285,21 @@ static int pass_sequential(lb_reader *r, lb_reader_take take, void *ctx, lb_task
 int lb_reader_pass(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
                    lb_error *err)
 {
+  pass p = { r, take, ctx, false, task, report };
   report->raw_bytes = 0;
   report->damaged = 0;
-  if (r->kind == LB_READER_INDEXED) return pass_blocks(r, threads, take, ctx, task, report, err);
+  if (r->kind == LB_READER_INDEXED) return pass_blocks(&p, threads, err);
   return pass_sequential(r, take, ctx, task, report, err);
+}
+
+int lb_reader_stream(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task, uint64_t *raw_bytes,
+                     lb_error *err)
+{
+  lb_reader_report report = { 0 };
+  pass p = { r, take, ctx, true, task, &report };
+  if (r->kind != LB_READER_INDEXED) pass_sequential(r, take, ctx, task, &report, err);
+  else if (threads > 1) pass_blocks(&p, threads, err);
+  else stream_blocks(&p, r, err);
+  *raw_bytes = report.raw_bytes;
+  return err->code;
 }

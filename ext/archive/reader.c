@@ -130,6 +130,16 @@ const char *lb_reader_manifest(const lb_reader *r)
   return r->index.manifest;
 }
 
+const char *lb_reader_contents(const lb_reader *r)
+{
+  return r->index.contents;
+}
+
+uint64_t lb_reader_block_count(const lb_reader *r)
+{
+  return r->index.count;
+}
+
 uint64_t lb_reader_stored_bytes(const lb_reader *r)
 {
   return r->size;
@@ -158,26 +168,16 @@ static int peek_take(void *ctx, uint64_t offset, const void *data, size_t n, lb_
   return LB_OK;
 }
 
-/* Non-zero: no more blocks. */
-static int peek_block(lb_reader *r, void *decompressor, uint64_t number, peeked *p, lb_error *damage, lb_error *err)
+static int peek_indexed(lb_reader *r, peeked *p, lb_error *err)
 {
-  const lb_block *b = &r->index.blocks[number];
-  unsigned char *memory = malloc((size_t)b->stored + b->raw);
-  if (!memory) return lb_fail_nomem(err);
-  lb_reader_block(r, decompressor, number, memory, memory + b->stored, damage, err);
-  if (!damage->code && !err->code) peek_take(p, 0, memory + b->stored, b->raw, err);
-  free(memory);
-  return damage->code || err->code;
-}
-
-static int peek_indexed(lb_reader *r, peeked *p, lb_error *damage, lb_error *err)
-{
-  void *decompressor = r->codec->decompressor_open(err);
-  if (!decompressor) return err->code;
-  for (uint64_t i = 0; i < r->index.count && p->len < p->capacity; i++) {
-    if (peek_block(r, decompressor, i, p, damage, err)) break;
+  const unsigned char *data;
+  size_t n;
+  lb_cursor *cursor = lb_cursor_open(r, err);
+  for (uint64_t i = 0; cursor && i < r->index.count && p->len < p->capacity; i++) {
+    if (lb_cursor_read(cursor, i, &data, &n, err)) break;
+    peek_take(p, 0, data, n, err);
   }
-  r->codec->decompressor_close(decompressor);
+  lb_cursor_close(cursor);
   return err->code;
 }
 
@@ -187,7 +187,7 @@ int lb_reader_peek(lb_reader *r, void *data, size_t n, size_t *got, lb_error *er
   lb_error damage = LB_ERROR_INIT;
   uint64_t taken;
   if (r->kind == LB_READER_INDEXED) {
-    peek_indexed(r, &p, &damage, err);
+    peek_indexed(r, &p, err);
   } else {
     lb_reader_sequential(r, n, peek_take, &p, NULL, &taken, &damage, err);
   }

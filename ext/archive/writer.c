@@ -12,6 +12,7 @@
 
 #include "archive/index.h"
 #include "core/file.h"
+#include "core/hash.h"
 #include "core/ring.h"
 
 #define FLUSH_BYTES (8 << 20)
@@ -31,6 +32,7 @@ struct lb_writer {
   uint64_t next_number;     /* of the next block to submit */
   uint64_t offset;          /* where the next block goes */
   uint64_t flushed;         /* up to where writeback was started */
+  bool varying;             /* blocks of any length */
   bool head_filled;
   bool last_seen;           /* a block that was not full: nothing may follow */
   bool failed;              /* the file is of no use any more */
@@ -104,7 +106,7 @@ static int check_usable(const lb_writer *w, lb_error *err)
 
 static int write_slot(lb_writer *w, lb_slot *slot, lb_error *err)
 {
-  lb_block block = { w->offset, (uint32_t)slot->out_len, (uint32_t)slot->in_len, slot->crc };
+  lb_block block = { w->offset, (uint32_t)slot->out_len, (uint32_t)slot->in_len, slot->crc, 0 };
   if (slot->out_len == 0) return lb_fail(err, LB_INTERRUPT, "interrupted");  /* a worker saw the stop, and skipped it */
   if (lb_file_write(w->fd, slot->out, slot->out_len, (int64_t)w->offset, w->path, err)) return err->code;
   if (lb_index_add(&w->index, &block, slot->hash, err)) return err->code;
@@ -159,7 +161,7 @@ static int sink_submit(lb_sink *sink, size_t bytes, lb_error *err)
     lb_fail(err, LB_MISUSE, "%s: a block follows one that was not full", w->path);
     return fail(w, err);
   }
-  w->last_seen = bytes < w->sink.block_bytes;
+  w->last_seen = !w->varying && bytes < w->sink.block_bytes;
   slot->in_len = bytes;
   slot->number = w->next_number++;
   lb_ring_submit(w->ring, slot);
@@ -169,9 +171,10 @@ static int sink_submit(lb_sink *sink, size_t bytes, lb_error *err)
 static int sink_reserve_head(lb_sink *sink, size_t bytes, lb_error *err)
 {
   lb_writer *w = (lb_writer *)sink;
-  lb_block block = { 0, (uint32_t)w->codec->stored_size(bytes), (uint32_t)bytes, 0 };
+  lb_block block = { 0, (uint32_t)w->codec->stored_size(bytes), (uint32_t)bytes, 0, 0 };
   if (check_usable(w, err)) return err->code;
-  if (bytes == 0 || bytes > LB_HEAD_MAX || w->next_number || w->claimed || w->index.head_bytes) {
+  bool late = w->next_number || w->claimed || w->index.head_bytes;
+  if (bytes == 0 || bytes > LB_HEAD_MAX || late || w->varying) {
     lb_fail(err, LB_MISUSE, "%s: a head of %zu bytes cannot be reserved now", w->path, bytes);
     return fail(w, err);
   }
@@ -218,6 +221,7 @@ lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *opt
   w->fd = fd;
   w->codec = options->codec;
   w->level = options->level;
+  w->varying = options->varying;
   w->task = task;
   size_t n = lb_writer_block_bytes(w->codec, options->raw_expected);
   w->sink = (lb_sink){ n, sink_reserve_head, sink_claim, sink_try_claim, sink_submit, sink_fill_head };
@@ -253,13 +257,23 @@ int lb_writer_end_data(lb_writer *w, lb_writer_figures *figures, lb_error *err)
   return err->code ? fail(w, err) : LB_OK;
 }
 
-int lb_writer_finish(lb_writer *w, const char *manifest, lb_error *err)
+static int set_texts(lb_writer *w, const char *manifest, const char *contents, lb_error *err)
+{
+  if (w->varying ? !contents : contents && w->index.head_bytes) {
+    return lb_fail(err, LB_MISUSE, "%s: contents %s", w->path, contents ? "beside a head" : "are missing");
+  }
+  free(w->index.manifest);
+  free(w->index.contents);
+  w->index.manifest = lb_text_copy(manifest, err);
+  w->index.contents = contents ? lb_text_copy(contents, err) : NULL;
+  return err->code;
+}
+
+int lb_writer_finish(lb_writer *w, const char *manifest, const char *contents, lb_error *err)
 {
   lb_buf payload = { 0 }, tail = { 0 };
   if (check_usable(w, err)) return err->code;
-  free(w->index.manifest);
-  w->index.manifest = lb_text_copy(manifest, err);
-  if (w->index.manifest && lb_index_encode(&w->index, &payload, err) == LB_OK &&
+  if (set_texts(w, manifest, contents, err) == LB_OK && lb_index_encode(&w->index, &payload, err) == LB_OK &&
       lb_index_pack(w->codec, &payload, w->offset, &tail, err) == LB_OK &&
       lb_file_write(w->fd, tail.data, tail.len, (int64_t)w->offset, w->path, err) == LB_OK) {
     w->offset += tail.len;

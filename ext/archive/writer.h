@@ -8,6 +8,7 @@
 #ifndef LB_ARCHIVE_WRITER_H
 #define LB_ARCHIVE_WRITER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "codec/codec.h"
@@ -21,6 +22,7 @@ typedef struct lb_writer_options {
   int level;            /* within the codec's range */
   int threads;          /* 1 or more */
   int64_t raw_expected; /* bytes of content expected, 0 when unknown: chooses the block size */
+  bool varying;         /* any block may be short, not only the last; no head; finish needs contents */
 } lb_writer_options;
 
 typedef struct lb_writer_figures {
@@ -36,8 +38,9 @@ lb_sink *lb_writer_sink(lb_writer *writer);
 /* Waits for all blocks and writes them. */
 int lb_writer_end_data(lb_writer *writer, lb_writer_figures *figures, lb_error *err);
 
-/* Writes index, manifest (a JSON object, UTF-8) and footer. */
-int lb_writer_finish(lb_writer *writer, const char *manifest, lb_error *err);
+/* Writes index, manifest (a JSON object, UTF-8), contents (JSON, UTF-8; NULL: none) and footer. Contents tell a reader
+** that blocks may be of any length: a varying writer must have some, one with a head must not. */
+int lb_writer_finish(lb_writer *writer, const char *manifest, const char *contents, lb_error *err);
 
 /* Joins the workers and frees. Accepts NULL. */
 void lb_writer_close(lb_writer *writer);

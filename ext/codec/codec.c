@@ -1,4 +1,4 @@
-/* See codec.h. The table of formats, our mark, and the two checksums. What a format does is in gzip.c and zstd.c. */
+/* See codec.h. The table of formats, our mark, and the CRC. What a format does is in gzip.c and zstd.c. */
 #include "codec/codec.h"
 
 #include <stdio.h>
@@ -15,8 +15,7 @@
 #include <zstd.h>
 #endif
 #ifdef LB_WITH_XXHASH
-#define XXH_INLINE_ALL
-#include <xxhash.h>
+#include <xxhash.h> /* its version only: core/hash.c has it */
 #endif
 
 typedef struct format {
@@ -127,7 +126,7 @@ bool lb_mark_get(const void *p, size_t available, size_t mark_bytes, size_t mark
   return true;
 }
 
-/* ---- checksums ---- */
+/* ---- the CRC, and what was built in ---- */
 
 uint32_t lb_crc32(uint32_t crc, const void *data, size_t n)
 {
@@ -135,25 +134,6 @@ uint32_t lb_crc32(uint32_t crc, const void *data, size_t n)
   return crc32_gzip_refl(crc, data, n);
 #else
   return (uint32_t)crc32_z(crc, n ? data : (const void *)"", n);
-#endif
-}
-
-bool lb_hash_available(void)
-{
-#ifdef LB_WITH_XXHASH
-  return true;
-#else
-  return false;
-#endif
-}
-
-uint64_t lb_hash64(const void *data, size_t n)
-{
-#ifdef LB_WITH_XXHASH
-  return XXH3_64bits(data, n);
-#else
-  (void)data, (void)n;
-  return 0;
 #endif
 }
 

@@ -93,10 +93,6 @@ const lb_codec *lb_codec_get(const char *name, lb_error *err);
 /* CRC-32 (RFC 1952) of n bytes, continued from crc (0 to begin). The fastest that was built in. */
 uint32_t lb_crc32(uint32_t crc, const void *data, size_t n);
 
-/* XXH3-64 of n bytes; lb_hash_available() tells whether it was built in (0 is returned otherwise). */
-bool lb_hash_available(void);
-uint64_t lb_hash64(const void *data, size_t n);
-
 /* "zlib 1.2.13, ISA-L 2.30.0, zstd 1.5.4, xxhash 0.8.1": what was built in. A literal or a static buffer. */
 const char *lb_codec_versions(void);
 

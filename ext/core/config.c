@@ -141,21 +141,82 @@ void lb_config_free(lb_config *config)
   memset(config, 0, sizeof *config);
 }
 
-/* RFC 3986: scheme://user:password@host/path?query. The userinfo ends at the last '@' before the path. */
+/* ---- passwords in URLs ---- */
+
+/* Whether these bytes are hosts and ports, and nothing else: "db:5432,[::1]:5433". */
+static bool is_hosts(const char *text, size_t n)
+{
+  bool in_port = false, in_bracket = false;
+  for (size_t i = 0; i < n; i++) {
+    if (text[i] == '[' || text[i] == ']') in_bracket = text[i] == '[';
+    else if (in_bracket) continue;
+    else if (text[i] == ':' || text[i] == ',') in_port = text[i] == ':';
+    else if (in_port && (text[i] < '0' || text[i] > '9')) return false;
+  }
+  return true;
+}
+
+/* Where the query begins: a '?' before "name=". A password may have a bare '?' too. */
+static const char *query_of(const char *text)
+{
+  static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_%0123456789";
+  for (text = strchr(text, '?'); text; text = strchr(text + 1, '?')) {
+    size_t n = strspn(text + 1, name);
+    if (n > 0 && text[1 + n] == '=') return text;
+  }
+  return NULL;
+}
+
+/* The '@' that ends user and password, or NULL. In a URL that is not well formed, what stands before its last '@' may
+** be a piece of a password ("u:pa/ss@host", "u:pa?ss@host"), and is taken for one. */
+static const char *end_of_user(const char *authority)
+{
+  const char *query = query_of(authority);
+  size_t n = query ? (size_t)(query - authority) : strlen(authority);
+  const char *at = memrchr(authority, '@', n);
+  const char *host = at ? at + 1 : authority;
+  size_t left = n - (size_t)(host - authority), length = strcspn(host, "/?#");
+  return is_hosts(host, length < left ? length : left) ? at : memrchr(authority, '@', strlen(authority));
+}
+
+/* Whether a parameter's name, which may be percent-encoded, is one of a secret. text is behind the '?' or '&'. */
+static bool is_secret(const char *text)
+{
+  static const char *const names[] = { "password", "sslpassword", "oauth_client_secret", "scram_client_key",
+                                       "scram_server_key" };
+  char name[32];
+  size_t n = 0;
+  for (; *text && *text != '=' && *text != '&' && n < sizeof name - 1; text++) {
+    unsigned int byte;
+    if (*text == '%' && sscanf(text + 1, "%2x", &byte) == 1 && text[2]) {
+      name[n++] = (char)byte;
+      text += 2;
+    } else {
+      name[n++] = *text;
+    }
+  }
+  name[n] = 0;
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (strcasecmp(name, names[i]) == 0) return true;
+  }
+  return false;
+}
+
+/* RFC 3986: scheme://user:password@host/path?query. */
 char *lb_config_scrub_url(const char *url, lb_error *err)
 {
   lb_buf out = { 0 };
   const char *authority = strstr(url, "://");
   authority = authority ? authority + 3 : url;
-  size_t length = strcspn(authority, "/?#");
-  const char *at = memrchr(authority, '@', length);
+  const char *at = end_of_user(authority);
   const char *colon = at ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
   lb_buf_append(&out, url, colon ? (size_t)(colon - url) : (size_t)(authority - url));
   const char *rest = colon ? at : authority;
   while (*rest) {
-    if ((*rest == '?' || *rest == '&') &&
-        (strncasecmp(rest + 1, "password=", 9) == 0 || strncasecmp(rest + 1, "sslpassword=", 12) == 0)) {
+    if ((*rest == '?' || *rest == '&') && is_secret(rest + 1)) {
       const char *end = rest + 1 + strcspn(rest + 1, "&");
+      /* The next parameter takes its place, and may be a secret as well. */
+      while (*rest == '?' && *end == '&' && is_secret(end + 1)) end += 1 + strcspn(end + 1, "&");
       if (*rest == '?' && *end == '&') lb_buf_text(&out, "?"), end++;
       rest = end;
     } else {

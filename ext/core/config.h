@@ -36,7 +36,8 @@ const char *lb_config_description(lb_config_key key);
 int lb_config_set(lb_config *config, const char *key, const char *value, lb_error *err);
 void lb_config_free(lb_config *config);
 
-/* "postgresql://app:secret@db/x" becomes "postgresql://app@db/x", also for a password in the query. Allocated. */
+/* "postgresql://app:secret@db/x" becomes "postgresql://app@db/x", also for a password in the query. In a URL that is
+** not well formed rather more is left out than too little. Allocated. */
 char *lb_config_scrub_url(const char *url, lb_error *err);
 
 #endif

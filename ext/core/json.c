@@ -2,7 +2,7 @@
 **
 ** Reading goes through json_each(), so JSON means here what it means to the SQLite that hosts us. json_valid() is asked
 ** first: newer versions of SQLite read JSON5 too, and what is accepted shall not depend on the version.
-** Not here: paths into nested values; a caller that needs them parses the member's text again.
+** Not here: paths into nested values; a caller that needs them has SQL of its own (lb_json_rows).
 */
 #include "core/json.h"
 
@@ -75,14 +75,16 @@ static bool has_nul_escape(const char *text)
   return false;
 }
 
-static int check_is_object(lb_json *json, const char *text, size_t n, lb_error *err)
+/* wanted: the type at the top, NULL where any will do; complaint: what to say when it is something else. */
+static int check_top(lb_json *json, const char *text, size_t n, const char *wanted, const char *complaint,
+                     lb_error *err)
 {
   int rc = sqlite3_bind_text64(json->check, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
   if (rc == SQLITE_OK) rc = sqlite3_step(json->check);
   if (rc == SQLITE_ROW) {
     const char *type = (const char *)sqlite3_column_text(json->check, 0);
     if (!type && sqlite3_errcode(json->db) == SQLITE_NOMEM) lb_fail_nomem(err);
-    else if (!type || strcmp(type, "object") != 0) lb_fail(err, LB_MISUSE, "not a JSON object");
+    else if (!type || (wanted && strcmp(type, wanted) != 0)) lb_fail(err, LB_MISUSE, "%s", complaint);
   } else {
     fail_sqlite(json, rc, err);
   }
@@ -127,7 +129,7 @@ int lb_json_each(lb_json *json, const char *text, int (*each)(void *ctx, const l
                  void *ctx, lb_error *err)
 {
   size_t n = strlen(text);
-  if (check_is_object(json, text, n, err)) return err->code;
+  if (check_top(json, text, n, "object", "not a JSON object", err)) return err->code;
   int rc = sqlite3_bind_text64(json->each, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
   while (err->code == LB_OK && (rc == SQLITE_OK || rc == SQLITE_ROW) && (rc = sqlite3_step(json->each)) == SQLITE_ROW) {
     lb_json_member m;
@@ -137,6 +139,61 @@ int lb_json_each(lb_json *json, const char *text, int (*each)(void *ctx, const l
   sqlite3_reset(json->each);
   sqlite3_clear_bindings(json->each);
   return err->code;
+}
+
+/* Runs sql for text, whose top was checked. corrupt: a failure of SQLite's JSON functions is the text's. */
+static int run_rows(lb_json *json, const char *sql, const char *text, size_t n, bool corrupt,
+                    int (*each)(void *ctx, sqlite3_stmt *row, lb_error *err), void *ctx, lb_error *err)
+{
+  sqlite3_stmt *row = NULL;
+  bool prepared = false;
+  int rc = sqlite3_prepare_v2(json->db, sql, -1, &row, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_bind_text64(row, 1, text, n, SQLITE_STATIC, SQLITE_UTF8);
+  if (rc == SQLITE_OK) prepared = true;
+  while (prepared && err->code == LB_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) each(ctx, row, err);
+  if (err->code == LB_OK && rc == SQLITE_ERROR && prepared && corrupt) {
+    lb_fail(err, LB_CORRUPT, "not the JSON that is expected: %s", sqlite3_errmsg(json->db));
+  } else if (err->code == LB_OK && rc != SQLITE_DONE) {
+    fail_sqlite(json, rc, err);
+  }
+  sqlite3_finalize(row);
+  return err->code;
+}
+
+int lb_json_rows(lb_json *json, const char *sql, const char *text,
+                 int (*each)(void *ctx, sqlite3_stmt *row, lb_error *err), void *ctx, lb_error *err)
+{
+  size_t n = strlen(text);
+  lb_error own = LB_ERROR_INIT;
+  if (check_top(json, text, n, NULL, "not JSON", &own)) {
+    /* What is misuse in an argument is damage in a file. */
+    return lb_fail(err, own.code == LB_MISUSE ? LB_CORRUPT : own.code, "%s", own.message);
+  }
+  return run_rows(json, sql, text, n, true, each, ctx, err);
+}
+
+typedef struct texts {
+  int (*each)(void *ctx, const char *text, lb_error *err);
+  void *ctx;
+} texts;
+
+static int text_of_row(void *ctx, sqlite3_stmt *row, lb_error *err)
+{
+  const texts *t = ctx;
+  lb_json_member m;
+  if (member_of_row(row, &m, err)) return err->code;
+  if (m.type != LB_JSON_TEXT) return lb_fail(err, LB_MISUSE, "not a JSON array of texts");
+  return t->each(t->ctx, m.text, err);
+}
+
+int lb_json_each_text(lb_json *json, const char *array, int (*each)(void *ctx, const char *text, lb_error *err),
+                      void *ctx, lb_error *err)
+{
+  texts t = { each, ctx };
+  size_t n = strlen(array);
+  if (check_top(json, array, n, "array", "not a JSON array of texts", err)) return err->code;
+  /* A key of an array is its place. */
+  return run_rows(json, "SELECT key, type, value FROM json_each(?1)", array, n, false, text_of_row, &t, err);
 }
 
 /* ---- writing ---- */
@@ -181,6 +238,12 @@ void lb_json_put_text(lb_buf *buf, const char *key, const char *value)
   put_key(buf, key);
   if (value) put_string(buf, value);
   else lb_buf_text(buf, "null");
+}
+
+void lb_json_put_item(lb_buf *buf, const char *value)
+{
+  if (buf->len && buf->data[buf->len - 1] != '[') lb_buf_append(buf, ",", 1);
+  put_string(buf, value);
 }
 
 void lb_json_put_int(lb_buf *buf, const char *key, int64_t value)

@@ -39,6 +39,9 @@ static void put_expected(lb_buf *buf, const lb_option *option)
       lb_buf_text(buf, "a text that is not empty");
     }
     break;
+  case LB_OPTION_LIST:
+    lb_buf_text(buf, "a text or an array of texts");
+    break;
   }
 }
 
@@ -100,13 +103,19 @@ static char *get_text(const lb_option *option, const void *target)
   return text;
 }
 
+/* Gives the field a new text, which is its own from here on. */
+static void put_field(const lb_option *option, char *text, void *target)
+{
+  free(get_text(option, target));
+  memcpy((char *)target + option->offset, &text, sizeof text);
+}
+
 static int set_text(const lb_option *option, const char *text, size_t n, void *target, lb_error *err)
 {
   if (n == 0 || (option->choices && !is_choice(option->choices, text, n))) return fail_value(option, err);
   char *copy = strndup(text, n);
   if (!copy) return lb_fail_nomem(err);
-  free(get_text(option, target));
-  memcpy((char *)target + option->offset, &copy, sizeof copy);
+  put_field(option, copy, target);
   return LB_OK;
 }
 
@@ -119,9 +128,42 @@ static int set_level_truth(const lb_option *option, bool truth, void *target, lb
   return set_text(&any, word, strlen(word), target, err);
 }
 
+static int set_list_of_one(const lb_option *option, const char *text, void *target, lb_error *err)
+{
+  lb_buf array = { 0 };
+  if (!*text) return fail_value(option, err);
+  lb_buf_text(&array, "[");
+  lb_json_put_item(&array, text);
+  lb_buf_text(&array, "]");
+  char *taken = lb_buf_take(&array);
+  if (!taken) return lb_fail_nomem(err);
+  put_field(option, taken, target);
+  return LB_OK;
+}
+
+static int count_text(void *ctx, const char *text, lb_error *err)
+{
+  ++*(int64_t *)ctx;
+  return *text ? LB_OK : lb_fail(err, LB_MISUSE, "an empty text");
+}
+
+static int set_list(const lb_option *option, lb_json *json, const char *array, void *target, lb_error *err)
+{
+  lb_error own = LB_ERROR_INIT;
+  int64_t count = 0;
+  char *copy = NULL;
+  if (lb_json_each_text(json, array, count_text, &count, &own)) {
+    return own.code == LB_MISUSE ? fail_value(option, err) : lb_fail(err, own.code, "%s", own.message);
+  }
+  if (count && !(copy = strdup(array))) return lb_fail_nomem(err);
+  put_field(option, copy, target);
+  return LB_OK;
+}
+
 /* ---- from JSON ---- */
 
 typedef struct parse {
+  lb_json *json;
   const lb_option *known;
   void *target;
   bool in_member;  /* an error is about one option, and names it */
@@ -154,6 +196,9 @@ static int take_member(void *ctx, const lb_json_member *m, lb_error *err)
     /* fall through */
   case LB_OPTION_TEXT:
     return m->type == LB_JSON_TEXT ? set_text(o, m->text, m->text_len, p->target, err) : fail_value(o, err);
+  case LB_OPTION_LIST:
+    if (m->type == LB_JSON_ARRAY) return set_list(o, p->json, m->text, p->target, err);
+    return m->type == LB_JSON_TEXT ? set_list_of_one(o, m->text, p->target, err) : fail_value(o, err);
   }
   return LB_OK;
 }
@@ -162,7 +207,7 @@ int lb_options_parse(lb_json *json, const char *text, const lb_option *known, vo
 {
   if (!text || !*text) return err->code;
   if (err->code != LB_OK) return err->code;
-  parse p = { known, target, false };
+  parse p = { json, known, target, false };
   lb_json_each(json, text, take_member, &p, err);
   if (!p.in_member) lb_error_prefix(err, "options: ");
   return err->code;
@@ -204,6 +249,8 @@ int lb_option_set(const lb_option *option, const char *text, void *target, lb_er
     /* fall through */
   case LB_OPTION_TEXT:
     return set_text(option, text, strlen(text), target, err);
+  case LB_OPTION_LIST:
+    return set_list_of_one(option, text, target, err);
   }
   return LB_OK;
 }
@@ -211,9 +258,7 @@ int lb_option_set(const lb_option *option, const char *text, void *target, lb_er
 void lb_options_free(const lb_option *known, void *target)
 {
   for (const lb_option *o = known; o->name; o++) {
-    if (o->kind != LB_OPTION_TEXT && o->kind != LB_OPTION_LEVEL) continue;
-    char *none = NULL;
-    free(get_text(o, target));
-    memcpy((char *)target + o->offset, &none, sizeof none);
+    if (o->kind == LB_OPTION_INT || o->kind == LB_OPTION_BOOL) continue;
+    put_field(o, NULL, target);
   }
 }

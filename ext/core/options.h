@@ -21,7 +21,9 @@ typedef enum lb_option_kind {
   LB_OPTION_INT,    /* field: int64_t; from min to max */
   LB_OPTION_BOOL,   /* field: int, 0 or 1 */
   LB_OPTION_TEXT,   /* field: char *, allocated; any text but an empty one, or one of `choices` */
-  LB_OPTION_LEVEL   /* field: char *, allocated; one of `choices`, or true and false as "true" and "false" */
+  LB_OPTION_LEVEL,  /* field: char *, allocated; one of `choices`, or true and false as "true" and "false" */
+  LB_OPTION_LIST    /* field: char *, allocated; a JSON array of texts that are not empty (lb_json_each_text reads it).
+                    ** One text becomes an array of it; an array without any makes the field NULL, as if not given */
 } lb_option_kind;
 
 typedef struct lb_option {
@@ -36,7 +38,8 @@ typedef struct lb_option {
 ** value leaves its field alone too. Texts that are replaced are freed. */
 int lb_options_parse(lb_json *json, const char *text, const lb_option *known, void *target, lb_error *err);
 
-/* Sets one field from text, as the environment and backup_set give it ("on", "true", "1" for a bool). */
+/* Sets one field from text, as the environment and backup_set give it ("on", "true", "1" for a bool; one text of a
+** list). */
 int lb_option_set(const lb_option *option, const char *text, void *target, lb_error *err);
 
 /* Frees the texts of the struct at target and makes them NULL. */

@@ -1,7 +1,9 @@
 /* The interface that joins a source of bytes to whatever stores them, so that neither knows the other.
 **
 ** A sink takes blocks in order. The producer asks for the next block's buffer (claim waits for room: that is
-** the back-pressure), fills it and submits it. Every block but the last must be full, but for the head.
+** the back-pressure), fills it and submits it. Every block but the last must be full, but for the head; a sink that
+** was opened for blocks of varying length takes any that are not empty, and no head. A submit of 0 bytes makes no
+** block: the next claim hands out the same buffer.
 **
 ** The head: a SQLite database's first page is final only at the end of a backup, though it comes first in the
 ** file. A producer that needs this reserves the first bytes of the content before its first claim, and fills

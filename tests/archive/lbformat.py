@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reads Lifeboat backup files by docs/format.md alone; Python's standard library only.
 
-    lbformat.py index FILE    verifies footer, index and blocks; prints the manifest and the blocks
+    lbformat.py index FILE    verifies footer, index and blocks; prints manifest, contents and blocks
     lbformat.py walk FILE     finds the data blocks of a gzip file by their marks, whatever became of its index
     lbformat.py cat FILE      the same walk; writes the content to standard output
 
@@ -83,16 +83,20 @@ def parse_stream(stream):
     need(at == len(stream) and 1 in sections, "index: sections")
     need(len(sections[1]) == 20 * blocks, "index: blocks")
     need(3 not in sections or len(sections[3]) == 8 * blocks, "index: hashes")
-    return block, head, raw, list(struct.iter_unpack("<QIII", sections[1])), sections.get(2, b"").decode()
+    for number in (2, 4):
+        need(b"\0" not in sections.get(number, b""), "index: a NUL in section %d" % number)
+    need(not (head and 4 in sections), "index: a head beside contents")
+    contents = sections[4].decode() if 4 in sections else None
+    return block, head, raw, list(struct.iter_unpack("<QIII", sections[1])), sections.get(2, b"").decode(), contents
 
 
-def check_places(block, head, raw, table, end):
+def check_places(block, head, raw, table, end, varying):
     at = total = 0
     for number, (offset, stored, size, _) in enumerate(table):
         need(offset == at and 1 <= stored <= size + size // 128 + 1024, "block %d: place" % number)
         if number == 0 and head:
             need(size == head, "block 0: not the head")
-        elif number + 1 < len(table):
+        elif number + 1 < len(table) and not varying:
             need(size == block, "block %d: length" % number)
         else:
             need(1 <= size <= block, "block %d: length" % number)
@@ -119,10 +123,13 @@ def gzip_content(member, number):
 
 def command_index(data):
     codec, crc, offset, stored, length = read_footer(data)
-    block, head, raw, table, manifest = parse_stream(read_stream(data, codec, crc, offset, stored, length))
-    check_places(block, head, raw, table, offset)
+    stream = read_stream(data, codec, crc, offset, stored, length)
+    block, head, raw, table, manifest, contents = parse_stream(stream)
+    check_places(block, head, raw, table, offset, contents is not None)
     print("codec %s block %d head %d blocks %d raw %d" % (codec, block, head, len(table), raw))
     print("manifest %s" % manifest)
+    if contents is not None:
+        print("contents %s" % contents)
     for number, (at, n, size, check) in enumerate(table):
         member = data[at:at + n]
         need(zlib.crc32(member) == check, "block %d: stored checksum" % number)

@@ -17,6 +17,7 @@
 #include "archive/reader.h"
 #include "archive/writer.h"
 #include "core/file.h"
+#include "core/hash.h"
 
 #define MANIFEST "{\"format\":1,\"note\":\"gr\xc3\xbc\xc3\x9f\"}"
 #define RAW_MOST ((4u << 20) + 4096 + 1)
@@ -68,7 +69,7 @@ static int write_file(const lb_codec *codec, int level, int threads, size_t n, s
 {
   lb_error err = LB_ERROR_INIT;
   int fd = new_file();
-  lb_writer_options options = { codec, level, threads, (int64_t)n };
+  lb_writer_options options = { codec, level, threads, (int64_t)n, false };
   lb_writer *w = lb_writer_open(fd, "new", &options, &task, &err);
   assert_non_null(w);
   lb_sink *sink = lb_writer_sink(w);
@@ -82,7 +83,7 @@ static int write_file(const lb_codec *codec, int level, int threads, size_t n, s
   }
   if (head) assert_int_equal(sink->fill_head(sink, content, &err), LB_OK);
   assert_int_equal(lb_writer_end_data(w, f, &err), LB_OK);
-  assert_int_equal(lb_writer_finish(w, MANIFEST, &err), LB_OK);
+  assert_int_equal(lb_writer_finish(w, MANIFEST, NULL, &err), LB_OK);
   assert_int_equal(f->raw_bytes, n);
   assert_int_equal(lb_hash_available(), n ? f->content_hash != 0 : lb_hash_available());
   lb_writer_close(w);
@@ -424,13 +425,13 @@ static void test_misuse_of_the_sink(void **state)
   lb_error err = LB_ERROR_INIT;
   lb_writer_figures f;
   int fd = new_file();
-  lb_writer_options options = { lb_codec_by_suffix("a.gz"), 2, 1, 0 };
+  lb_writer_options options = { lb_codec_by_suffix("a.gz"), 2, 1, 0, false };
   lb_writer *w = lb_writer_open(fd, "new", &options, &task, &err);
   lb_sink *sink = lb_writer_sink(w);
   assert_int_equal(sink->reserve_head(sink, 512, &err), LB_OK);
   assert_int_equal(lb_writer_end_data(w, &f, &err), LB_MISUSE);  /* the head was not filled */
   lb_error_clear(&err);
-  assert_int_equal(lb_writer_finish(w, "{}", &err), LB_ERROR);   /* and so there is nothing to finish */
+  assert_int_equal(lb_writer_finish(w, "{}", NULL, &err), LB_ERROR);   /* and so there is nothing to finish */
   lb_writer_close(w);
 
   lb_error_clear(&err);
@@ -470,7 +471,7 @@ static void test_forged_tail(void **state)
     lb_buf payload = { 0 }, tail = { 0 };
     lb_index index = { .block_bytes = 4096 };
     if (lie == 1) lb_put_u64(member + 24, 0);
-    lb_block block = { 0, (uint32_t)n, lie == 1 ? 999 : 1000, lb_crc32(0, member, n) };
+    lb_block block = { 0, (uint32_t)n, lie == 1 ? 999 : 1000, lb_crc32(0, member, n), 0 };
     assert_int_equal(lb_index_add(&index, &block, lie == 2 ? 1 : lb_hash64(content, block.raw), &err), LB_OK);
     assert_int_equal(lb_index_encode(&index, &payload, &err), LB_OK);
     assert_int_equal(lb_index_pack(codec, &payload, n, &tail, &err), LB_OK);

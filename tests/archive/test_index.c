@@ -20,8 +20,8 @@ static void good_index(lb_buf *payload)
 {
   lb_error err = LB_ERROR_INIT;
   lb_index index = { .block_bytes = 1000, .head_bytes = 512 };
-  static const lb_block blocks[] = { { 0, 560, 512, 1 }, { 560, 300, 1000, 2 }, { 860, 300, 1000, 3 },
-                                     { 1160, 40, 500, 4 } };
+  static const lb_block blocks[] = { { 0, 560, 512, 1, 0 }, { 560, 300, 1000, 2, 0 }, { 860, 300, 1000, 3, 0 },
+                                     { 1160, 40, 500, 4, 0 } };
   for (int i = 0; i < 4; i++) assert_int_equal(lb_index_add(&index, &blocks[i], 9, &err), LB_OK);
   index.manifest = strdup(MANIFEST);
   assert_int_equal(lb_index_encode(&index, payload, &err), LB_OK);
@@ -84,13 +84,93 @@ static void test_hostile_index(void **state)
   }
   /* A section that this version does not know is skipped. */
   lb_put_u32(payload.data + 20, lb_get_u32(payload.data + 20) + 1);
-  lb_buf_u32(&payload, 4);
+  lb_buf_u32(&payload, 5);
   lb_buf_u32(&payload, 0);
   lb_buf_u64(&payload, 3);
   lb_buf_text(&payload, "new");
   check_index(&payload, LB_OK);
   lb_buf_text(&payload, "!");
   check_index(&payload, LB_CORRUPT);
+  lb_buf_free(&payload);
+}
+
+#define CONTENTS "[\"x\"]"
+
+/* Blocks of 300, 1, 1000 and 7 bytes, with contents or without. */
+static void varying_index(lb_buf *payload, const char *contents, uint32_t head)
+{
+  static const lb_block blocks[] = { { 0, 100, 300, 1, 0 }, { 100, 50, 1, 2, 0 }, { 150, 700, 1000, 3, 0 },
+                                     { 850, 60, 7, 4, 0 } };
+  lb_error err = LB_ERROR_INIT;
+  lb_index index = { .block_bytes = 1000, .head_bytes = head };
+  for (int i = 0; i < 4; i++) assert_int_equal(lb_index_add(&index, &blocks[i], 9, &err), LB_OK);
+  assert_int_equal(lb_index_raw_offset(&index, 2), 301);
+  index.manifest = strdup(MANIFEST);
+  index.contents = contents ? strdup(contents) : NULL;
+  assert_int_equal(lb_index_encode(&index, payload, &err), LB_OK);
+  lb_index_free(&index);
+}
+
+static int decode_varying(const lb_buf *payload, lb_index *index)
+{
+  lb_error err = LB_ERROR_INIT;
+  unsigned char *copy = malloc(payload->len);
+  memcpy(copy, payload->data, payload->len);
+  int rc = lb_index_decode(copy, payload->len, 910, index, &err);
+  free(copy);
+  return rc;
+}
+
+static void spoil(size_t at, uint32_t value)
+{
+  lb_buf payload = { 0 };
+  lb_index index;
+  varying_index(&payload, CONTENTS, 0);
+  lb_put_u32(payload.data + at, value);
+  if (decode_varying(&payload, &index) != LB_CORRUPT) fail_msg("%u at %zu was not refused", value, at);
+  assert_null(index.contents);
+  lb_buf_free(&payload);
+}
+
+static void test_varying_blocks(void **state)
+{
+  (void)state;
+  static const uint64_t offsets[] = { 0, 300, 301, 1301 };
+  lb_buf payload = { 0 };
+  lb_index index;
+  size_t stored, raw;
+  varying_index(&payload, CONTENTS, 0);
+  assert_int_equal(decode_varying(&payload, &index), LB_OK);
+  assert_string_equal(index.contents, CONTENTS);
+  assert_int_equal(index.raw_total, 1308);
+  for (int i = 0; i < 4; i++) assert_int_equal(lb_index_raw_offset(&index, (uint64_t)i), offsets[i]);
+  lb_index_largest(&index, &stored, &raw);
+  assert_int_equal(stored, 700);
+  assert_int_equal(raw, 1000);
+  lb_index_free(&index);
+  /* The section ends the stream: a NUL in it, then the section twice. */
+  payload.data[payload.len - 2] = 0;
+  assert_int_equal(decode_varying(&payload, &index), LB_CORRUPT);
+  payload.data[payload.len - 2] = '"';
+  lb_put_u32(payload.data + 20, lb_get_u32(payload.data + 20) + 1);
+  lb_buf_append(&payload, payload.data + payload.len - 16 - strlen(CONTENTS), 16 + strlen(CONTENTS));
+  assert_int_equal(decode_varying(&payload, &index), LB_CORRUPT);
+  lb_buf_free(&payload);
+
+  spoil(12, 999);             /* the block size: a block is larger */
+  spoil(16, 300);             /* a head beside contents */
+  spoil(BLOCK_AT(1, 12), 0);
+  spoil(BLOCK_AT(1, 12), 2);  /* the sum */
+  spoil(BLOCK_AT(2, 12), UINT32_MAX);
+
+  /* Without contents the same blocks are damage; empty contents are contents. */
+  varying_index(&payload, NULL, 0);
+  assert_int_equal(decode_varying(&payload, &index), LB_CORRUPT);
+  lb_buf_free(&payload);
+  varying_index(&payload, "", 0);
+  assert_int_equal(decode_varying(&payload, &index), LB_OK);
+  assert_string_equal(index.contents, "");
+  lb_index_free(&index);
   lb_buf_free(&payload);
 }
 
@@ -105,7 +185,7 @@ static void test_long_index(void **state)
     lb_buf payload = { 0 }, tail = { 0 };
     lb_footer footer;
     for (uint32_t b = 0; b < 5000; b++) {
-      lb_block block = { b * 7, 7, 10, b };
+      lb_block block = { b * 7, 7, 10, b, 0 };
       assert_int_equal(lb_index_add(&index, &block, b, &err), LB_OK);
     }
     assert_int_equal(lb_index_encode(&index, &payload, &err), LB_OK);
@@ -128,7 +208,7 @@ static void test_long_index(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_hostile_index), cmocka_unit_test(test_long_index),
+    cmocka_unit_test(test_hostile_index), cmocka_unit_test(test_varying_blocks), cmocka_unit_test(test_long_index),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -84,7 +84,7 @@ static inline void put_backup(const char *name, const char *manifest)
   sink->submit(sink, 1000, &err);
   lb_writer_figures figures;
   lb_writer_end_data(writer, &figures, &err);
-  lb_writer_finish(writer, manifest, &err);
+  lb_writer_finish(writer, manifest, NULL, &err);
   assert_string_equal(err.message, "");
   lb_writer_close(writer);
   lb_task_end(&task);

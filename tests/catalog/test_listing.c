@@ -199,6 +199,31 @@ static void test_manifest_round_trip(void **state)
   lb_manifest_free(&back);
 }
 
+static void test_manifest_of_postgres(void **state)
+{
+  (void)state;
+  static const char text[] =
+    "{\"format\":1,\"type\":\"postgres\",\"kind\":\"full\",\"source\":\"postgresql:///shop\",\"raw_bytes\":9,"
+    "\"server_version\":\"15.20\",\"pg_dump_version\":\"18.1\",\"database\":\"shop\",\"encoding\":\"LATIN1\","
+    "\"locale_provider\":\"libc\",\"collate\":\"de_DE\",\"ctype\":\"C\",\"tables\":0}";
+  lb_error err = LB_ERROR_INIT;
+  lb_manifest m;
+  assert_int_equal(lb_manifest_parse(json, text, &m, &err), LB_OK);
+  assert_string_equal(m.server_version, "15.20");
+  assert_string_equal(m.pg_dump_version, "18.1");
+  assert_string_equal(m.database, "shop");
+  assert_string_equal(m.encoding, "LATIN1");
+  assert_string_equal(m.locale_provider, "libc");
+  assert_string_equal(m.collate, "de_DE");
+  assert_string_equal(m.ctype, "C");
+  assert_int_equal(m.tables, 0);
+  char *again = lb_manifest_format(&m, &err);
+  assert_string_equal(again, text);
+  free(again);
+  lb_manifest_free(&m);
+  assert_int_equal(m.tables, -1);
+}
+
 static void test_manifest_refused(void **state)
 {
   (void)state;
@@ -208,6 +233,7 @@ static void test_manifest_refused(void **state)
     "\"raw_bytes\":1.5", "\"raw_bytes\":\"1\"", "\"raw_bytes\":9223372036854775808", "\"page_size\":65537",
     "\"block_bytes\":4294967296", "\"uid\":4294967296", "\"mode\":640", "\"mode\":\"0888\"", "\"mode\":\"\"",
     "\"mode\":\"77777\"", "\"source\":[]", "\"note\":{}", "\"name\":\"../x\"", "\"name\":\"\"", "\"tool\":\"\\u0000\"",
+    "\"tables\":-1", "\"tables\":2147483648", "\"tables\":\"1\"", "\"encoding\":1", "\"server_version\":150020",
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     char text[200];
@@ -231,7 +257,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     TEST(test_what_belongs), TEST(test_problems), TEST(test_hostile_manifests), TEST(test_truncated_file_of_ours),
     TEST(test_marks_and_verification), TEST(test_one_file_of_any_name), cmocka_unit_test(test_manifest_round_trip),
-    cmocka_unit_test(test_manifest_refused),
+    cmocka_unit_test(test_manifest_of_postgres), cmocka_unit_test(test_manifest_refused),
   };
   lb_error err = LB_ERROR_INIT;
   json = lb_json_open(&err);

@@ -7,6 +7,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -99,6 +100,113 @@ static void test_callback_error_ends_it(void **state)
   lb_json_close(json);
 }
 
+typedef struct texts {
+  lb_json *json;
+  lb_buf out;
+} texts;
+
+static int join(void *ctx, const char *text, lb_error *err)
+{
+  texts *t = ctx;
+  if (strcmp(text, "stop") == 0) return lb_fail(err, LB_FULL, "stopped");
+  lb_buf_printf(&t->out, "%s;", text);
+  return LB_OK;
+}
+
+static void test_each_text(void **state)
+{
+  (void)state;
+  static const struct { const char *array; int code; const char *told; } cases[] = {
+    { "[]", LB_OK, "" }, { "[\"a\",\"\",\"\\u00fc\"]", LB_OK, "a;;\xc3\xbc;" },
+    { "[\"a\",1]", LB_MISUSE, "a;" }, { "[null]", LB_MISUSE, "" }, { "[[\"a\"]]", LB_MISUSE, "" },
+    { "{\"a\":\"b\"}", LB_MISUSE, "" }, { "\"a\"", LB_MISUSE, "" }, { "[\"a\"", LB_MISUSE, "" }, { "", LB_MISUSE, "" },
+    { "['a']", LB_MISUSE, "" }, { "[\"a\",\"b\\u0000\"]", LB_MISUSE, "" }, { "[\"a\",\"stop\",\"b\"]", LB_FULL, "a;" },
+  };
+  lb_error err = LB_ERROR_INIT;
+  lb_json *json = lb_json_open(&err);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    texts t = { json, { 0 } };
+    lb_error_clear(&err);
+    lb_buf_text(&t.out, "");
+    if (lb_json_each_text(json, cases[i].array, join, &t, &err) != cases[i].code) {
+      fail_msg("%s: %d %s", cases[i].array, err.code, err.message);
+    }
+    assert_string_equal(t.out.data, cases[i].told);
+    lb_buf_free(&t.out);
+  }
+  lb_json_close(json);
+}
+
+#define NESTED "SELECT p.value ->> 0, p.value ->> 1 FROM json_each(?1, '$.parts') AS p"
+
+/* Each row as "text,number;", and by the way the same connection for something else. */
+static int join_row(void *ctx, sqlite3_stmt *row, lb_error *err)
+{
+  texts *t = ctx;
+  const char *text = (const char *)sqlite3_column_text(row, 0);
+  lb_buf_printf(&t->out, "%s,%lld;", text ? text : "-", (long long)sqlite3_column_int64(row, 1));
+  if (text && strcmp(text, "stop") == 0) return lb_fail(err, LB_FULL, "stopped");
+  return lb_json_each_text(t->json, "[\"!\"]", join, t, err);
+}
+
+static void test_rows(void **state)
+{
+  (void)state;
+  static const struct { const char *sql, *text; int code; const char *told; } cases[] = {
+    { NESTED, "{\"parts\":[[\"a\",1],[\"\\u00fc\",9223372036854775807],[]]}", LB_OK,
+      "a,1;!;\xc3\xbc,9223372036854775807;!;-,0;!;" },
+    { NESTED, "{\"parts\":[]}", LB_OK, "" },
+    { NESTED, "{}", LB_OK, "" },
+    { NESTED, "[1]", LB_OK, "" },
+    { NESTED, "{\"parts\":[[\"a\",1],[\"stop\",2],[\"b\",3]]}", LB_FULL, "a,1;!;stop,2;" },
+    { NESTED, "{\"parts\":[[\"a\",1]", LB_CORRUPT, "" },
+    { NESTED, "", LB_CORRUPT, "" },
+    { NESTED, "{parts:[]}", LB_CORRUPT, "" },
+    { NESTED, "{\"parts\":[[\"a\\u0000\",1]]}", LB_CORRUPT, "" },
+    { "SELECT i.value, 1 FROM json_each(?1) AS p, json_each(p.value) AS i", "[[\"a\"],\"no JSON\"]", LB_CORRUPT, "a,1;!;" },
+    { "SELECT nonsense", "{}", LB_ERROR, "" },
+  };
+  lb_error err = LB_ERROR_INIT;
+  lb_json *json = lb_json_open(&err);
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    texts t = { json, { 0 } };
+    lb_error_clear(&err);
+    lb_buf_text(&t.out, "");
+    if (lb_json_rows(json, cases[i].sql, cases[i].text, join_row, &t, &err) != cases[i].code) {
+      fail_msg("%s: %d %s", cases[i].text, err.code, err.message);
+    }
+    assert_string_equal(t.out.data, cases[i].told);
+    lb_buf_free(&t.out);
+  }
+  lb_json_close(json);
+}
+
+/* A list that is made is a list that is read, as a member of an object too. */
+static int nested_texts(void *ctx, const lb_json_member *m, lb_error *err)
+{
+  texts *t = ctx;
+  assert_int_equal(m->type, LB_JSON_ARRAY);
+  return lb_json_each_text(t->json, m->text, join, t, err);
+}
+
+static void test_items(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  texts t = { lb_json_open(&err), { 0 } };
+  lb_buf buf = { 0 };
+  lb_buf_text(&buf, "{\"list\":[");
+  lb_json_put_item(&buf, "[");
+  lb_json_put_item(&buf, "");
+  lb_json_put_item(&buf, "a\"\xff");
+  lb_buf_text(&buf, "],\"more\":[]}");
+  assert_int_equal(lb_json_each(t.json, buf.data, nested_texts, &t, &err), LB_OK);
+  assert_string_equal(t.out.data, "[;;a\"\xef\xbf\xbd;");
+  lb_buf_free(&buf);
+  lb_buf_free(&t.out);
+  lb_json_close(t.json);
+}
+
 static void test_writing(void **state)
 {
   (void)state;
@@ -134,6 +242,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_types), cmocka_unit_test(test_refused), cmocka_unit_test(test_callback_error_ends_it),
+    cmocka_unit_test(test_each_text), cmocka_unit_test(test_rows), cmocka_unit_test(test_items),
     cmocka_unit_test(test_writing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

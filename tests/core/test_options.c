@@ -13,7 +13,7 @@
 typedef struct options {
   int64_t level, days;
   int overwrite;
-  char *dir, *compress, *verify;
+  char *dir, *compress, *verify, *tables;
 } options;
 
 static const lb_option known[] = {
@@ -23,6 +23,7 @@ static const lb_option known[] = {
   { "overwrite", LB_OPTION_BOOL, offsetof(options, overwrite), 0, 0, NULL },
   { "compress", LB_OPTION_TEXT, offsetof(options, compress), 0, 0, "gzip|zstd" },
   { "verify", LB_OPTION_LEVEL, offsetof(options, verify), 0, 0, "quick|full" },
+  { "tables", LB_OPTION_LIST, offsetof(options, tables), 0, 0, NULL },
   { NULL, LB_OPTION_INT, 0, 0, 0, NULL },
 };
 
@@ -70,7 +71,7 @@ static void test_all_kinds(void **state)
 static void test_messages(void **state)
 {
   static const struct { const char *json, *message; } cases[] = {
-    { "{\"foo\":1}", "unknown option \"foo\" (valid: dir, level, days, overwrite, compress, verify)" },
+    { "{\"foo\":1}", "unknown option \"foo\" (valid: dir, level, days, overwrite, compress, verify, tables)" },
     { "{\"level\":23}", "option \"level\" must be a whole number from 1 to 22" },
     { "{\"level\":0}", "option \"level\" must be a whole number from 1 to 22" },
     { "{\"level\":1.0}", "option \"level\" must be a whole number from 1 to 22" },
@@ -85,6 +86,15 @@ static void test_messages(void **state)
     { "{\"compress\":\"gzip|zstd\"}", "option \"compress\" must be one of gzip, zstd" },
     { "{\"compress\":\"gz\"}", "option \"compress\" must be one of gzip, zstd" },
     { "{\"verify\":\"deep\"}", "option \"verify\" must be true, false or one of quick, full" },
+    { "{\"tables\":\"\"}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":1}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":true}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":{\"a\":\"b\"}}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":[\"a\",1]}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":[\"a\",null]}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":[\"a\",\"\"]}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":[[\"a\"]]}", "option \"tables\" must be a text or an array of texts" },
+    { "{\"tables\":[\"a\\u0000b\"]}", "options: a JSON text may not contain \\u0000" },
     { "[]", "options: not a JSON object" },
     { "level=1", "options: not a JSON object" },
     { "{\"dir\":\"a\\u0000b\"}", "options: a JSON text may not contain \\u0000" },
@@ -96,6 +106,50 @@ static void test_messages(void **state)
     assert_string_equal(err.message, cases[i].message);
     lb_options_free(known, &o);
   }
+}
+
+static int join(void *ctx, const char *text, lb_error *err)
+{
+  (void)err;
+  lb_buf_printf(ctx, "%s;", text);
+  return LB_OK;
+}
+
+/* What a list holds, read back as its users read it. */
+static void expect_list(lb_json *json, const char *list, const char *want)
+{
+  lb_error err = LB_ERROR_INIT;
+  lb_buf out = { 0 };
+  assert_non_null(list);
+  assert_int_equal(lb_json_each_text(json, list, join, &out, &err), LB_OK);
+  assert_string_equal(out.data, want);
+  lb_buf_free(&out);
+}
+
+static void test_lists(void **state)
+{
+  lb_error err = LB_ERROR_INIT;
+  options o = { 0 };
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":[\"a\",\"b c\",\"\\u00fc\\\"\"],\"level\":3}", known, &o, &err),
+                   LB_OK);
+  expect_list(*state, o.tables, "a;b c;\xc3\xbc\";");
+  assert_int_equal(o.level, 3);  /* members behind a list are read */
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":\"x\\\"y\\n\"}", known, &o, &err), LB_OK);
+  assert_string_equal(o.tables, "[\"x\\\"y\\u000a\"]");
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":null}", known, &o, &err), LB_OK);
+  expect_list(*state, o.tables, "x\"y\n;");
+  /* A refused one changes nothing; one without any text is as if not given. */
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":[2]}", known, &o, &err), LB_MISUSE);
+  expect_list(*state, o.tables, "x\"y\n;");
+  lb_error_clear(&err);
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":[]}", known, &o, &err), LB_OK);
+  assert_null(o.tables);
+  assert_int_equal(lb_option_set(&known[6], "public.\"T\"", &o, &err), LB_OK);
+  expect_list(*state, o.tables, "public.\"T\";");
+  assert_int_equal(lb_option_set(&known[6], "", &o, &err), LB_MISUSE);
+  assert_string_equal(err.message, "option \"tables\" must be a text or an array of texts");
+  lb_options_free(known, &o);
+  assert_null(o.tables);
 }
 
 static int set(int option, const char *text, options *o, lb_error *err)
@@ -140,6 +194,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_messages), cmocka_unit_test(test_from_text),
+    cmocka_unit_test(test_lists),
   };
   return cmocka_run_group_tests(tests, open_json, close_json);
 }

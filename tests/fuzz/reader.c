@@ -1,10 +1,14 @@
-/* libFuzzer target: the bytes are a backup file, and once more the payload of an index. Opening, decoding, and a pass over
-** all of it may fail, never crash. The index is decoded by itself as well, since its checksum would stop most mutations.
+/* libFuzzer target: the bytes are a backup file, and once more the payload of an index. Opening, decoding, and every way of
+** reading it (peek, pass, stream, cursor) may fail, never crash; and they must agree: what a pass finds whole, a
+** stream and a cursor give, and nothing else. The index is decoded by itself as well, since its checksum would stop most
+** mutations.
 **
-** `make fuzz` builds a corpus of real backups first (tests/fuzz/corpus.sh), so that mutations start from valid files.
+** `make fuzz` builds a corpus of real backups first (run.sh), so that mutations start from valid files.
 */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -27,9 +31,44 @@ static void decode_index(const uint8_t *data, size_t size)
   lb_index index = { 0 };
   uint64_t data_end = size >= 8 ? lb_get_u64(data) & 0xffffff : 0;
   if (size >= 8 && lb_index_decode(data + 8, size - 8, data_end, &index, &err) == LB_OK && index.count) {
-    lb_index_raw_offset(&index, index.count - 1);
+    const lb_block *last = &index.blocks[index.count - 1];
+    if (lb_index_raw_offset(&index, index.count - 1) + last->raw != index.raw_total) abort();
+    if (index.contents && (index.head_bytes || strlen(index.contents) > size)) abort();
   }
   lb_index_free(&index);
+}
+
+static int take_in_order(void *ctx, uint64_t offset, const void *bytes, size_t n, lb_error *err)
+{
+  uint64_t *next = ctx;
+  if (offset != *next) abort();
+  *next += n;
+  return take(NULL, offset, bytes, n, err);
+}
+
+/* All content in order, in the three ways there are; each must say whether the file is whole. */
+static void read_in_order(lb_reader *reader, lb_task *task, bool whole, uint64_t want)
+{
+  lb_error err = LB_ERROR_INIT;
+  uint64_t taken, next = 0;
+  for (int threads = 1; threads < 3; threads++, next = 0) {
+    lb_error_clear(&err);
+    lb_reader_stream(reader, threads, take_in_order, &next, task, &taken, &err);
+    if (taken != next || whole != (err.code == LB_OK) || (whole && taken != want)) abort();
+  }
+  lb_error_clear(&err);
+  lb_cursor *cursor = lb_cursor_open(reader, &err);
+  if (!cursor != (lb_reader_kind_of(reader) != LB_READER_INDEXED)) abort();
+  bool good = true;
+  for (uint64_t i = lb_reader_block_count(reader); cursor && i-- > 0;) {
+    const unsigned char *data;
+    size_t n;
+    lb_error_clear(&err);
+    if (lb_cursor_read(cursor, i, &data, &n, &err) == LB_OK) take(NULL, 0, data, n, &err), next += n;
+    else good = false;
+  }
+  if (cursor && (good != whole || (whole && next != want))) abort();
+  lb_cursor_close(cursor);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -48,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lb_error_clear(&err);
     lb_task_begin(&task, "fuzz", "");
     lb_reader_pass(reader, 1, take, NULL, &task, &report, &err);
+    read_in_order(reader, &task, err.code == LB_OK, report.raw_bytes);
     lb_task_end(&task);
   }
   lb_reader_close(reader);
