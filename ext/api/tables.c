@@ -4,6 +4,7 @@
 
 #include "api/table.h"
 #include "core/task.h"
+#include "job/inspect.h"
 #include "job/rotate.h"
 
 /* A folder given as the argument, else the configured one; a connection for JSON comes with it. */
@@ -160,6 +161,37 @@ static int fill_history(lb_session *session, const char *argument, lb_rows *rows
   return err->code;
 }
 
+/* ---- backup_contents ---- */
+
+enum { CONTENTS_ROWS = 3, CONTENTS_BYTES = 4 };
+
+static int add_content(void *ctx, const lb_inspected *item, lb_error *err)
+{
+  (void)err;
+  lb_rows *rows = ctx;
+  lb_rows_text(rows, item->kind);
+  lb_rows_text(rows, item->schema);
+  lb_rows_text(rows, item->name);
+  lb_rows_integer_or_null(rows, item->rows);
+  lb_rows_integer_or_null(rows, item->bytes);
+  return LB_OK;
+}
+
+static int fill_contents(lb_session *session, const char *argument, lb_rows *rows, lb_error *err)
+{
+  lb_call call;
+  lb_inspect inspect = { .rows = rows->wanted >> CONTENTS_ROWS & 1, .bytes = rows->wanted >> CONTENTS_BYTES & 1,
+                         .each = add_content, .ctx = rows };
+  if (!argument) {
+    return lb_fail(err, LB_MISUSE, "backup_contents needs a backup: pass 'latest', a file name or a path, as in "
+                                   "SELECT * FROM backup_contents('latest')");
+  }
+  lb_call_begin(&call, session);
+  lb_job_inspect(&call.job, argument, &inspect, err);
+  lb_call_end(&call);
+  return err->code;
+}
+
 const lb_table lb_tables[] = {
   { "backups", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
   { "backup_list", BACKUPS_COLUMNS, BACKUPS_COUNT, "dir", fill_backups },
@@ -174,5 +206,6 @@ const lb_table lb_tables[] = {
     "id INTEGER, operation TEXT, backup TEXT, source TEXT, target TEXT, started_at TEXT, seconds REAL, "
     "snapshot_seconds REAL, bytes INTEGER, raw_bytes INTEGER, error TEXT, notes TEXT",
     12, "dir", fill_history },
+  { "backup_contents", "kind TEXT, schema TEXT, name TEXT, rows INTEGER, bytes INTEGER", 5, "backup", fill_contents },
   { NULL, NULL, 0, NULL, NULL },
 };

@@ -74,12 +74,22 @@ char *lb_job_dir(lb_job *job, const char *option, lb_error *err)
   return lb_path_absolute(dir, err);
 }
 
+static int64_t some_processors(void)
+{
+  int64_t processors = sysconf(_SC_NPROCESSORS_ONLN);
+  return processors < 1 ? 1 : processors < 8 ? processors : 8;
+}
+
 int lb_job_threads(lb_job *job, int64_t option, lb_error *err)
 {
-  int64_t threads = option, processors = sysconf(_SC_NPROCESSORS_ONLN);
-  if (processors < 1) processors = 1;
-  if (!threads) lb_config_integer(job->config, LB_CONFIG_THREADS, processors < 8 ? processors : 8, &threads, err);
+  int64_t threads = option;
+  if (!threads) lb_config_integer(job->config, LB_CONFIG_THREADS, some_processors(), &threads, err);
   return (int)threads;
+}
+
+int lb_job_jobs(int64_t option)
+{
+  return (int)(option ? option : some_processors());
 }
 
 int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err)
@@ -132,12 +142,12 @@ static int lock_opened(lb_opened *o, lb_error *err)
   return LB_OK;
 }
 
-int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, const char *target_source, lb_opened *o,
-                       lb_error *err)
+int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, lb_type type, const char *target_source,
+                       lb_opened *o, lb_error *err)
 {
   memset(o, 0, sizeof *o);
   o->fd = -1;
-  if (lb_resolve(dir, backup, target_source, LB_TYPE_NONE, job->json, &o->path, err) == LB_OK &&
+  if (lb_resolve(dir, backup, target_source, type, job->json, &o->path, err) == LB_OK &&
       lock_opened(o, err) == LB_OK) {
     o->reader = lb_reader_open(o->fd, o->path, err);
     if (o->reader) lb_backup_read(o->path, job->json, &o->about, err);

@@ -42,6 +42,7 @@ char *lb_job_dir(lb_job *job, const char *option, lb_error *err);
 
 /* Compressors: the option (0: none), else the setting, else one a processor up to 8. */
 int lb_job_threads(lb_job *job, int64_t option, lb_error *err);
+int lb_job_jobs(int64_t option);  /* database connections: the option (0: none), else one a processor up to 8 */
 int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err);  /* option -1: none */
 
 /* Whether text is a postgres:// or postgresql:// URI. */
@@ -55,9 +56,9 @@ typedef struct lb_opened {
   lb_backup about;
 } lb_opened;
 
-/* backup: as the user calls it (catalog/resolve.h); target_source: see there. */
-int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, const char *target_source, lb_opened *opened,
-                       lb_error *err);
+/* backup: as the user calls it (catalog/resolve.h); type and target_source: see there. */
+int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, lb_type type, const char *target_source,
+                       lb_opened *opened, lb_error *err);
 void lb_job_close_backup(lb_opened *opened);
 
 /* What the configuration names as the database: a path or URI, NULL with err set when it names none. */

@@ -1,4 +1,5 @@
-/* See verify.h. quick reads every byte of the file; full also unpacks it and has SQLite check the database. */
+/* See verify.h. quick reads every byte of the file; full also unpacks it and has SQLite check the database, or restores it
+** into a scratch database of a PostgreSQL server. */
 #include "job/verify.h"
 
 #include <stdlib.h>
@@ -7,12 +8,14 @@
 #include "archive/reader.h"
 #include "core/file.h"
 #include "core/options.h"
+#include "job/postgres.h"
 #include "job/stage.h"
+#include "postgres/script.h"
 
 typedef struct verify_options {
-  char *level, *dir;
+  char *level, *dir, *verify_uri;
   int raise;
-  int64_t threads;
+  int64_t threads, jobs;
 } verify_options;
 
 static const lb_option known[] = {
@@ -20,6 +23,8 @@ static const lb_option known[] = {
   { "raise", LB_OPTION_BOOL, offsetof(verify_options, raise), 0, 0, NULL },
   { "dir", LB_OPTION_TEXT, offsetof(verify_options, dir), 0, 0, NULL },
   { "threads", LB_OPTION_INT, offsetof(verify_options, threads), 1, 64, NULL },
+  { "jobs", LB_OPTION_INT, offsetof(verify_options, jobs), 1, 64, NULL },
+  { "verify_uri", LB_OPTION_TEXT, offsetof(verify_options, verify_uri), 0, 0, NULL },
   { NULL, 0, 0, 0, 0, NULL },
 };
 
@@ -34,59 +39,105 @@ static int read_options(lb_job *job, const char *text, verify_options *o, lb_err
   return err->code;
 }
 
-/* Every byte, then what is inside. Damage goes to lines. */
-static int check_whole(lb_job *job, lb_opened *backup, int threads, lb_buf *lines, lb_error *err)
+/* One verification. */
+typedef struct verifying {
+  lb_job *job;
+  const verify_options *o;
+  int threads;
+  lb_opened *backup;
+  lb_buf *lines;         /* of damage */
+} verifying;
+
+/* What is wrong with the backup is a line of the result, anything else an error. */
+static int sort_out(verifying *v, const lb_error *inside, lb_error *err)
 {
-  lb_reader_report report = { .damage = lines };
-  int64_t raw = lb_reader_raw_bytes(backup->reader);
-  lb_task_phase(&job->task, "verifying", raw > 0 ? raw : 0);
-  if (lb_reader_pass(backup->reader, threads, NULL, NULL, &job->task, &report, err)) return err->code;
-  lb_error inside = LB_ERROR_INIT;
-  lb_sqlite_header header;
-  bool sqlite = backup->about.name.type != LB_TYPE_POSTGRES && backup->about.manifest.type != LB_TYPE_POSTGRES;
-  if (!lines->len && sqlite && (lb_stage_peek(backup, &header, &inside) ||
-                                lb_stage_check_length(backup, &header, report.raw_bytes, &inside))) {
-    lb_buf_text(lines, inside.message);
-  }
-  job->run.raw_bytes = (int64_t)report.raw_bytes;
+  if (inside->code == LB_CORRUPT) lb_buf_text(v->lines, inside->message);
+  else if (inside->code) *err = *inside;
   return err->code;
 }
 
-static int check_database(lb_job *job, lb_opened *backup, int threads, lb_buf *lines, lb_error *err)
+static bool is_postgres(verifying *v, lb_error *err)
 {
-  lb_stage stage;
-  char *dir = lb_path_dir(backup->path, err);
-  if (!dir) return err->code;
+  char head[4096];
+  size_t n = 0;
+  const lb_backup *about = &v->backup->about;
+  if (about->manifest.type != LB_TYPE_NONE) return about->manifest.type == LB_TYPE_POSTGRES;
+  if (about->name.type != LB_TYPE_NONE) return about->name.type == LB_TYPE_POSTGRES;
+  return lb_reader_peek(v->backup->reader, head, sizeof head, &n, err) == LB_OK && lb_script_looks_like_dump(head, n);
+}
+
+static int check_bytes(verifying *v, lb_error *err)
+{
+  lb_reader_report report = { .damage = v->lines };
+  int64_t raw = lb_reader_raw_bytes(v->backup->reader);
+  lb_task_phase(&v->job->task, "verifying", raw > 0 ? raw : 0);
+  lb_reader_pass(v->backup->reader, v->threads, NULL, NULL, &v->job->task, &report, err);
+  v->job->run.raw_bytes = (int64_t)report.raw_bytes;
+  return err->code;
+}
+
+static int check_sqlite(verifying *v, bool full, lb_error *err)
+{
+  lb_stage stage = { .file = LB_PARTIAL_INIT };
   lb_error inside = LB_ERROR_INIT;
-  if (lb_stage_unpack(job, backup, dir, "verify", threads, false, &stage, &inside) == LB_OK) {
-    lb_stage_check(job, &stage, LB_CHECK_FULL, backup->path, &inside);
+  lb_sqlite_header header;
+  uint64_t bytes = (uint64_t)v->job->run.raw_bytes;
+  if (lb_stage_peek(v->backup, &header, &inside) ||
+      lb_stage_check_length(v->backup, &header, bytes, &inside) || !full) {
+    return sort_out(v, &inside, err);
+  }
+  char *dir = lb_path_dir(v->backup->path, err);
+  if (dir && lb_stage_unpack(v->job, v->backup, dir, "verify", v->threads, false, &stage, &inside) == LB_OK) {
+    lb_stage_check(v->job, &stage, LB_CHECK_FULL, v->backup->path, &inside);
   }
   lb_stage_close(&stage);
-  if (inside.code == LB_CORRUPT) lb_buf_text(lines, inside.message);
-  else if (inside.code) *err = inside;
   free(dir);
+  return sort_out(v, &inside, err);
+}
+
+/* A script of another tool has no index that would tell that its end is missing: it is read, and must end as pg_dump
+** ends. */
+static int check_foreign_script(verifying *v, lb_content *content, lb_error *err)
+{
+  lb_pg_survey survey = { 0 };
+  lb_task_phase(&v->job->task, "reading the script", v->job->run.raw_bytes);
+  if (lb_pg_survey_read(&content->source, NULL, &v->job->task, &survey, err) == LB_OK && !survey.complete) {
+    lb_fail(err, LB_CORRUPT, "the last line of pg_dump is missing: the dump was not finished");
+  }
+  lb_error_prefix(err, "%s: ", v->backup->path);
+  lb_pg_survey_free(&survey);
   return err->code;
+}
+
+static int check_postgres(verifying *v, bool full, lb_error *err)
+{
+  lb_content content = { 0 };
+  lb_error inside = LB_ERROR_INIT;
+  lb_opened *b = v->backup;
+  if (lb_content_open(&content, b->reader, b->path, v->job, v->threads, &inside) == LB_OK &&
+      (content.has_table || check_foreign_script(v, &content, &inside) == LB_OK) && full) {
+    lb_postgres_verify_full(v->job, &content, &b->about.manifest, v->o->verify_uri, lb_job_jobs(v->o->jobs), &inside);
+  }
+  lb_content_close(&content);
+  return sort_out(v, &inside, err);
 }
 
 /* A file that does not even open (no footer, garbage) is a result as well, as long as it is there. */
-static int verify(lb_job *job, const char *dir, const char *name, const verify_options *o, lb_opened *backup,
-                  lb_buf *lines, lb_error *err)
+static int verify(verifying *v, const char *dir, const char *name, lb_error *err)
 {
-  bool full = o->level && strcmp(o->level, "full") == 0;
-  int threads = lb_job_threads(job, o->threads, err);
+  bool full = v->o->level && strcmp(v->o->level, "full") == 0;
+  v->threads = lb_job_threads(v->job, v->o->threads, err);
   if (err->code) return err->code;
   lb_error opening = LB_ERROR_INIT;
-  if (lb_job_open_backup(job, dir, name, NULL, backup, &opening)) {
-    if (opening.code != LB_CORRUPT) return *err = opening, err->code;
-    lb_buf_text(lines, opening.message);
-    return LB_OK;
+  if (lb_job_open_backup(v->job, dir, name, LB_TYPE_NONE, NULL, v->backup, &opening)) {
+    return sort_out(v, &opening, err);
   }
-  job->run.bytes = (int64_t)lb_reader_stored_bytes(backup->reader);
-  job->run.source = backup->about.manifest.source;
-  if (check_whole(job, backup, threads, lines, err) == LB_OK && full && !lines->len) {
-    check_database(job, backup, threads, lines, err);
-  }
-  return err->code;
+  v->job->run.bytes = (int64_t)lb_reader_stored_bytes(v->backup->reader);
+  v->job->run.source = v->backup->about.manifest.source;
+  if (check_bytes(v, err) || v->lines->len) return err->code;
+  bool postgres = is_postgres(v, err);
+  if (err->code) return err->code;
+  return postgres ? check_postgres(v, full, err) : check_sqlite(v, full, err);
 }
 
 /* The result is remembered where the backup is listed; one that lies elsewhere is in no listing. */
@@ -114,7 +165,8 @@ int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options,
     dir = lb_job_dir(job, o.dir, &why);
     if (!dir && (o.dir || !strchr(backup, '/'))) *err = why;
   }
-  if (!err->code) verify(job, dir ? dir : ".", backup, &o, &opened, &lines, err);
+  verifying v = { .job = job, .o = &o, .backup = &opened, .lines = &lines };
+  if (!err->code) verify(&v, dir ? dir : ".", backup, err);
   if (lines.len && lines.data[lines.len - 1] == '\n') lines.data[--lines.len] = 0;
   if (!err->code) {
     *result = lines.len ? lb_buf_take(&lines) : lb_text_copy("ok", err);

@@ -107,15 +107,15 @@ setup() {
   fails 'argument 1 is NULL' "SELECT backup_create(NULL)"
   fails 'argument 1 is not a text' "SELECT backup_create(x'00')"
   fails 'argument 1 is not a text' "SELECT backup_create('a' || char(0) || 'b')"
-  fails 'postgresql://u@h/db: PostgreSQL is not supported by this version yet' \
-    "SELECT backup_create('postgresql://u:secret@h/db')"
+  run sql "SELECT backup_create('postgresql://u:secret@127.0.0.1:1/db')"
+  [[ $output == *'database "db" on 127.0.0.1:1: '*'is the server up'* && $output != *secret* ]]
   [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
-  run sql "SELECT backup_create('postgresql://u:secret@h/db')" "SELECT * FROM backup_history"
+  run sql "SELECT backup_create('postgresql://u:secret@127.0.0.1:1/db')" "SELECT * FROM backup_history"
   [[ $output != *secret* ]]
 }
 
 @test "unknown options and wrong types name the option and the valid ones" {
-  fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, check, retention_days, note, timeout_ms)' \
+  fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, retention_days, note, check, timeout_ms)' \
     "SELECT backup_create('data/admin.db', '{\"levle\":1}')"
   fails 'option "level" must be a whole number from 1 to 22' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
   fails 'level 11: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":11}')"

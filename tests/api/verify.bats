@@ -60,8 +60,8 @@ ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verifie
   head -c 5000 /dev/urandom >garbage.db
   gives './garbage.db: what is inside is not a SQLite database' "SELECT backup_verify('./garbage.db')"
   printf -- '--\n-- PostgreSQL database dump\n--\n' | gzip >dump.gz
-  gives './dump.gz: holds a PostgreSQL dump, not a SQLite database' "SELECT backup_verify('./dump.gz')"
-  fails 'backup ./dump.gz is damaged: ./dump.gz: holds a PostgreSQL dump, not a SQLite database' \
+  gives './dump.gz: the last line of pg_dump is missing: the dump was not finished' "SELECT backup_verify('./dump.gz')"
+  fails 'backup ./dump.gz is damaged: ./dump.gz: the last line of pg_dump is missing: the dump was not finished' \
     "SELECT backup_verify('./dump.gz', '{\"raise\":true}')"
 }
 
@@ -107,7 +107,7 @@ ok' "SELECT backup_verify('$old')" "SELECT backup_verify('latest:old', 'full')"
 
 @test "errors in the call" {
   fails 'level "slow": must be quick, full, or a JSON object of options' "SELECT backup_verify('latest', 'slow')"
-  fails 'unknown option "leve" (valid: level, raise, dir, threads)' "SELECT backup_verify('latest', '{\"leve\":1}')"
+  fails 'unknown option "leve" (valid: level, raise, dir, threads, jobs, verify_uri)' "SELECT backup_verify('latest', '{\"leve\":1}')"
   fails 'no backup "none.db.gz" in T/backups (for a file elsewhere pass a path with '"'/'"', such as ./none.db.gz)' \
     "SELECT backup_verify('none.db.gz')"
   fails 'no such backup: ./none.db.gz' "SELECT backup_verify('./none.db.gz')"

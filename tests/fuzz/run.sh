@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the reader of backup files for FUZZ_SECONDS (default 60): `run.sh BUILD`, with BUILD/fuzz/reader built. The
-# corpus starts from real backups of both codecs, and grows in BUILD/fuzz/corpus. Status 1 on a crash, which is kept.
+# Fuzzes the reader of backup files, then that of SQL scripts, for FUZZ_SECONDS (default 60) each: `run.sh BUILD`, with
+# BUILD/fuzz/reader and BUILD/fuzz/script built. The
+# corpus starts from real backups of both codecs, and one with contents, and grows in BUILD/fuzz/corpus. Status 1 on a crash, which is kept.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1
@@ -9,12 +10,13 @@ mkdir -p "$corpus"
 if [ -z "$(ls "$corpus")" ]; then
   seed=$(mktemp -d)
   sqlite3 -init /dev/null -batch -bail :memory: >/dev/null <<SQL
-.load $PWD/build/lifeboat
+.load $(realpath "$build")/lifeboat
 ATTACH '$seed/a.db' AS a;
 CREATE TABLE a.t AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40) SELECT i, 'row ' || i FROM n;
 SELECT backup_create('a', '{"dir":"$seed"}'), backup_create('a', '{"dir":"$seed","compress":"zstd"}');
 SQL
   gzip -c "$seed/a.db" >"$seed/old.db.gz"
+  /usr/bin/python3 -B tests/fuzz/varying.py "$seed/app_sqlite_varying.sql.gz"
   # The index of a backup as a seed of its own: where its blocks end, then the payload of the record.
   /usr/bin/python3 - "$seed" <<'PY'
 import glob, struct, sys
@@ -22,10 +24,37 @@ for path in glob.glob(sys.argv[1] + '/*_sqlite_*'):
     data = open(path, 'rb').read()
     at = data.find(b'LBINDEX')
     if at >= 0:
-        open(path + '.index.gz', 'wb').write(struct.pack('<Q', 4096) + data[at:at + 2000])
+        blocks, = struct.unpack('<Q', data[at + 24:at + 32])
+        last = data[at + 56 + 20 * (blocks - 1):]
+        end = sum(struct.unpack('<QI', last[:12]))
+        # The trailer of the record, two bytes and eight zeros, is not of the stream.
+        stop = data.find(b'\x1f\x8b\x08\x04' if path.endswith('.gz') else b'\x50\x2a\x4d\x18', at)
+        stream = data[at:stop - (10 if path.endswith('.gz') else 0)]
+        open(path + '.index.gz', 'wb').write(struct.pack('<Q', end) + stream)
 PY
   cp "$seed"/*.gz "$seed"/*.zst "$corpus"
   rm -rf "$seed"
 fi
-exec "$build/fuzz/reader" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=20000 -rss_limit_mb=1024 -timeout=10 \
+"$build/fuzz/reader" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=20000 -rss_limit_mb=1024 -timeout=10 \
+  -artifact_prefix="$build/fuzz/" -print_final_stats=1 -verbosity=0 "$corpus"
+
+# The reader of SQL scripts: a seed of everything that it tells apart, its first four bytes being sizes of pieces.
+corpus=$build/fuzz/corpus-script
+mkdir -p "$corpus"
+{
+  printf '\003\001\007\040'
+  cat <<'SQL'
+-- Name: f(integer); Type: FUNCTION; Schema: public; Owner: x
+create or replace function f(a int) returns int begin atomic select case a when 1 then 2 end; select (1); end;
+CREATE PROCEDURE p() AS $a$ $b$a$ $a$; /* /* */ ; */ select E'a\'b'
+  '\'c', U&"x;" - 1 / $1;
+\connect "x;"
+COPY "t ""u"".v" (a, "from stdin") FROM stdin WITH (FORMAT text, DELIMITER E'\t', NULL '\N');
+1	\\.
+\N	x
+
+\.
+SQL
+} >"$corpus/seed"
+exec "$build/fuzz/script" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=1000 -rss_limit_mb=1024 -timeout=10 \
   -artifact_prefix="$build/fuzz/" -print_final_stats=1 -verbosity=0 "$corpus"

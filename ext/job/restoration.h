@@ -1,0 +1,41 @@
+/* What every restore has in common, whatever its target: options, the backup, the report. restore_sqlite.c and
+** restore_postgres.c do the work.
+*/
+#ifndef LB_JOB_RESTORATION_H
+#define LB_JOB_RESTORATION_H
+
+#include "core/options.h"
+#include "job/job.h"
+
+typedef struct lb_restore_options {
+  char *dir, *verify;
+  int overwrite, pre_restore;
+  int64_t threads;
+  int64_t timeout_ms;          /* SQLite; -1: the setting */
+  char *mode, *name;           /* Postgres, like all that follows */
+  int create, force, drop_old, no_owner, no_privileges;
+  int64_t jobs, lock_timeout;  /* 0 and -1: not given */
+} lb_restore_options;
+
+typedef struct lb_restoration {
+  lb_job *job;
+  lb_restore_options o;
+  char *dir;                   /* of backups; NULL: there is none, and none is needed so far */
+  int threads;
+  lb_opened backup;
+  char *label;                 /* of the target, for report and history; owned */
+  char *saved;                 /* where what was there before is kept; NULL: nowhere */
+  char *previous;              /* Postgres: the name that the old database has now; NULL: it is gone */
+  int64_t bytes;               /* of content */
+  const char *check;           /* "ok"; NULL: nothing was checked */
+} lb_restoration;
+
+extern const lb_option lb_restore_sqlite_options[], lb_restore_postgres_options[];
+
+int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target, lb_error *err);
+int lb_restore_postgres(lb_restoration *r, const char *backup, const char *uri, lb_error *err);
+
+/* Opens the backup; source: the target's, for `latest`. Sets what history wants to know of it. */
+int lb_restoration_open(lb_restoration *r, const char *backup, lb_type type, const char *source, lb_error *err);
+
+#endif

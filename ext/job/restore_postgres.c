@@ -1,0 +1,261 @@
+/* A backup's content into a PostgreSQL database. The steps, in this order because nothing is destroyed before its
+** replacement is proven: open the backup, read what its script needs, look at the target, save what is there, then one
+** of three ways.
+**
+** empty        the database has nothing of a user's (or was made just now): loaded at once on several connections.
+** transaction  one transaction drops everything and loads: it happens whole or not at all.
+** swap         a new database is loaded on several connections, then the two change names in one transaction.
+*/
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "job/postgres.h"
+#include "job/restoration.h"
+#include "postgres/target.h"
+
+enum { LOCK_TIMEOUT_MS = 60000, DATABASE_NAME_MAX = 63 };
+
+typedef struct restoring {
+  lb_restoration *r;
+  const char *uri;
+  lb_content content;
+  lb_pg_survey survey;
+  lb_pg *pg;             /* the target; NULL: there is none yet */
+  lb_pg *maintenance;
+  char *database;        /* its name */
+  int64_t objects;       /* of users, in the target */
+} restoring;
+
+static int open_backup(restoring *s, const char *backup, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  char *source = lb_pg_source_of_uri(s->uri, err);
+  if (source) lb_restoration_open(r, backup, LB_TYPE_POSTGRES, source, err);
+  free(source);
+  if (err->code) return err->code;
+  return lb_content_open(&s->content, r->backup.reader, r->backup.path, r->job, r->threads, err);
+}
+
+/* With verify, the whole file first. Without, every block is checked as it is read: a bad one ends the restore before
+** anything that was there is gone. */
+static int verify_first(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  const char *level = r->o.verify;
+  if (!level || strcmp(level, "false") == 0) return LB_OK;
+  int64_t raw = lb_reader_raw_bytes(r->backup.reader);
+  lb_reader_report report = { 0 };
+  lb_task_phase(&r->job->task, "verifying", raw > 0 ? raw : 0);
+  if (lb_reader_pass(r->backup.reader, r->threads, NULL, NULL, &r->job->task, &report, err)) return err->code;
+  if (strcmp(level, "full") != 0) return LB_OK;
+  return lb_postgres_verify_full(r->job, &s->content, &r->backup.about.manifest, s->uri, lb_job_jobs(r->o.jobs), err);
+}
+
+static int read_script(restoring *s, lb_error *err)
+{
+  lb_task_phase(&s->r->job->task, "reading the script", 0);
+  const lb_pg_contents *table = s->content.has_table ? &s->content.table : NULL;
+  lb_pg_survey_read(&s->content.source, table, &s->r->job->task, &s->survey, err);
+  lb_error_prefix(err, "%s: ", s->r->backup.path);
+  return err->code;
+}
+
+/* ---- the target ---- */
+
+static int open_target(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  lb_error why = LB_ERROR_INIT;
+  r->label = lb_config_scrub_url(s->uri, err);
+  if (!r->label) return err->code;
+  s->pg = lb_pg_open(s->uri, &r->job->task, &why);
+  if (s->pg) {
+    s->database = lb_text_copy(s->pg->database, err);
+    return err->code ? err->code : lb_pg_target_count(s->pg, &s->objects, err);
+  }
+  if (why.code != LB_NOTFOUND || !r->o.create) return lb_fail(err, why.code, "%s", why.message);
+  s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
+  if (s->maintenance) s->database = lb_pg_database_of_uri(s->uri, err);
+  return err->code;
+}
+
+static int check_target(restoring *s, lb_error *err)
+{
+  const lb_restore_options *o = &s->r->o;
+  if (s->objects && !o->overwrite) {
+    return lb_fail(err, LB_EXISTS, "target is not empty: %s has %lld objects (pass {\"overwrite\":true} to replace them)",
+                   s->pg->label, (long long)s->objects);
+  }
+  return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, !o->no_owner || !o->no_privileges, err);
+}
+
+static int save(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  if (!s->objects || !r->o.pre_restore) return LB_OK;
+  if (!r->dir) {
+    return lb_fail(err, LB_NOTFOUND, "no folder to save the target in: name one with BACKUP_DIR or the option dir "
+                                     "({\"pre_restore\":false} goes without)");
+  }
+  const char *given = r->o.name ? r->o.name : lb_config_text(r->job->config, LB_CONFIG_NAME);
+  char *name = given ? lb_text_copy(given, err) : lb_postgres_name(s->database, err);
+  if (name && lb_postgres_save(r->job, r->dir, name, s->uri, lb_job_jobs(r->o.jobs), &r->saved, err)) {
+    lb_error_prefix(
+        err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
+  }
+  free(name);
+  return err->code;
+}
+
+/* ---- loading ---- */
+
+static int load_fresh(restoring *s, lb_pg *pg, lb_error *err)
+{
+  const lb_restore_options *o = &s->r->o;
+  lb_postgres_loading loading = { s->r->job, &s->content, lb_job_jobs(o->jobs), o->no_owner, o->no_privileges };
+  return lb_postgres_load_fresh(&loading, pg, err);
+}
+
+/* What the manifest tells of the database that was backed up; the texts stay the manifest's. */
+static lb_pg_properties properties_of(const lb_manifest *m)
+{
+  return (lb_pg_properties){ .encoding = m->encoding, .collate = m->collate, .ctype = m->ctype,
+                             .provider = m->locale_provider };
+}
+
+static int restore_missing(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  lb_pg_properties properties = properties_of(&r->backup.about.manifest);
+  if (!properties.encoding) properties.encoding = s->survey.encoding;
+  if (lb_pg_database_create(s->maintenance, s->database, &properties, err)) return err->code;
+  s->pg = lb_pg_open(s->uri, &r->job->task, err);
+  if (s->pg) load_fresh(s, s->pg, err);
+  if (err->code) {
+    lb_error ignored = LB_ERROR_INIT;
+    lb_pg_close(s->pg);
+    s->pg = NULL;
+    lb_pg_database_drop(s->maintenance, s->database, &ignored);
+  }
+  return err->code;
+}
+
+/* A failure leaves it empty again, as it was. */
+static int restore_empty(restoring *s, lb_error *err)
+{
+  if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
+  lb_error ignored = LB_ERROR_INIT;
+  lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
+  if (pg && lb_pg_exec(pg, "BEGIN", &ignored) == LB_OK && lb_pg_target_empty(pg, &ignored) == LB_OK) {
+    lb_pg_exec(pg, "COMMIT", &ignored);
+  }
+  if (ignored.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", ignored.message);
+  lb_pg_close(pg);
+  return err->code;
+}
+
+static int restore_in_transaction(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  const lb_restore_options *o = &r->o;
+  int64_t timeout = o->lock_timeout < 0 ? LOCK_TIMEOUT_MS : o->lock_timeout;
+  lb_pg_load load = { .pg = s->pg, .source = &s->content.source, .task = &r->job->task, .notes = &r->job->notes,
+                      .contents = s->content.has_table ? &s->content.table : NULL, .jobs = 1,
+                      .no_owner = o->no_owner, .no_privileges = o->no_privileges };
+  if (lb_pg_target_fits_one_transaction(s->pg, s->survey.objects, err)) return err->code;
+  lb_task_phase(&r->job->task, "dropping", 0);
+  if (lb_pg_exec(s->pg, "BEGIN", err) ||
+      lb_pg_execf(s->pg, err, "SET LOCAL lock_timeout = %lld", (long long)timeout) ||
+      lb_pg_target_empty(s->pg, err)) {
+    return err->code;
+  }
+  lb_task_phase(&r->job->task, "loading", lb_reader_raw_bytes(r->backup.reader));
+  if (lb_pg_load_serial(&load, err)) return err->code;
+  lb_task_phase(&r->job->task, "analyzing", 0);
+  return lb_pg_load_analyze(&load, err) ? err->code : lb_pg_exec(s->pg, "COMMIT", err);
+}
+
+/* NAME_WORD_STAMP, NAME cut so that it fits PostgreSQL's limit. */
+static char *derived_name(const char *database, const char *word, lb_error *err)
+{
+  char stamp[LB_STAMP_BYTES];
+  lb_clock_stamp(lb_clock_now(), stamp);
+  int room = DATABASE_NAME_MAX - (int)strlen(word) - (int)strlen(stamp) - 2, n = (int)strlen(database);
+  if (n > room) {
+    n = room;
+    while (n > 0 && ((unsigned char)database[n] & 0xc0) == 0x80) n--;  /* not within a character of UTF-8 */
+  }
+  return lb_text_printf(err, "%.*s_%s_%s", n, database, word, stamp);
+}
+
+static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_pg_properties *properties, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  lb_pg *pg = lb_pg_open_again(s->pg, fresh, err);
+  if (pg) load_fresh(s, pg, err);
+  lb_pg_close(pg);
+  if (err->code || lb_pg_target_replication(s->pg, &r->job->notes, err)) return err->code;
+  lb_pg_close(s->pg);  /* it may not be in use while it changes its name */
+  s->pg = NULL;
+  if (lb_pg_database_dress(s->maintenance, fresh, properties, r->o.no_owner, err)) return err->code;
+  lb_task_phase(&r->job->task, "swapping", 0);
+  return lb_pg_database_swap(s->maintenance, s->database, fresh, aside, r->o.force, err);
+}
+
+static int restore_by_swap(restoring *s, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  lb_pg_properties properties = { 0 };
+  lb_error why = LB_ERROR_INIT;
+  char *fresh = derived_name(s->database, "restoring", err), *aside = derived_name(s->database, "before_restore", err);
+  if (!err->code) s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
+  if (s->maintenance && lb_pg_properties_read(s->pg, &properties, err) == LB_OK &&
+      lb_pg_database_create(s->maintenance, fresh, &properties, err) == LB_OK) {
+    load_and_swap(s, fresh, aside, &properties, err);
+    if (err->code && lb_pg_database_drop(s->maintenance, fresh, &why)) {
+      lb_job_note(r->job, "the database %s is left over: %s", fresh, why.message);
+    }
+  }
+  if (!err->code && r->o.drop_old && lb_pg_database_drop(s->maintenance, aside, &why)) {
+    lb_job_note(r->job, "the old database %s could not be dropped: %s", aside, why.message);
+  }
+  if (!err->code && (!r->o.drop_old || why.code)) r->previous = lb_text_copy(aside, err);
+  lb_pg_properties_free(&properties);
+  free(fresh);
+  free(aside);
+  return err->code;
+}
+
+/* ---- all of it ---- */
+
+static int restore(restoring *s, const char *backup, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  if (open_backup(s, backup, err) || verify_first(s, err) || read_script(s, err)) return err->code;
+  lb_task_phase(&r->job->task, "connecting", 0);
+  if (open_target(s, err) || check_target(s, err) || save(s, err)) return err->code;
+  bool swap = r->o.mode && strcmp(r->o.mode, "swap") == 0;
+  if (!s->pg) restore_missing(s, err);
+  else if (!s->objects) restore_empty(s, err);
+  else if (swap) restore_by_swap(s, err);
+  else restore_in_transaction(s, err);
+  if (err->code) return err->code;
+  r->bytes = lb_reader_raw_bytes(r->backup.reader);
+  r->check = s->content.has_table ? "ok" : NULL;  /* rows of each table were held against the table of contents */
+  return LB_OK;
+}
+
+int lb_restore_postgres(lb_restoration *r, const char *backup, const char *uri, lb_error *err)
+{
+  restoring s = { .r = r, .uri = uri };
+  restore(&s, backup, err);
+  lb_pg_close(s.pg);
+  lb_pg_close(s.maintenance);
+  lb_pg_survey_free(&s.survey);
+  lb_content_close(&s.content);
+  free(s.database);
+  return err->code;
+}

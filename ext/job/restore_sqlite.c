@@ -1,0 +1,125 @@
+/* A backup's content into a SQLite database. The steps, in this order because nothing is destroyed before its
+** replacement is proven: open the backup, look at the target, unpack beside it, check what was unpacked, save what is
+** there, put it in place.
+*/
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "archive/reader.h"
+#include "core/file.h"
+#include "job/restoration.h"
+#include "job/stage.h"
+#include "sqlite/target.h"
+
+enum { SAVED_COPIES_KEPT = 3 };
+
+typedef struct restoring {
+  lb_restoration *r;
+  lb_target target;
+  lb_stage stage;
+  lb_check_level level;
+} restoring;
+
+static int refuse_itself(const restoring *s, const char *backup, lb_error *err)
+{
+  struct stat b, t;
+  if (!s->target.path || stat(backup, &b) || stat(s->target.path, &t)) return LB_OK;
+  if (b.st_dev != t.st_dev || b.st_ino != t.st_ino) return LB_OK;
+  return lb_fail(err, LB_MISUSE, "%s: backup and target are the same file", s->target.path);
+}
+
+/* An in-memory database has no page that anybody could miss while its schema is empty. */
+static bool holds_nothing(const lb_target *t)
+{
+  int64_t objects = 1;
+  lb_error err = LB_ERROR_INIT;
+  if (t->kind == LB_TARGET_MEMORY) lb_db_object_count(t->db, t->schema, &objects, t->label, &err);
+  return t->kind == LB_TARGET_NEW || objects == 0;
+}
+
+static int refuse_overwrite(const restoring *s, lb_error *err)
+{
+  if (s->r->o.overwrite || holds_nothing(&s->target)) return LB_OK;
+  return lb_fail(err, LB_EXISTS, "target exists: %s (pass {\"overwrite\":true} to replace it)", s->target.label);
+}
+
+/* Room for the unpacked copy, for the saved one, and for what SQLite journals while it replaces the content. */
+static int check_space(const restoring *s, const char *stage_dir, lb_error *err)
+{
+  const int64_t most = INT64_MAX / 8;  /* a stream of another tool may claim anything */
+  int64_t raw = lb_reader_raw_bytes(s->r->backup.reader), need = raw < 0 ? 0 : raw < most ? raw : most;
+  if (s->target.kind == LB_TARGET_DATABASE) need += s->target.bytes > need ? s->target.bytes : need;
+  if (s->r->o.pre_restore) need += lb_target_save_bytes(&s->target);
+  return lb_space_check(stage_dir, need, "the restore", err);
+}
+
+static int unpack(restoring *s, lb_error *err)
+{
+  const char *dir = s->target.dir ? s->target.dir : s->r->dir;
+  char *name = NULL;
+  if (!dir) return lb_fail(err, LB_NOTFOUND, "no folder to unpack in: name one with BACKUP_DIR or the option dir");
+  if (check_space(s, dir, err)) return err->code;
+  name = lb_text_printf(err, "%s.restore", s->target.path ? lb_path_base(s->target.path) : "memory");
+  bool keep = s->target.kind == LB_TARGET_NEW || s->target.kind == LB_TARGET_UNREADABLE;
+  if (name && lb_stage_unpack(s->r->job, &s->r->backup, dir, name, s->r->threads, keep, &s->stage, err) == LB_OK) {
+    lb_stage_check(s->r->job, &s->stage, s->level, s->r->backup.path, err);
+  }
+  free(name);
+  return err->code;
+}
+
+static int save(restoring *s, lb_error *err)
+{
+  if (!s->r->o.pre_restore || s->target.kind == LB_TARGET_MEMORY) {
+    if (s->target.kind == LB_TARGET_MEMORY && s->r->o.pre_restore && !holds_nothing(&s->target)) {
+      lb_job_note(s->r->job, "an in-memory database is not saved before it is replaced");
+    }
+    return LB_OK;
+  }
+  if (lb_target_save(&s->target, &s->r->saved, err)) {
+    lb_error_prefix(
+        err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
+  }
+  return err->code;
+}
+
+static int put_in_place(restoring *s, lb_error *err)
+{
+  const lb_manifest *m = &s->r->backup.about.manifest;
+  bool from_manifest = s->r->backup.about.indexed;
+  lb_target_content content = {
+    .staged = &s->stage.file, .wal = s->stage.header.wal, .page_size = s->stage.header.page_size,
+    .mode = from_manifest ? m->mode : -1, .uid = from_manifest ? m->uid : -1, .gid = from_manifest ? m->gid : -1,
+  };
+  lb_task_phase(&s->r->job->task, "putting it in place", 0);
+  if (lb_target_put(&s->target, &content, &s->r->job->notes, err)) return err->code;
+  if (s->r->saved) lb_target_prune(&s->target, s->r->saved, SAVED_COPIES_KEPT, &s->r->job->notes);
+  return LB_OK;
+}
+
+static int restore(restoring *s, const char *backup, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  s->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
+  if (strchr(backup, '/') && refuse_itself(s, backup, err)) return err->code;
+  if (lb_restoration_open(r, backup, LB_TYPE_SQLITE, s->target.path, err)) return err->code;
+  if (refuse_itself(s, r->backup.path, err) || refuse_overwrite(s, err) || unpack(s, err)) return err->code;
+  if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;
+  if (save(s, err) || put_in_place(s, err)) return err->code;
+  r->bytes = (int64_t)s->stage.bytes;
+  r->check = s->level == LB_CHECK_NONE ? NULL : "ok";  /* anything else was an error */
+  return LB_OK;
+}
+
+int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target, lb_error *err)
+{
+  restoring s = { .r = r, .stage = { .file = LB_PARTIAL_INIT } };
+  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
+  if (err->code || lb_target_open(&s.target, r->job->caller, target, timeout, &r->job->task, err)) return err->code;
+  r->label = lb_text_copy(s.target.label, err);
+  if (r->label) restore(&s, backup, err);
+  lb_stage_close(&s.stage);
+  lb_target_close(&s.target);
+  return err->code;
+}

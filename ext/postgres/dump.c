@@ -1,0 +1,331 @@
+/* See dump.h. This file is the script's order; the rows are dump_data.c's. */
+#include "postgres/dump.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "postgres/dump_data.h"
+#include "postgres/parts.h"
+#include "postgres/quote.h"
+
+enum { ARGUMENTS_MAX = 24, READ_BYTES = 65536, SEQUENCES_AT_ONCE = 100 };
+
+typedef struct schema_dumps {
+  const lb_pg_dump *dump;
+  lb_json *json;
+  lb_pg_program *before, *after;
+  int64_t spooled;      /* bytes of post-data in the spool */
+  bool after_ended;
+  lb_pg_meanwhile meanwhile;
+  char buffer[READ_BYTES];
+} schema_dumps;
+
+/* ---- pg_dump ---- */
+
+typedef struct arguments {
+  char **list;
+  int count, capacity;
+  const char *option;   /* what the next pattern is for */
+  bool in_any_schema;   /* a pattern without a dot means a table in any schema, as in relations.h */
+} arguments;
+
+static int add_argument(arguments *a, lb_error *err, const char *option, const char *value)
+{
+  if (a->count + 2 > a->capacity) {
+    int capacity = a->capacity ? a->capacity * 2 : ARGUMENTS_MAX;
+    char **list = realloc(a->list, (size_t)capacity * sizeof *list);
+    if (!list) return lb_fail_nomem(err);
+    a->list = list;
+    a->capacity = capacity;
+  }
+  a->list[a->count] = lb_text_printf(err, "%s%s", option, value);
+  if (!a->list[a->count]) return err->code;
+  a->list[++a->count] = NULL;
+  return LB_OK;
+}
+
+static void free_arguments(arguments *a)
+{
+  for (int i = 0; i < a->count; i++) free(a->list[i]);
+  free(a->list);
+}
+
+/* Whether a dot stands outside of quotes. */
+static bool names_schema(const char *pattern)
+{
+  bool quoted = false;
+  for (const char *p = pattern; *p; p++) {
+    if (*p == '"') quoted = !quoted;
+    else if (*p == '.' && !quoted) return true;
+  }
+  return false;
+}
+
+static int add_pattern(void *ctx, const char *pattern, lb_error *err)
+{
+  arguments *a = ctx;
+  char *option = lb_text_printf(err, "%s%s", a->option, a->in_any_schema && !names_schema(pattern) ? "*." : "");
+  if (option) add_argument(a, err, option, pattern);
+  free(option);
+  return err->code;
+}
+
+static int add_patterns(arguments *a, lb_json *json, const char *option, const char *list, bool tables, lb_error *err)
+{
+  a->option = option;
+  a->in_any_schema = tables;
+  return list ? lb_json_each_text(json, list, add_pattern, a, err) : LB_OK;
+}
+
+static lb_pg_program *start_pg_dump(schema_dumps *s, const char *section, lb_error *err)
+{
+  const lb_pg_filter *f = s->dump->filter;
+  arguments a = { 0 };
+  char timeout[32];
+  lb_pg_program *program = NULL;
+  snprintf(timeout, sizeof timeout, "%lld", (long long)s->dump->snapshot->lock_timeout);
+  add_argument(&a, err, s->dump->tools->dump, "");
+  add_argument(&a, err, "--no-password", "");
+  add_argument(&a, err, "--section=", section);
+  add_argument(&a, err, "--snapshot=", s->dump->snapshot->id);
+  if (s->dump->snapshot->lock_timeout) add_argument(&a, err, "--lock-wait-timeout=", timeout);
+  if (f->schema_only) add_argument(&a, err, "--schema-only", "");
+  if (strcmp(section, "data") == 0) add_argument(&a, err, "--exclude-table-data=*.*", "");
+  if (!err->code && add_patterns(&a, s->json, "--schema=", f->schemas, false, err) == LB_OK &&
+      add_patterns(&a, s->json, "--table=", f->tables, true, err) == LB_OK &&
+      add_patterns(&a, s->json, "--exclude-table=", f->exclude_tables, true, err) == LB_OK) {
+    program = lb_pg_program_start(s->dump->snapshot->lanes[0], (const char *const *)a.list, err);
+  }
+  free_arguments(&a);
+  return program;
+}
+
+/* All that is left of a program's output becomes a part. */
+static int copy_output(schema_dumps *s, lb_pg_program *program, lb_part_kind kind, lb_pg_parts *parts, lb_error *err)
+{
+  size_t n = 1;
+  bool again;
+  lb_pg_parts_begin(parts, kind, -1);
+  while (n && !err->code) {
+    lb_pg_program_read(program, s->buffer, sizeof s->buffer, true, &n, &again, err);
+    if (n && !err->code) lb_pg_parts_write(parts, s->buffer, n, err);
+  }
+  if (!err->code) lb_pg_program_finish(program, err);
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
+/* ---- post-data, read while rows are ---- */
+
+static int spool_some(schema_dumps *s, bool wait, bool *again, lb_error *err)
+{
+  size_t n = 0;
+  *again = false;
+  if (lb_pg_program_read(s->after, s->buffer, sizeof s->buffer, wait, &n, again, err)) return err->code;
+  if (n == 0 && !*again) {
+    s->after_ended = true;
+    s->meanwhile.fd = -1;
+    return lb_pg_program_finish(s->after, err);
+  }
+  if (n && lb_file_write(s->dump->spool_fd, s->buffer, n, s->spooled, s->dump->spool_path, err)) return err->code;
+  s->spooled += (int64_t)n;
+  return LB_OK;
+}
+
+static int tick(void *ctx, lb_error *err)
+{
+  schema_dumps *s = ctx;
+  bool again;
+  return s->after && !s->after_ended ? spool_some(s, false, &again, err) : LB_OK;
+}
+
+static int write_post_data(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
+{
+  bool again;
+  while (!s->after_ended && !err->code) spool_some(s, true, &again, err);
+  lb_pg_parts_begin(parts, LB_PART_POST_DATA, -1);
+  for (int64_t at = 0; at < s->spooled && !err->code;) {
+    size_t n = s->spooled - at < READ_BYTES ? (size_t)(s->spooled - at) : READ_BYTES;
+    if (lb_file_read(s->dump->spool_fd, s->buffer, n, at, s->dump->spool_path, err) == LB_OK) {
+      lb_pg_parts_write(parts, s->buffer, n, err);
+    }
+    at += (int64_t)n;
+  }
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
+/* ---- what pg_dump does not write for us ---- */
+
+/* The settings that pg_dump's scripts begin with, where no pg_dump of the schema writes them. */
+static int write_preamble(const lb_pg_dump *dump, lb_pg_parts *parts, lb_part_kind kind, lb_error *err)
+{
+  lb_buf text = { 0 };
+  lb_buf_text(&text, "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nSET lock_timeout = 0;\n"
+                     "SET idle_in_transaction_session_timeout = 0;\nSET client_encoding = ");
+  lb_pg_put_literal(&text, dump->snapshot->lanes[0]->encoding);
+  lb_buf_text(&text, ";\nSET standard_conforming_strings = on;\nSELECT pg_catalog.set_config('search_path', '', false);\n"
+                     "SET check_function_bodies = false;\nSET xmloption = content;\nSET client_min_messages = warning;\n"
+                     "SET row_security = off;\n\n");
+  lb_pg_parts_begin(parts, kind, -1);
+  if (text.failed) lb_fail_nomem(err);
+  else lb_pg_parts_write(parts, text.data, text.len, err);
+  lb_buf_free(&text);
+  return err->code;
+}
+
+static void put_setval(lb_buf *out, const lb_pg_sequence *s, const char *value, bool called)
+{
+  lb_buf name = { 0 };
+  lb_pg_put_qualified(&name, s->schema, s->name);
+  lb_buf_text(out, "SELECT pg_catalog.setval(");
+  lb_pg_put_literal(out, name.data ? name.data : "");
+  lb_buf_printf(out, ", %s, %s);\n", value, called ? "true" : "false");
+  out->failed |= name.failed;
+  lb_buf_free(&name);
+}
+
+static int write_some_sequences(const lb_pg_dump *dump, int first, int count, lb_pg_parts *parts, lb_error *err)
+{
+  lb_buf sql = { 0 }, out = { 0 };
+  const lb_pg_sequence *s = &dump->relations->sequences[first];
+  for (int i = 0; i < count; i++) {
+    lb_buf_printf(&sql, "%sSELECT %d AS place, last_value, is_called FROM ", i ? " UNION ALL " : "", i);
+    lb_pg_put_qualified(&sql, s[i].schema, s[i].name);
+  }
+  lb_buf_text(&sql, " ORDER BY place");
+  if (sql.failed) lb_fail_nomem(err);
+  PGresult *result = err->code ? NULL : lb_pg_query(dump->snapshot->lanes[0], err, sql.data, 0, NULL);
+  for (int i = 0; result && i < PQntuples(result) && i < count; i++) {
+    put_setval(&out, &s[i], PQgetvalue(result, i, 1), PQgetvalue(result, i, 2)[0] == 't');
+  }
+  PQclear(result);
+  if (out.failed) lb_fail_nomem(err);
+  if (!err->code) lb_pg_parts_write(parts, out.data, out.len, err);
+  lb_buf_free(&sql);
+  lb_buf_free(&out);
+  return err->code;
+}
+
+static int write_sequences(const lb_pg_dump *dump, lb_pg_parts *parts, lb_error *err)
+{
+  int count = dump->relations->sequence_count;
+  if (count == 0) return LB_OK;
+  lb_pg_parts_begin(parts, LB_PART_SEQUENCES, -1);
+  lb_pg_parts_write(parts, "--\n-- Sequences\n--\n\n", 20, err);
+  for (int i = 0; i < count && !err->code; i += SEQUENCES_AT_ONCE) {
+    write_some_sequences(dump, i, count - i < SEQUENCES_AT_ONCE ? count - i : SEQUENCES_AT_ONCE, parts, err);
+  }
+  if (!err->code) lb_pg_parts_write(parts, "\n\n", 2, err);
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
+static int write_large_objects(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
+{
+  if (!s->dump->relations->large_objects || s->dump->filter->schema_only) return LB_OK;
+  lb_pg_program *program = start_pg_dump(s, "data", err);
+  if (program) copy_output(s, program, LB_PART_LARGE_OBJECTS, parts, err);
+  lb_pg_program_close(program);
+  return err->code;
+}
+
+/* ---- roles ---- */
+
+/* A role that is there already is no error: roles belong to the server, and the target's may have them. */
+static void put_role_line(lb_buf *out, const char *line, size_t n)
+{
+  static const char create[] = "CREATE ROLE ";
+  bool whole = n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 && line[n - 2] == ';' &&
+               !memmem(line, n, "$lifeboat$", 10);
+  if (!whole) {
+    lb_buf_append(out, line, n);
+    return;
+  }
+  lb_buf_text(out, "DO $lifeboat$BEGIN ");
+  lb_buf_append(out, line, n - 1);
+  lb_buf_text(out, " EXCEPTION WHEN duplicate_object THEN NULL; END$lifeboat$;\n");
+}
+
+static int read_roles(schema_dumps *s, lb_buf *script, lb_error *err)
+{
+  const char *argv[] = { s->dump->tools->dumpall, "--roles-only", "--no-password",
+                         s->dump->roles == LB_PG_ROLES_BARE ? "--no-role-passwords" : NULL, NULL };
+  lb_pg_program *program = lb_pg_program_start(s->dump->snapshot->lanes[0], argv, err);
+  size_t n = 1;
+  bool again;
+  while (program && n && !err->code) {
+    if (lb_pg_program_read(program, s->buffer, sizeof s->buffer, true, &n, &again, err) == LB_OK) {
+      lb_buf_append(script, s->buffer, n);
+    }
+  }
+  if (!err->code) lb_pg_program_finish(program, err);
+  lb_pg_program_close(program);
+  return script->failed ? lb_fail_nomem(err) : err->code;
+}
+
+/* Not everybody may read roles: then the backup is made without, and says so. */
+static int write_roles(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
+{
+  lb_buf script = { 0 }, out = { 0 };
+  lb_error why = LB_ERROR_INIT;
+  if (s->dump->roles == LB_PG_ROLES_NONE) return LB_OK;
+  if (read_roles(s, &script, &why)) {
+    lb_buf_free(&script);
+    if (why.code == LB_INTERRUPT || why.code == LB_NOMEM) return lb_fail(err, why.code, "%s", why.message);
+    lb_buf_printf(s->dump->notes, "%sroles were left out: %s", s->dump->notes->len ? "\n" : "", why.message);
+    return LB_OK;
+  }
+  for (size_t at = 0, n; at < script.len; at += n) {
+    const char *line = script.data + at, *end = memchr(line, '\n', script.len - at);
+    n = end ? (size_t)(end - line) + 1 : script.len - at;
+    put_role_line(&out, line, n);
+  }
+  lb_buf_free(&script);
+  if (out.failed) lb_fail_nomem(err);
+  lb_pg_parts_begin(parts, LB_PART_ROLES, -1);
+  if (!err->code) lb_pg_parts_write(parts, out.data, out.len, err);
+  lb_buf_free(&out);
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
+/* ---- the script ---- */
+
+static int write_script(schema_dumps *s, lb_pg_parts *parts, lb_pg_contents *contents, lb_error *err)
+{
+  const lb_pg_dump *dump = s->dump;
+  bool schema = !dump->filter->data_only, data = !dump->filter->schema_only;
+  if (schema) {
+    s->before = start_pg_dump(s, "pre-data", err);
+    if (s->before) s->after = start_pg_dump(s, "post-data", err);
+  }
+  if (err->code || write_roles(s, parts, err)) return err->code;
+  if (schema) copy_output(s, s->before, LB_PART_PRE_DATA, parts, err);
+  else if (write_preamble(dump, parts, LB_PART_PRE_DATA, err) == LB_OK) lb_pg_parts_end(parts, 0, err);
+  if (data && !err->code) {
+    s->meanwhile = (lb_pg_meanwhile){ tick, s, s->after ? lb_pg_program_fd(s->after) : -1 };
+    if (lb_pg_dump_data(dump, parts, &s->meanwhile, contents, err) || write_sequences(dump, parts, err) ||
+        write_large_objects(s, parts, err)) {
+      return err->code;
+    }
+  }
+  return schema && !err->code ? write_post_data(s, parts, err) : err->code;
+}
+
+int lb_pg_dump_run(const lb_pg_dump *dump, lb_sink *sink, lb_pg_contents *contents, lb_error *err)
+{
+  lb_pg_parts parts = { .sink = sink, .contents = contents };
+  schema_dumps *s = calloc(1, sizeof *s);
+  if (!s) return lb_fail_nomem(err);
+  s->dump = dump;
+  s->json = lb_json_open(err);
+  if (s->json) write_script(s, &parts, contents, err);
+  lb_pg_program_close(s->before);
+  lb_pg_program_close(s->after);
+  lb_json_close(s->json);
+  free(s);
+  return err->code;
+}
+
+int lb_pg_dump_measure(const lb_pg_dump *dump, lb_pg_contents *contents, lb_error *err)
+{
+  return lb_pg_dump_data(dump, NULL, NULL, contents, err);
+}

@@ -1,0 +1,331 @@
+/* See dump_data.h.
+**
+** A piece is a table, or a ctid range of a big heap table (from server 14 on, which reads such a range without scanning
+** the rest). Each lane copies one piece after the other. Its rows collect in its chunk; a full chunk becomes a part of
+** the script: COPY … FROM stdin, the rows, \. on its own. A row that is larger than a chunk makes a part alone and
+** is written from libpq's memory. A backup of data alone is loaded with keys and triggers in place: there every table
+** is one part, on one lane, in the order of the references.
+**
+** Each lane locks a table without waiting before it copies it: behind an ALTER TABLE that waits for the leader's lock,
+** waiting would be for ever (pg_dump's parallel workers do the same for this reason).
+*/
+#include "postgres/dump_data.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "postgres/quote.h"
+
+#define CHUNK_BYTES ((size_t)4 << 20)
+#define PIECE_PAGES 8192          /* 64 MiB */
+#define TURN_BYTES ((size_t)1 << 20)
+#define WAIT_MS 100
+
+typedef struct piece {
+  int relation;        /* what is read */
+  uint64_t from, to;   /* pages; to 0: to the end */
+  bool ranged;
+} piece;
+
+typedef struct lane {
+  lb_pg *pg;
+  bool running, copying;
+  int relation;
+  lb_buf chunk;
+  uint64_t rows;       /* in the chunk, or in the part that is being streamed */
+} lane;
+
+typedef struct dumping {
+  const lb_pg_dump *dump;
+  lb_pg_parts *parts;  /* NULL: only measure */
+  lb_pg_contents *contents;
+  int *tables;         /* of each relation: its table in contents, which several may share */
+  lane *lanes;
+  int lane_count, running;
+  piece *pieces;
+  size_t piece_count, next_piece;
+  bool whole_tables;   /* one part a table, whatever its size */
+} dumping;
+
+static const lb_pg_relation *relation_of(const dumping *d, int number)
+{
+  return &d->dump->relations->tables[number];
+}
+
+/* Where rows are loaded, and counted. */
+static const char *schema_into(const lb_pg_relation *t) { return t->root_name ? t->root_schema : t->schema; }
+static const char *name_into(const lb_pg_relation *t) { return t->root_name ? t->root_name : t->name; }
+
+/* ---- planning ---- */
+
+static size_t pieces_of(const dumping *d, const lb_pg_relation *t)
+{
+  bool splits = t->heap && !t->condition && !d->whole_tables && d->dump->snapshot->lanes[0]->version >= 140000;
+  return splits && t->pages >= 2 * PIECE_PAGES ? (size_t)(t->pages / PIECE_PAGES) : 1;
+}
+
+/* Partitions that are loaded through one table are that table in contents. */
+static int add_table(dumping *d, const lb_pg_relation *t, int *index, lb_error *err)
+{
+  for (int i = 0; t->root_name && i < d->contents->table_count; i++) {
+    *index = i;
+    if (strcmp(d->contents->tables[i].name, t->root_name) == 0 &&
+        strcmp(d->contents->tables[i].schema, t->root_schema) == 0) {
+      return LB_OK;
+    }
+  }
+  return lb_pg_contents_add_table(d->contents, schema_into(t), name_into(t), index, err);
+}
+
+static int plan(dumping *d, lb_error *err)
+{
+  const lb_pg_relations *r = d->dump->relations;
+  size_t count = 0;
+  for (int i = 0; i < r->table_count; i++) count += pieces_of(d, &r->tables[i]);
+  d->pieces = calloc(count + 1, sizeof *d->pieces);
+  d->tables = calloc((size_t)r->table_count + 1, sizeof *d->tables);
+  if (!d->pieces || !d->tables) return lb_fail_nomem(err);
+  for (int i = 0; i < r->table_count; i++) {
+    if (add_table(d, &r->tables[i], &d->tables[i], err)) return err->code;
+    size_t n = pieces_of(d, &r->tables[i]);
+    for (size_t k = 0; k < n; k++) {
+      /* The last is open: the table may have grown since it was weighed, and what was added may be in the snapshot. */
+      d->pieces[d->piece_count++] =
+          (piece){ .relation = i, .from = k * PIECE_PAGES, .to = k + 1 < n ? (k + 1) * PIECE_PAGES : 0, .ranged = n > 1 };
+    }
+  }
+  return LB_OK;
+}
+
+/* ---- a part ---- */
+
+static int begin_part(dumping *d, int relation, lb_error *err)
+{
+  const lb_pg_relation *t = relation_of(d, relation);
+  lb_buf head = { 0 };
+  lb_buf_text(&head, "--\n-- Data for Name: ");
+  lb_pg_put_comment(&head, name_into(t));
+  lb_buf_text(&head, "; Type: TABLE DATA; Schema: ");
+  lb_pg_put_comment(&head, schema_into(t));
+  lb_buf_text(&head, "\n--\n\nCOPY ");
+  lb_pg_put_qualified(&head, schema_into(t), name_into(t));
+  if (t->columns[0]) lb_buf_printf(&head, " (%s)", t->columns);
+  lb_buf_text(&head, " FROM stdin;\n");
+  lb_pg_parts_begin(d->parts, LB_PART_DATA, d->tables[relation]);
+  if (head.failed) lb_fail_nomem(err);
+  else lb_pg_parts_write(d->parts, head.data, head.len, err);
+  lb_buf_free(&head);
+  return err->code;
+}
+
+static int end_part(dumping *d, uint64_t rows, lb_error *err)
+{
+  static const char end[] = "\\.\n\n\n";
+  if (lb_pg_parts_write(d->parts, end, sizeof end - 1, err)) return err->code;
+  return lb_pg_parts_end(d->parts, rows, err);
+}
+
+static int write_part(dumping *d, int relation, const char *rows, size_t n, uint64_t count, lb_error *err)
+{
+  if (begin_part(d, relation, err) || lb_pg_parts_write(d->parts, rows, n, err)) return err->code;
+  return end_part(d, count, err);
+}
+
+static int flush_chunk(dumping *d, lane *l, lb_error *err)
+{
+  if (l->rows && write_part(d, l->relation, l->chunk.data, l->chunk.len, l->rows, err)) return err->code;
+  l->chunk.len = 0;
+  l->rows = 0;
+  return LB_OK;
+}
+
+/* ---- rows ---- */
+
+static void count_row(dumping *d, int relation, const char *row, size_t n)
+{
+  lb_pg_table *t = &d->contents->tables[d->tables[relation]];
+  t->rows++;
+  t->bytes += n;
+  if (d->contents->checksums) t->checksum += lb_hash64(row, n - 1);
+}
+
+static int take_row(dumping *d, lane *l, const char *row, size_t n, lb_error *err)
+{
+  if (n == 0 || row[n - 1] != '\n') return lb_fail(err, LB_ERROR, "%s: a row of COPY has no end", l->pg->label);
+  count_row(d, l->relation, row, n);
+  if (!d->parts) return LB_OK;
+  if (d->whole_tables) {
+    l->rows++;
+    return lb_pg_parts_write(d->parts, row, n, err);
+  }
+  if (n >= CHUNK_BYTES) return write_part(d, l->relation, row, n, 1, err);
+  if (l->chunk.len + n > CHUNK_BYTES && flush_chunk(d, l, err)) return err->code;
+  lb_buf_append(&l->chunk, row, n);
+  l->rows++;
+  return l->chunk.failed ? lb_fail_nomem(err) : LB_OK;
+}
+
+static int fail_copy(dumping *d, lane *l, const PGresult *result, lb_error *err)
+{
+  lb_buf what = { 0 };
+  lb_buf_text(&what, "reading ");
+  lb_pg_put_qualified(&what, relation_of(d, l->relation)->schema, relation_of(d, l->relation)->name);
+  const char *text = what.data ? what.data : "reading a table";
+  if (result) lb_pg_fail_result(l->pg, result, text, err);
+  else lb_pg_fail_connection(l->pg, text, err);
+  lb_buf_free(&what);
+  return err->code;
+}
+
+/* ---- a lane ---- */
+
+static int start_piece(dumping *d, lane *l, lb_error *err)
+{
+  const piece *p = &d->pieces[d->next_piece++];
+  const lb_pg_relation *t = relation_of(d, p->relation);
+  lb_buf name = { 0 }, sql = { 0 };
+  lb_pg_put_qualified(&name, t->schema, t->name);
+  if (name.failed) return lb_fail_nomem(err);
+  lb_buf_printf(&sql, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; COPY ", name.data);
+  if (!p->ranged && !t->condition) {
+    lb_buf_text(&sql, name.data);
+    if (t->columns[0]) lb_buf_printf(&sql, " (%s)", t->columns);
+  } else {
+    lb_buf_printf(&sql, "(SELECT %s FROM ONLY %s", t->columns, name.data);
+    if (t->condition) lb_buf_printf(&sql, " %s", t->condition);
+    if (p->ranged) lb_buf_printf(&sql, " WHERE ctid >= '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->from);
+    if (p->to) lb_buf_printf(&sql, " AND ctid < '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->to);
+    lb_buf_text(&sql, ")");
+  }
+  lb_buf_text(&sql, " TO STDOUT");
+  l->relation = p->relation;
+  if (sql.failed) lb_fail_nomem(err);
+  else if (lb_pg_send(l->pg, sql.data, err) == LB_OK) {
+    l->running = true;
+    d->running++;
+    if (d->whole_tables && d->parts) begin_part(d, l->relation, err);
+  }
+  lb_buf_free(&name);
+  lb_buf_free(&sql);
+  return err->code;
+}
+
+/* Chunks live on from one piece of a table to the next, so that small ranges fill them. */
+static int end_piece(dumping *d, lane *l, lb_error *err)
+{
+  l->running = false;
+  d->running--;
+  if (d->whole_tables) {
+    uint64_t rows = l->rows;
+    l->rows = 0;
+    return d->parts ? end_part(d, rows, err) : LB_OK;
+  }
+  bool same_table = d->next_piece < d->piece_count && d->pieces[d->next_piece].relation == l->relation;
+  return same_table ? LB_OK : flush_chunk(d, l, err);
+}
+
+/* Takes the rows that libpq has, up to a turn's worth. *waits: nothing more without new bytes from the server. */
+static int take_rows(dumping *d, lane *l, bool *waits, lb_error *err)
+{
+  size_t taken = 0;
+  while (taken < TURN_BYTES && !err->code) {
+    char *row = NULL;
+    int n = PQgetCopyData(l->pg->conn, &row, 1);
+    if (n > 0) {
+      taken += (size_t)n;
+      take_row(d, l, row, (size_t)n, err);
+      PQfreemem(row);
+    } else {
+      if (n == 0) *waits = true;
+      else if (n == -1) l->copying = false;
+      else fail_copy(d, l, NULL, err);
+      break;
+    }
+  }
+  return err->code;
+}
+
+static int take_result(dumping *d, lane *l, bool *waits, lb_error *err)
+{
+  if (PQisBusy(l->pg->conn)) {
+    *waits = true;
+    return LB_OK;
+  }
+  PGresult *result = PQgetResult(l->pg->conn);
+  ExecStatusType status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
+  if (!result) end_piece(d, l, err);
+  else if (status == PGRES_COPY_OUT) l->copying = true;
+  else if (status != PGRES_COMMAND_OK) fail_copy(d, l, result, err);
+  PQclear(result);
+  return err->code;
+}
+
+/* One turn of a lane: from what has arrived, and without waiting. */
+static int turn(dumping *d, lane *l, bool *waits, lb_error *err)
+{
+  *waits = false;
+  if (!l->running) {
+    if (d->next_piece == d->piece_count) {
+      *waits = true;
+      return LB_OK;
+    }
+    return start_piece(d, l, err);
+  }
+  if (!PQconsumeInput(l->pg->conn)) return fail_copy(d, l, NULL, err);
+  while (l->running && !*waits && !err->code) {
+    if (!l->copying) take_result(d, l, waits, err);
+    else if (take_rows(d, l, waits, err) == LB_OK && l->copying) break;
+  }
+  return err->code;
+}
+
+/* ---- the loop ---- */
+
+static int wait_for_any(dumping *d, const lb_pg_meanwhile *meanwhile, lb_error *err)
+{
+  struct pollfd fds[65];
+  nfds_t count = 0;
+  for (int i = 0; i < d->lane_count && count < 64; i++) {
+    if (d->lanes[i].running) fds[count++] = (struct pollfd){ .fd = PQsocket(d->lanes[i].pg->conn), .events = POLLIN };
+  }
+  if (meanwhile && meanwhile->fd >= 0) fds[count++] = (struct pollfd){ .fd = meanwhile->fd, .events = POLLIN };
+  poll(fds, count, WAIT_MS);  /* whatever it says, the next turn looks for itself */
+  return lb_task_poll(d->dump->task, err);
+}
+
+static int run(dumping *d, lb_pg_meanwhile *meanwhile, lb_error *err)
+{
+  while ((d->running || d->next_piece < d->piece_count) && !err->code) {
+    bool all_wait = true;
+    for (int i = 0; i < d->lane_count && !err->code; i++) {
+      bool waits;
+      turn(d, &d->lanes[i], &waits, err);
+      if (!waits) all_wait = false;
+    }
+    if (meanwhile && !err->code) meanwhile->tick(meanwhile->ctx, err);
+    if (!err->code) all_wait ? wait_for_any(d, meanwhile, err) : lb_task_poll(d->dump->task, err);
+  }
+  return err->code;
+}
+
+int lb_pg_dump_data(const lb_pg_dump *dump, lb_pg_parts *parts, lb_pg_meanwhile *meanwhile, lb_pg_contents *contents,
+                    lb_error *err)
+{
+  dumping d = { .dump = dump, .parts = parts, .contents = contents, .whole_tables = dump->filter->data_only };
+  contents->checksums = lb_hash_available();
+  d.lane_count = d.whole_tables ? 1 : dump->snapshot->lane_count;
+  d.lanes = calloc((size_t)d.lane_count, sizeof *d.lanes);
+  if (!d.lanes) return lb_fail_nomem(err);
+  for (int i = 0; i < d.lane_count; i++) d.lanes[i].pg = dump->snapshot->lanes[i];
+  if (plan(&d, err) == LB_OK) run(&d, meanwhile, err);
+  for (int i = 0; i < d.lane_count; i++) {
+    if (err->code && d.lanes[i].running) lb_pg_cancel(d.lanes[i].pg);
+    lb_buf_free(&d.lanes[i].chunk);
+  }
+  free(d.lanes);
+  free(d.tables);
+  free(d.pieces);
+  return err->code;
+}

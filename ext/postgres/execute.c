@@ -1,0 +1,306 @@
+/* See execute.h.
+**
+** Settings of our own: no lock_timeout; maintenance_work_mem at least 256 MB, since an index is built several times
+** faster by a sort in memory; outside of a transaction synchronous_commit = off, made up for by lb_execute_end. That
+** one writes a record of WAL in a transaction that commits synchronously, and so flushes everything before it: a
+** transaction with an id but without WAL of its own would not (PostgreSQL's source, RecordTransactionCommit).
+*/
+#include "postgres/execute.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "postgres/results.h"
+
+enum { UNKNOWN_SETTINGS_MAX = 100, NAME_MAX_BYTES = 256 };
+
+#define MEMORY_SETTING \
+  "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(" \
+  "pg_catalog.current_setting('maintenance_work_mem')) < 268435456"
+
+void lb_load_note(lb_pg_load *load, const char *format, ...)
+{
+  char text[1024];
+  va_list args;
+  if (!load->notes) return;
+  va_start(args, format);
+  vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  lb_buf_printf(load->notes, "%s%s", load->notes->len ? "\n" : "", text);
+}
+
+int lb_execute_settings(lb_pg *pg, bool inside, lb_error *err)
+{
+  if (lb_pg_exec(pg, "SET lock_timeout = 0", err) || lb_pg_exec(pg, MEMORY_SETTING, err)) return err->code;
+  return inside ? LB_OK : lb_pg_exec(pg, "SET synchronous_commit = off", err);
+}
+
+int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err)
+{
+  *x = (lb_execute){ .load = load };
+  x->inside = PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE;
+  lb_buf_text(&x->preamble, "");
+  if (x->preamble.failed) return lb_fail_nomem(err);
+  return lb_execute_settings(load->pg, x->inside, err);
+}
+
+int lb_execute_end(lb_execute *x, lb_error *err)
+{
+  if (x->inside) return LB_OK;
+  if (x->script_block) {
+    return lb_fail(err, LB_CORRUPT, "the script ends inside a transaction that it began: it is not whole");
+  }
+  if (lb_pg_exec(x->load->pg, "SET synchronous_commit = on", err) ||
+      lb_pg_exec(x->load->pg, "SELECT pg_catalog.pg_logical_emit_message(true, 'lifeboat', '')", err)) {
+    return err->code;
+  }
+  return lb_pg_exec(x->load->pg, "RESET synchronous_commit", err);
+}
+
+void lb_execute_free(lb_execute *x)
+{
+  lb_copy_settle(x->load->pg);
+  lb_buf_free(&x->preamble);
+  lb_buf_free(&x->settings);
+  lb_buf_free(&x->roles);
+  lb_buf_free(&x->what);
+}
+
+/* ---- what is admitted ---- */
+
+static const char *describe(lb_execute *x, const char *sql, size_t len, uint64_t offset)
+{
+  x->what.len = 0;
+  lb_statement_describe(sql, len, offset, &x->what);
+  return x->what.failed ? "statement" : x->what.data;
+}
+
+/* Finds name in a list of texts; each has `mark` bytes before the name itself. */
+static const char *find(const lb_buf *list, const char *name, size_t mark)
+{
+  for (size_t at = 0; at < list->len; at += strlen(list->data + at) + 1) {
+    if (strcmp(list->data + at + mark, name) == 0) return list->data + at;
+  }
+  return NULL;
+}
+
+static char *name_of(lb_span span, lb_error *err)
+{
+  lb_buf name = { 0 };
+  lb_span_name(span, &name);
+  char *text = lb_buf_take(&name);
+  if (!text) lb_fail_nomem(err);
+  return text;
+}
+
+/* Whether the server has a setting of this name; the answer is remembered. session_authorization and the like are known
+** to current_setting, though not to pg_settings. */
+static int know_setting(lb_execute *x, const char *name, bool *known, lb_error *err)
+{
+  const char *seen = find(&x->settings, name, 1);
+  if (!seen) {
+    const char *params[] = { name };
+    char *value = lb_pg_value(x->load->pg, err, "SELECT pg_catalog.current_setting($1, true) IS NOT NULL", 1, params);
+    if (!value) return err->code ? err->code : lb_fail_nomem(err);
+    bool is_known = *value == 't';
+    free(value);
+    size_t at = x->settings.len;
+    lb_buf_text(&x->settings, is_known ? "+" : "-");
+    lb_buf_append(&x->settings, name, strlen(name) + 1);
+    if (x->settings.failed) return lb_fail_nomem(err);
+    seen = x->settings.data + at;
+    if (!is_known && ++x->unknown > UNKNOWN_SETTINGS_MAX) {
+      return lb_fail(err, LB_UNSUPPORTED, "the script sets more than %d settings that the server does not know",
+                     UNKNOWN_SETTINGS_MAX);
+    }
+    if (!is_known) {
+      lb_load_note(x->load, "setting %s is not known to server %s: skipped", name, x->load->pg->version_text);
+    }
+  }
+  *known = *seen == '+';
+  return LB_OK;
+}
+
+static int admit_setting(lb_execute *x, const lb_statement *st, const char *what, bool *run, lb_error *err)
+{
+  char *name = name_of(st->name, err);
+  if (!name) return err->code;
+  if (strcmp(name, "standard_conforming_strings") == 0 && st->is_off) {
+    lb_fail(err, LB_UNSUPPORTED, "%s: a script with backslashes in plain strings cannot be read safely; dump again "
+            "with standard_conforming_strings = on", what);
+  } else if (strlen(name) < NAME_MAX_BYTES) {
+    know_setting(x, name, run, err);
+  }
+  free(name);
+  return err->code;
+}
+
+/* Inside the caller's transaction the script's own BEGIN … COMMIT (pg_dump has one around large objects) is left
+** out. */
+static int admit_transaction(lb_execute *x, lb_statement_kind kind, const char *what, bool *run, lb_error *err)
+{
+  bool opens = kind == LB_STATEMENT_BEGIN;
+  if (kind == LB_STATEMENT_CONTROL || opens == x->script_block) {
+    return lb_fail(err, LB_UNSUPPORTED, "%s: only BEGIN … COMMIT around statements is taken, no other control of "
+                   "transactions; load the script with psql if you trust it", what);
+  }
+  x->script_block = opens;
+  *run = !x->inside;
+  return LB_OK;
+}
+
+/* pg_dumpall's script makes every role of a server; those that are there already stay as they are. */
+static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  char *name = name_of(st->name, err), *there = NULL;
+  const char *params[] = { name };
+  if (!name) return err->code;
+  if (st->kind == LB_STATEMENT_ROLE_CHANGE) *run = !find(&x->roles, name, 0);
+  else there = lb_pg_value(x->load->pg, err, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", 1, params);
+  if (there) {
+    *run = false;
+    lb_load_note(x->load, "role %s is there already: left as it is", name);
+    lb_buf_append(&x->roles, name, strlen(name) + 1);
+    if (x->roles.failed) lb_fail_nomem(err);
+  }
+  free(there);
+  free(name);
+  return err->code;
+}
+
+static void note_database(lb_execute *x, const char *what)
+{
+  if (!x->database_noted) lb_load_note(x->load, "%s and others on the database itself: skipped", what);
+  x->database_noted = true;
+}
+
+int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, size_t len, uint64_t offset, bool *run,
+                     lb_error *err)
+{
+  const lb_pg_load *load = x->load;
+  const char *what = describe(x, sql, len, offset);
+  *run = true;
+  switch (st->kind) {
+  case LB_STATEMENT_SET:           return admit_setting(x, st, what, run, err);
+  case LB_STATEMENT_BEGIN:
+  case LB_STATEMENT_COMMIT:
+  case LB_STATEMENT_CONTROL:       return admit_transaction(x, st->kind, what, run, err);
+  case LB_STATEMENT_ROLE:
+  case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
+  case LB_STATEMENT_OWNER:         *run = !load->no_owner; break;
+  case LB_STATEMENT_PRIVILEGE:     *run = !load->no_privileges; break;
+  case LB_STATEMENT_AUTHORIZATION: *run = !load->no_privileges && !load->no_owner; break;
+  case LB_STATEMENT_DATABASE:
+    note_database(x, what);
+    *run = false;
+    break;
+  default: break;
+  }
+  return LB_OK;
+}
+
+/* ---- statements ---- */
+
+int lb_execute_statement(lb_execute *x, const char *sql, const char *what, lb_error *err)
+{
+  lb_pg *pg = x->load->pg;
+  if (lb_results_run(pg, sql, what, err)) return err->code;
+  bool open = PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;
+  if (open != (x->inside || x->script_block)) {
+    return lb_fail(err, LB_UNSUPPORTED, "%s: it %s a transaction, which a script may not do here", what,
+                   open ? "began" : "ended");
+  }
+  x->load->statements++;
+  return LB_OK;
+}
+
+static void keep_setting(lb_execute *x, const lb_statement *st, const char *sql, size_t len)
+{
+  if (!x->keep || (st->kind != LB_STATEMENT_SET && st->kind != LB_STATEMENT_SESSION)) return;
+  lb_buf_append(&x->preamble, sql, len);
+  lb_buf_text(&x->preamble, ";\n");
+}
+
+static int take_copy(lb_execute *x, const char *sql, size_t len, uint64_t offset, lb_error *err)
+{
+  const lb_pg_contents *c = x->load->contents;
+  while (c && x->part < c->part_count && c->parts[x->part].kind != LB_PART_DATA) x->part++;
+  const char *what = describe(x, sql, len, offset);
+  if (c && x->part == c->part_count) {
+    return lb_fail(err, LB_CORRUPT, "%s: the table of contents does not have its data", what);
+  }
+  return lb_copy_begin(x->load->pg, sql, what, err);
+}
+
+static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
+                          lb_error *err)
+{
+  lb_execute *x = ctx;
+  lb_statement st;
+  bool run;
+  (void)comment;
+  if (copy) return take_copy(x, sql, len, offset, err);
+  lb_statement_read(sql, len, &st);
+  if (lb_execute_admit(x, &st, sql, len, offset, &run, err) || !run) return err->code;
+  if (lb_execute_statement(x, sql, describe(x, sql, len, offset), err)) return err->code;
+  keep_setting(x, &st, sql, len);
+  return x->preamble.failed ? lb_fail_nomem(err) : LB_OK;
+}
+
+/* ---- COPY ---- */
+
+/* What was queued before must be on its way, so that no more than one piece waits in memory. */
+static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
+{
+  lb_execute *x = ctx;
+  lb_pg *pg = x->load->pg;
+  bool left = true;
+  for (;;) {
+    if (lb_copy_flush(pg, x->what.data, &left, err)) return err->code;
+    if (!left) return lb_copy_put(pg, x->what.data, data, len, err);
+    if (lb_pg_wait(pg, true, err)) return err->code;
+    PQconsumeInput(pg->conn);
+  }
+}
+
+int lb_execute_check_rows(const lb_pg_load *load, const lb_pg_part *part, const char *what, uint64_t sent,
+                          uint64_t stored, lb_error *err)
+{
+  const lb_pg_table *t = part ? &load->contents->tables[part->table] : NULL;
+  if (part && part->rows != sent) {
+    return lb_fail(err, LB_CORRUPT, "%s: table %s.%s has %" PRIu64 " rows there, %" PRIu64 " by the table of contents",
+                   what, t->schema, t->name, sent, part->rows);
+  }
+  if (sent != stored) {
+    return lb_fail(err, LB_CORRUPT, "%s: %" PRIu64 " rows were sent, the server stored %" PRIu64 " (is there a trigger or "
+                   "a rule on the table?)", what, sent, stored);
+  }
+  return LB_OK;
+}
+
+static int take_copy_end(void *ctx, uint64_t rows, lb_error *err)
+{
+  lb_execute *x = ctx;
+  lb_pg *pg = x->load->pg;
+  const lb_pg_part *part = x->load->contents ? &x->load->contents->parts[x->part++] : NULL;
+  uint64_t stored = 0;
+  if (lb_copy_end(pg, x->what.data, NULL, err) || lb_results_wait(pg, x->what.data, &stored, err)) return err->code;
+  x->load->statements++;
+  x->load->rows += stored;
+  return lb_execute_check_rows(x->load, part, x->what.data, rows, stored, err);
+}
+
+/* \connect: the target was named by the caller; the settings that pg_dump repeats behind it follow. */
+static int take_meta(void *ctx, const char *line, uint64_t offset, lb_error *err)
+{
+  (void)ctx;
+  (void)line;
+  (void)offset;
+  (void)err;
+  return LB_OK;
+}
+
+const lb_script_ops lb_execute_ops = { take_statement, take_data, take_copy_end, take_meta };

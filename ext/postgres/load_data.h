@@ -1,0 +1,10 @@
+/* The data of a backup's tables, loaded over several connections at once. Private to the loading modules. */
+#ifndef LB_POSTGRES_LOAD_DATA_H
+#define LB_POSTGRES_LOAD_DATA_H
+
+#include "postgres/lanes.h"
+
+/* All parts of kind DATA, in their order, each by whichever lane is free. */
+int lb_load_data(lb_pg_load *load, lb_lanes *lanes, lb_error *err);
+
+#endif

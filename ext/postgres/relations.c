@@ -1,0 +1,275 @@
+/* See relations.h. */
+#include "postgres/relations.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "postgres/quote.h"
+#include "sql/references.h"
+#include "sql/sequences.h"
+#include "sql/sizes.h"
+#include "sql/tables.h"
+
+enum { LOCKED_AT_ONCE = 100 };
+
+/* ---- patterns to array parameters ---- */
+
+/* The five parameters of tables.sql, and the sixth of sequences.sql: PostgreSQL's array literals. */
+typedef struct parameters {
+  lb_buf text[6];
+  bool given[6];
+} parameters;
+
+static void put_element(lb_buf *array, const char *text)
+{
+  lb_buf_text(array, array->len ? ",\"" : "{\"");
+  for (const char *p = text; *p; p++) {
+    if (*p == '"' || *p == '\\') lb_buf_text(array, "\\");
+    lb_buf_append(array, p, 1);
+  }
+  lb_buf_text(array, "\"");
+}
+
+static void end_array(lb_buf *array)
+{
+  lb_buf_text(array, array->len ? "}" : "{}");
+}
+
+typedef struct pattern_sink {
+  parameters *p;
+  int schema, name;  /* places in parameters; name -1: a pattern of schemas */
+} pattern_sink;
+
+/* A pattern without a dot means that schema, or a table in any schema. */
+static int take_pattern(void *ctx, const char *text, lb_error *err)
+{
+  pattern_sink *s = ctx;
+  lb_buf schema = { 0 }, name = { 0 };
+  bool understood = lb_pg_pattern(text, &schema, &name);
+  bool dotted = schema.len > 0;
+  if (schema.failed || name.failed) lb_fail_nomem(err);
+  else if (!understood || (s->name < 0 && dotted)) {
+    lb_fail(err, LB_MISUSE, "pattern \"%s\": must be %s (with * and ? for any characters, \"…\" to keep case)", text,
+            s->name < 0 ? "the name of a schema" : "table or schema.table");
+  } else if (s->name < 0) {
+    put_element(&s->p->text[s->schema], name.data);
+  } else {
+    put_element(&s->p->text[s->schema], dotted ? schema.data : "");
+    put_element(&s->p->text[s->name], name.data);
+  }
+  lb_buf_free(&schema);
+  lb_buf_free(&name);
+  return err->code;
+}
+
+static int read_patterns(lb_json *json, const char *list, parameters *p, int schema, int name, lb_error *err)
+{
+  pattern_sink sink = { p, schema, name };
+  if (!list) return LB_OK;
+  if (lb_json_each_text(json, list, take_pattern, &sink, err)) return err->code;
+  p->given[schema] = true;
+  end_array(&p->text[schema]);
+  if (name >= 0) {
+    p->given[name] = true;
+    end_array(&p->text[name]);
+  }
+  return p->text[schema].failed || (name >= 0 && p->text[name].failed) ? lb_fail_nomem(err) : LB_OK;
+}
+
+static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
+{
+  for (int i = 0; i < r->table_count; i++) put_element(array, r->tables[i].oid);
+  end_array(array);
+  return array->failed ? lb_fail_nomem(err) : LB_OK;
+}
+
+static PGresult *query(lb_pg *pg, const char *sql, int count, parameters *p, lb_error *err)
+{
+  const char *values[6];
+  for (int i = 0; i < count; i++) values[i] = p->given[i] ? p->text[i].data : NULL;
+  return lb_pg_query(pg, err, sql, count, values);
+}
+
+/* ---- reading ---- */
+
+static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err)
+{
+  int rows = PQntuples(result);
+  r->tables = calloc((size_t)rows + 1, sizeof *r->tables);
+  if (!r->tables) return lb_fail_nomem(err);
+  for (int i = 0; i < rows; i++) {
+    lb_pg_relation *t = &r->tables[r->table_count++];
+    t->oid = strdup(PQgetvalue(result, i, 0));
+    t->schema = strdup(PQgetvalue(result, i, 1));
+    t->name = strdup(PQgetvalue(result, i, 2));
+    t->columns = strdup(PQgetvalue(result, i, 3));
+    bool conditional = !PQgetisnull(result, i, 4);
+    if (conditional) t->condition = strdup(PQgetvalue(result, i, 4));
+    t->heap = PQgetvalue(result, i, 5)[0] == 't';
+    bool rooted = !PQgetisnull(result, i, 7);
+    if (rooted) t->root_schema = strdup(PQgetvalue(result, i, 6));
+    if (rooted) t->root_name = strdup(PQgetvalue(result, i, 7));
+    if (!t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||
+        (rooted && (!t->root_schema || !t->root_name))) {
+      return lb_fail_nomem(err);
+    }
+  }
+  return LB_OK;
+}
+
+static int take_sequences(const PGresult *result, lb_pg_relations *r, lb_error *err)
+{
+  int rows = PQntuples(result);
+  r->sequences = calloc((size_t)rows + 1, sizeof *r->sequences);
+  if (!r->sequences) return lb_fail_nomem(err);
+  for (int i = 0; i < rows; i++) {
+    lb_pg_sequence *s = &r->sequences[r->sequence_count++];
+    s->schema = strdup(PQgetvalue(result, i, 0));
+    s->name = strdup(PQgetvalue(result, i, 1));
+    if (!s->schema || !s->name) return lb_fail_nomem(err);
+  }
+  return LB_OK;
+}
+
+static int read_tables(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
+{
+  PGresult *result = query(pg, lb_sql_tables, 5, p, err);
+  if (result) take_tables(result, r, err);
+  PQclear(result);
+  return err->code;
+}
+
+static int read_sequences(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
+{
+  if (put_oids(r, &p->text[5], err)) return err->code;
+  p->given[5] = true;
+  PGresult *result = query(pg, lb_sql_sequences, 6, p, err);
+  if (result) take_sequences(result, r, err);
+  PQclear(result);
+  return err->code;
+}
+
+static int read_large_objects(lb_pg *pg, lb_pg_relations *r, lb_error *err)
+{
+  char *any = lb_pg_value(pg, err, "SELECT 1 FROM pg_catalog.pg_largeobject_metadata LIMIT 1", 0, NULL);
+  r->large_objects = any != NULL;
+  free(any);
+  return err->code;
+}
+
+int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *r, lb_error *err)
+{
+  parameters p = { 0 };
+  bool selective = filter->schemas || filter->tables;
+  memset(r, 0, sizeof *r);
+  if (read_patterns(json, filter->schemas, &p, 0, -1, err) == LB_OK &&
+      read_patterns(json, filter->tables, &p, 1, 2, err) == LB_OK &&
+      read_patterns(json, filter->exclude_tables, &p, 3, 4, err) == LB_OK && read_tables(pg, &p, r, err) == LB_OK &&
+      read_sequences(pg, &p, r, err) == LB_OK && !selective) {
+    read_large_objects(pg, r, err);
+  }
+  if (!err->code && filter->tables && r->table_count == 0 && r->sequence_count == 0) {
+    lb_fail(err, LB_NOTFOUND, "%s: no table fits %s", pg->label, filter->tables);
+  }
+  for (int i = 0; i < 6; i++) lb_buf_free(&p.text[i]);
+  if (err->code) lb_pg_relations_free(r);
+  return err->code;
+}
+
+/* ---- locking, weighing, sorting ---- */
+
+static int lock_some(lb_pg *pg, const lb_pg_relation *tables, int count, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  for (int i = 0; i < count; i++) {
+    lb_buf_text(&sql, i ? ", ONLY " : "LOCK TABLE ONLY ");
+    lb_pg_put_qualified(&sql, tables[i].schema, tables[i].name);
+  }
+  lb_buf_text(&sql, " IN ACCESS SHARE MODE");
+  if (sql.failed) lb_fail_nomem(err);
+  else lb_pg_exec(pg, sql.data, err);
+  lb_buf_free(&sql);
+  return err->code;
+}
+
+static int weigh(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, lb_sql_sizes, 1, &oids);
+  for (int i = 0; result && i < r->table_count && i < PQntuples(result); i++) {
+    r->tables[i].pages = strtoull(PQgetvalue(result, i, 0), NULL, 10);
+    r->tables[i].bytes = strtoull(PQgetvalue(result, i, 1), NULL, 10);
+  }
+  PQclear(result);
+  return err->code;
+}
+
+static lb_pg_relation *find_oid(lb_pg_relations *r, const char *oid)
+{
+  for (int i = 0; i < r->table_count; i++) {
+    if (strcmp(r->tables[i].oid, oid) == 0) return &r->tables[i];
+  }
+  return NULL;
+}
+
+/* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. */
+static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, lb_sql_references, 1, &oids);
+  bool changed = result != NULL;
+  for (int round = 0; changed && round < r->table_count; round++) {
+    changed = false;
+    for (int i = 0; i < PQntuples(result); i++) {
+      lb_pg_relation *child = find_oid(r, PQgetvalue(result, i, 0)), *parent = find_oid(r, PQgetvalue(result, i, 1));
+      if (!child || !parent || child->depth > parent->depth) continue;
+      child->depth = parent->depth + 1;
+      changed = true;
+    }
+  }
+  PQclear(result);
+  return err->code;
+}
+
+static int compare_tables(const void *left, const void *right)
+{
+  const lb_pg_relation *a = left, *b = right;
+  if (a->depth != b->depth) return a->depth < b->depth ? -1 : 1;
+  if (a->bytes != b->bytes) return a->bytes > b->bytes ? -1 : 1;
+  int order = strcmp(a->schema, b->schema);
+  return order ? order : strcmp(a->name, b->name);
+}
+
+int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *r, lb_error *err)
+{
+  lb_buf oids = { 0 };
+  for (int i = 0; i < r->table_count && !err->code; i += LOCKED_AT_ONCE) {
+    int count = r->table_count - i < LOCKED_AT_ONCE ? r->table_count - i : LOCKED_AT_ONCE;
+    lock_some(pg, &r->tables[i], count, err);
+  }
+  if (!err->code && put_oids(r, &oids, err) == LB_OK && weigh(pg, r, oids.data, err) == LB_OK && filter->data_only) {
+    find_depths(pg, r, oids.data, err);
+  }
+  if (!err->code && r->table_count) qsort(r->tables, (size_t)r->table_count, sizeof *r->tables, compare_tables);
+  lb_buf_free(&oids);
+  return err->code;
+}
+
+void lb_pg_relations_free(lb_pg_relations *r)
+{
+  for (int i = 0; i < r->table_count; i++) {
+    lb_pg_relation *t = &r->tables[i];
+    free(t->oid);
+    free(t->schema);
+    free(t->name);
+    free(t->root_schema);
+    free(t->root_name);
+    free(t->columns);
+    free(t->condition);
+  }
+  for (int i = 0; i < r->sequence_count; i++) {
+    free(r->sequences[i].schema);
+    free(r->sequences[i].name);
+  }
+  free(r->tables);
+  free(r->sequences);
+  memset(r, 0, sizeof *r);
+}

@@ -1,0 +1,47 @@
+/* What of a database holds data that a backup must carry: tables with their columns, sequences, large objects.
+** Asked of the catalogue by the files in sql/postgres, inside the snapshot.
+*/
+#ifndef LB_POSTGRES_RELATIONS_H
+#define LB_POSTGRES_RELATIONS_H
+
+#include "core/json.h"
+#include "postgres/connection.h"
+
+/* What the caller wants of a database; lists are JSON arrays of patterns (quote.h), NULL: all. */
+typedef struct lb_pg_filter {
+  const char *schemas, *tables, *exclude_tables;
+  bool data_only, schema_only;
+} lb_pg_filter;
+
+typedef struct lb_pg_relation {
+  char *schema, *name;
+  char *root_schema, *root_name;  /* the partitioned table that its rows are loaded through; NULL: it is loaded itself */
+  char *columns;      /* "a", "b": quoted, generated ones left out; "" for a table without columns */
+  char *condition;    /* WHERE … of an extension's configuration table; NULL: all rows */
+  char *oid;
+  bool heap;          /* can be read by ctid range */
+  uint64_t pages;     /* of its main fork; known after locking, like bytes */
+  uint64_t bytes;     /* with TOAST: its weight */
+  int depth;          /* of a data_only backup: tables that refer to it are deeper */
+} lb_pg_relation;
+
+typedef struct lb_pg_sequence { char *schema, *name; } lb_pg_sequence;
+
+typedef struct lb_pg_relations {
+  lb_pg_relation *tables;
+  int table_count;
+  lb_pg_sequence *sequences;
+  int sequence_count;
+  bool large_objects;
+} lb_pg_relations;
+
+/* A filter that selects nothing is LB_NOTFOUND. */
+int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *relations,
+                         lb_error *err);
+
+/* ACCESS SHARE on all tables, as pg_dump takes it; then their sizes. They are in order afterwards: heaviest first, or
+** with data_only parents before those that refer to them. */
+int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
+void lb_pg_relations_free(lb_pg_relations *relations);
+
+#endif

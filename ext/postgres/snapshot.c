@@ -1,0 +1,73 @@
+/* See snapshot.h. */
+#include "postgres/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "postgres/quote.h"
+
+#define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapshot, lb_error *err)
+{
+  *snapshot = (lb_pg_snapshot){ .lock_timeout = lock_timeout };
+  snapshot->lanes = calloc(1, sizeof *snapshot->lanes);
+  if (!snapshot->lanes) return lb_fail_nomem(err);
+  snapshot->lanes[0] = pg;
+  snapshot->lane_count = 1;
+  if (lb_pg_exec(pg, BEGIN_READING, err) || lb_pg_fix_settings(pg, lock_timeout, err)) return err->code;
+  snapshot->id = lb_pg_value(pg, err, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL);
+  if (!snapshot->id && !err->code) lb_fail(err, LB_ERROR, "%s: no snapshot could be exported", pg->label);
+  snapshot->taken = lb_clock_monotonic();
+  return err->code;
+}
+
+/* SET TRANSACTION SNAPSHOT has to come before any query, SET LOCAL of settings may follow. */
+static int join(lb_pg *pg, const lb_pg_snapshot *snapshot, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  lb_buf_text(&sql, BEGIN_READING "; SET TRANSACTION SNAPSHOT ");
+  lb_pg_put_literal(&sql, snapshot->id);
+  if (sql.failed) lb_fail_nomem(err);
+  else if (lb_pg_exec(pg, sql.data, err)) {
+    lb_error_prefix(err, "a second connection did not find the snapshot of the first (is a transaction pooler such as "
+                         "pgbouncer in between? connect to the server itself): ");
+  } else lb_pg_fix_settings(pg, snapshot->lock_timeout, err);
+  lb_buf_free(&sql);
+  return err->code;
+}
+
+int lb_pg_snapshot_widen(lb_pg_snapshot *snapshot, int lanes, lb_buf *notes, lb_error *err)
+{
+  if (lanes <= snapshot->lane_count) return LB_OK;
+  lb_pg **all = realloc(snapshot->lanes, (size_t)lanes * sizeof *all);
+  if (!all) return lb_fail_nomem(err);
+  snapshot->lanes = all;
+  while (snapshot->lane_count < lanes) {
+    lb_error why = LB_ERROR_INIT;
+    lb_pg *pg = lb_pg_open_again(all[0], NULL, &why);
+    if (!pg && why.code == LB_BUSY) {
+      lb_buf_printf(notes, "%sonly %d of %d connections: %s", notes->len ? "\n" : "", snapshot->lane_count, lanes,
+                    why.message);
+      return LB_OK;
+    }
+    if (!pg) return lb_fail(err, why.code, "%s", why.message);
+    all[snapshot->lane_count++] = pg;
+    if (join(pg, snapshot, err)) return err->code;
+  }
+  return LB_OK;
+}
+
+void lb_pg_snapshot_end(lb_pg_snapshot *snapshot)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  for (int i = 1; i < snapshot->lane_count; i++) lb_pg_close(snapshot->lanes[i]);
+  if (snapshot->lane_count && PQtransactionStatus(snapshot->lanes[0]->conn) != PQTRANS_IDLE) {
+    lb_pg_cancel(snapshot->lanes[0]);
+    lb_pg_exec(snapshot->lanes[0], "ROLLBACK", &ignored);
+  }
+  free(snapshot->lanes);
+  free(snapshot->id);
+  memset(snapshot, 0, sizeof *snapshot);
+}

@@ -1,0 +1,70 @@
+/* What kind of statement an SQL text is, as far as loading a dump must know: who owns, who is granted, which settings,
+** which index on which table.
+**
+** It knows the forms that pg_dump writes, by their tokens (so that nothing inside a string, a quoted name, a comment or
+** parentheses is taken for a word of the statement); whatever it does not know is LB_STATEMENT_OTHER, which is always
+** safe: such a statement is executed as it stands, in its order. Nothing is allocated: spans point into the text.
+** It does not check syntax; the server does. Source: PostgreSQL's manual, "Lexical Structure" and "SQL Commands".
+*/
+#ifndef LB_POSTGRES_STATEMENT_H
+#define LB_POSTGRES_STATEMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/buffer.h"
+
+typedef enum lb_statement_kind {
+  LB_STATEMENT_OTHER,
+  LB_STATEMENT_SET,            /* SET name = …, SET name TO …; name: the setting */
+  LB_STATEMENT_SESSION,        /* set_config(…) in a SELECT of its own, RESET, SET without a setting's name */
+  LB_STATEMENT_AUTHORIZATION,  /* SET and RESET SESSION AUTHORIZATION: around grants that somebody else made */
+  LB_STATEMENT_BEGIN,          /* BEGIN, START TRANSACTION without options */
+  LB_STATEMENT_COMMIT,         /* COMMIT, END without options */
+  LB_STATEMENT_CONTROL,        /* any other transaction control */
+  LB_STATEMENT_DATABASE,       /* on a database itself: CREATE, ALTER, DROP, COMMENT, GRANT … ON DATABASE */
+  LB_STATEMENT_OWNER,          /* ALTER … OWNER TO */
+  LB_STATEMENT_PRIVILEGE,      /* GRANT and REVOKE … ON …, ALTER DEFAULT PRIVILEGES */
+  LB_STATEMENT_ROLE,           /* CREATE ROLE; name */
+  LB_STATEMENT_ROLE_CHANGE,    /* ALTER ROLE; name */
+  LB_STATEMENT_EXTENSION,      /* CREATE EXTENSION; name */
+  LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */
+  LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
+  LB_STATEMENT_KEY,            /* ALTER TABLE … ADD CONSTRAINT name PRIMARY KEY or UNIQUE; table */
+  LB_STATEMENT_FOREIGN_KEY,    /* … FOREIGN KEY; table and referenced */
+  LB_STATEMENT_FOLLOWER        /* what pg_dump writes behind an index or a constraint: its COMMENT, ALTER INDEX (but not
+                               ** ATTACH), CLUSTER ON, REPLICA IDENTITY */
+} lb_statement_kind;
+
+typedef struct lb_span { const char *at; size_t len; } lb_span;
+
+/* [schema.]name as it stands, and its parts (quotes still on). schema.len 0: none. */
+typedef struct lb_qualified { lb_span whole, schema, name; } lb_qualified;
+
+typedef struct lb_statement {
+  lb_statement_kind kind;
+  lb_span name;
+  lb_qualified table, referenced;
+  lb_span columns;     /* of KEY: (…) */
+  bool primary;        /* of KEY */
+  bool plain;          /* of KEY: (columns) and nothing behind it */
+  bool is_off;         /* of SET: the value is off, false, no or 0 */
+} lb_statement;
+
+void lb_statement_read(const char *sql, size_t len, lb_statement *st);
+
+/* A name without its quotes, or in lower case where it had none. */
+void lb_span_name(lb_span span, lb_buf *out);
+/* Whether a word without quotes is `word` (lower case). */
+bool lb_span_is(lb_span span, const char *word);
+
+/* The roles that a statement names: owner, grantees, grantor, of policies and user mappings. PUBLIC, CURRENT_USER and
+** their like are left out. name: as by lb_span_name. */
+void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx);
+
+/* "statement at byte N (CREATE TABLE public.x (…)": at most 80 bytes of it, on one line, UTF-8; cut before the first
+** string, which may be a password. */
+void lb_statement_describe(const char *sql, size_t len, uint64_t offset, lb_buf *out);
+
+#endif

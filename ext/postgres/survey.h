@@ -1,0 +1,39 @@
+/* What a script needs before it can be loaded, found by reading it without executing anything.
+**
+** Also where a script is refused as a whole: psql commands, COPY from programs, unfinished statements, several
+** \connect. A script is code: nothing here makes a hostile one safe to execute (docs/postgres.md).
+*/
+#ifndef LB_POSTGRES_SURVEY_H
+#define LB_POSTGRES_SURVEY_H
+
+#include "core/source.h"
+#include "postgres/connection.h"
+#include "postgres/contents.h"
+
+typedef struct lb_pg_survey {
+  char **roles;           /* owners and grantees; PUBLIC, CURRENT_USER and the like left out. No duplicates */
+  int role_count;
+  char **extensions;
+  int extension_count;
+  char *encoding;         /* of SET client_encoding; NULL: none */
+  char *connects_to;      /* the database of the only \connect; NULL: none */
+  char *version;          /* "Dumped from database version 15.20" */
+  char *dump_version;     /* "Dumped by pg_dump version 15.20" */
+  bool complete;          /* pg_dump's last comment ("… dump complete") was there; always with contents */
+  uint64_t statements, rows;
+  uint64_t objects;       /* relations and large objects that it makes: what takes locks when made in one transaction */
+} lb_pg_survey;
+
+/* contents NULL: reads all of it (source->stream), else only the blocks that are not data: large objects are counted, and
+** have owners. survey need not be initialised; it is freed by lb_pg_survey_free, and empty after a failure. */
+int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
+                      lb_error *err);
+void lb_pg_survey_free(lb_pg_survey *survey);
+
+/* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`), extensions that are
+** not available, a client_encoding that the server cannot convert to its own. One LB_NOTFOUND that names all of them
+** and says what to do (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). provides_roles: the script
+** makes roles itself (a roles part). */
+int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* See target.h: looking at a database and emptying it. What there is to drop is asked of the catalogue in phases
+** (sql/postgres/target_drops.sql), since a CASCADE takes along what a later phase would have named. public is not
+** dropped but emptied and reset: so that of a role that does not own the schema can be emptied too, and the
+** schema stays the one that initdb made.
+**
+** Not touched: what users put into pg_catalog, comments on the server's own objects, privileges on their columns, and
+** whatever lies outside a database's content (target.h, lb_pg_properties).
+*/
+#include "postgres/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "postgres/quote.h"
+#include "sql/target_count.h"
+#include "sql/target_drops.h"
+#include "sql/target_locks.h"
+#include "sql/target_privileges.h"
+
+#define DROP_PHASES 9
+
+/* ---- looking ---- */
+
+int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err)
+{
+  *objects = 0;
+  char *n = lb_pg_value(pg, err, lb_sql_target_count, 0, NULL);
+  if (n) *objects = strtoll(n, NULL, 10);
+  else lb_fail(err, LB_ERROR, "%s: its objects could not be counted", pg->label);
+  free(n);
+  return err->code;
+}
+
+static uint64_t number(const PGresult *result, int column)
+{
+  return strtoull(PQgetvalue(result, 0, column), NULL, 10);
+}
+
+/* A created relation is counted twice, for the TOAST table and its index that it may bring. The server's table usually
+** holds somewhat more than it promises; that is left to others as well. */
+int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, lb_sql_target_locks, 0, NULL);
+  if (!result) return err->code;
+  uint64_t drops = number(result, 0), ours = number(result, 1) / 3 * 2;
+  uint64_t makes = new_objects > UINT64_MAX / 4 ? UINT64_MAX / 2 : new_objects * 2;
+  if (drops + makes > ours) {
+    lb_fail(err, LB_FULL, "%s: replacing its content in one transaction takes about %llu locks (%llu to drop what is "
+            "there, %llu for what is made), and two thirds of the server's lock table are %llu "
+            "(max_locks_per_transaction %s x (max_connections %s + max_prepared_transactions %s)): pass "
+            "{\"mode\":\"swap\"}, or raise max_locks_per_transaction and restart the server", pg->label,
+            (unsigned long long)(drops + makes), (unsigned long long)drops, (unsigned long long)makes,
+            (unsigned long long)ours, PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 4));
+  }
+  PQclear(result);
+  return err->code;
+}
+
+static int put_slots(lb_pg *pg, lb_buf *lines, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, "SELECT slot_name, plugin FROM pg_catalog.pg_replication_slots"
+                                 " WHERE database = current_database() ORDER BY slot_name", 0, NULL);
+  for (int i = 0; i < PQntuples(result); i++) {
+    lb_buf_text(lines, "logical replication slot \"");
+    lb_pg_put_comment(lines, PQgetvalue(result, i, 0));
+    lb_buf_printf(lines, "\" (%s)\n", PQgetvalue(result, i, 1));
+  }
+  PQclear(result);
+  return err->code;
+}
+
+/* Only columns of pg_subscription that everybody may read. */
+#define SUBSCRIPTIONS "SELECT s.subname, s.subslotname FROM pg_catalog.pg_subscription s" \
+  " JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database()"
+
+static int put_subscriptions(lb_pg *pg, lb_buf *lines, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, SUBSCRIPTIONS " ORDER BY s.subname", 0, NULL);
+  for (int i = 0; i < PQntuples(result); i++) {
+    lb_buf_text(lines, "subscription \"");
+    lb_pg_put_comment(lines, PQgetvalue(result, i, 0));
+    lb_buf_text(lines, "\"");
+    if (!PQgetisnull(result, i, 1)) {
+      lb_buf_text(lines, " (slot \"");
+      lb_pg_put_comment(lines, PQgetvalue(result, i, 1));
+      lb_buf_text(lines, "\" on its publisher)");
+    }
+    lb_buf_text(lines, "\n");
+  }
+  PQclear(result);
+  return err->code;
+}
+
+int lb_pg_target_replication(lb_pg *pg, lb_buf *lines, lb_error *err)
+{
+  lb_buf_text(lines, "");
+  if (!put_slots(pg, lines, err) && !put_subscriptions(pg, lines, err) && lines->failed) lb_fail_nomem(err);
+  return err->code;
+}
+
+/* ---- emptying ---- */
+
+/* Dropping its slot is work on another server, which no transaction can take back: refused inside one. */
+static int refuse_subscriptions(lb_pg *pg, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, SUBSCRIPTIONS " WHERE s.subslotname IS NOT NULL ORDER BY s.subname", 0, NULL);
+  if (PQntuples(result) > 0) {
+    lb_buf name = { 0 };
+    lb_pg_put_comment(&name, PQgetvalue(result, 0, 0));
+    lb_buf_text(&name, "\" uses the slot \"");
+    lb_pg_put_comment(&name, PQgetvalue(result, 0, 1));
+    lb_fail(err, LB_UNSUPPORTED, "%s: subscription \"%s\" on its publisher and cannot be dropped inside a transaction "
+            "(DROP SUBSCRIPTION it first, or pass {\"mode\":\"swap\"}, which keeps it in the old database)",
+            pg->label, name.data ? name.data : "");
+    lb_buf_free(&name);
+  }
+  PQclear(result);
+  return err->code;
+}
+
+static int explain(lb_pg *pg, const char *statement, lb_error *err)
+{
+  lb_buf shown = { 0 };
+  lb_pg_put_comment(&shown, statement);
+  const char *advice = err->code != LB_PERM ? "" :
+    " (connect as the owner of everything in it or as a superuser, or pass {\"mode\":\"swap\"}, which drops nothing)";
+  lb_error_prefix(err, "%s could not be emptied%s: %.300s: ", pg->label, advice, shown.data ? shown.data : "");
+  lb_buf_free(&shown);
+  return err->code;
+}
+
+/* Executes the statements that a query gives, a row each. */
+static int run_listed(lb_pg *pg, const char *query, int count, const char *const *params, lb_error *err)
+{
+  PGresult *result = lb_pg_query(pg, err, query, count, params);
+  for (int i = 0; i < PQntuples(result) && !err->code; i++) {
+    const char *statement = PQgetvalue(result, i, 0);
+    if (pg->task && lb_task_poll(pg->task, err)) break;
+    if (lb_pg_exec(pg, statement, err)) explain(pg, statement, err);
+  }
+  PQclear(result);
+  return err->code;
+}
+
+static int drop_large_objects(lb_pg *pg, lb_error *err)
+{
+  static const char sql[] = "SELECT count(pg_catalog.lo_unlink(oid)) FROM pg_catalog.pg_largeobject_metadata";
+  PGresult *result = lb_pg_query(pg, err, sql, 0, NULL);
+  if (!result) explain(pg, "lo_unlink of all large objects", err);
+  PQclear(result);
+  return err->code;
+}
+
+/* The names in our statements are what the catalogue means only under a search_path without schemas of users. */
+int lb_pg_target_empty(lb_pg *pg, lb_error *err)
+{
+  if (PQtransactionStatus(pg->conn) != PQTRANS_INTRANS) {
+    return lb_fail(err, LB_MISUSE, "%s is emptied inside a transaction only", pg->label);
+  }
+  char *path = lb_pg_value(pg, err, "SELECT current_setting('search_path')", 0, NULL);
+  if (!path) return lb_fail(err, LB_ERROR, "%s: search_path could not be read", pg->label);
+  if (lb_pg_exec(pg, "SET LOCAL search_path TO ''", err) || refuse_subscriptions(pg, err)) goto done;
+  for (int phase = 1; phase <= DROP_PHASES; phase++) {
+    const char digit[] = { (char)('0' + phase), '\0' };
+    if (run_listed(pg, lb_sql_target_drops, 1, (const char *const[]){ digit }, err)) goto done;
+  }
+  if (run_listed(pg, lb_sql_target_privileges, 0, NULL, err) || drop_large_objects(pg, err)) goto done;
+  const char *params[] = { path };
+  free(lb_pg_value(pg, err, "SELECT pg_catalog.set_config('search_path', $1, true)", 1, params));
+done:
+  free(path);
+  return err->code;
+}

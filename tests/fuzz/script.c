@@ -1,0 +1,125 @@
+/* libFuzzer target: the bytes are an SQL script. It is read whole, in pieces whose sizes its first bytes choose, and
+** byte by byte; all three must tell the same, fail with the same code, and keep what script.h promises of offsets, texts and
+** rows. abort() on anything else. `make fuzz` runs it after the reader's target.
+*/
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/buffer.h"
+#include "postgres/script.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+typedef struct heard {
+  lb_buf log;           /* all that was told */
+  const uint8_t *data;
+  size_t size;
+  uint64_t last;        /* end of what was told last, in the script */
+  uint64_t newlines;    /* in the COPY data at hand */
+  bool copying;
+} heard;
+
+static void require(bool promise)
+{
+  if (!promise) abort();
+}
+
+/* The text stands in the script at offset, behind all that was told before. */
+static void require_at(heard *h, const char *text, size_t len, uint64_t offset)
+{
+  require(offset >= h->last && offset <= h->size && len <= h->size - offset);
+  require(memcmp(h->data + offset, text, len) == 0);
+  h->last = offset + len;
+}
+
+static int hear_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
+                          lb_error *err)
+{
+  (void)err;
+  heard *h = ctx;
+  require(!h->copying && len > 0 && strlen(sql) == len && strlen(comment) <= h->size);
+  require_at(h, sql, len, offset);
+  lb_buf_printf(&h->log, "statement %llu %d %s: %s\n", (unsigned long long)offset, copy, comment, sql);
+  if (copy) lb_buf_text(&h->log, "data ");
+  h->copying = copy;
+  h->newlines = 0;
+  return LB_OK;
+}
+
+static int hear_data(void *ctx, const char *data, size_t len, lb_error *err)
+{
+  (void)err;
+  heard *h = ctx;
+  require(h->copying && len > 0);
+  for (size_t i = 0; i < len; i++) h->newlines += data[i] == '\n';
+  lb_buf_append(&h->log, data, len);
+  return LB_OK;
+}
+
+static int hear_end(void *ctx, uint64_t rows, lb_error *err)
+{
+  (void)err;
+  heard *h = ctx;
+  require(h->copying && rows == h->newlines);
+  lb_buf_printf(&h->log, "rows %llu\n", (unsigned long long)rows);
+  h->copying = false;
+  return LB_OK;
+}
+
+static int hear_meta(void *ctx, const char *line, uint64_t offset, lb_error *err)
+{
+  (void)err;
+  heard *h = ctx;
+  require(!h->copying && line[0] == '\\' && !strchr(line, '\n'));
+  require_at(h, line, strlen(line), offset);
+  lb_buf_printf(&h->log, "meta %llu %s\n", (unsigned long long)offset, line);
+  return LB_OK;
+}
+
+/* Reads the script in pieces of sizes[i % count] bytes; the code comes last in the log. */
+static void hear(heard *h, const uint8_t *sizes, size_t count)
+{
+  static const lb_script_ops ops = { hear_statement, hear_data, hear_end, hear_meta };
+  lb_error err = LB_ERROR_INIT;
+  lb_script *script = lb_script_open(&ops, h, 0, &err);
+  require(script);
+  int rc = LB_OK;
+  size_t at = 0;
+  for (size_t i = 0; !rc && at < h->size; i++) {
+    size_t n = count ? sizes[i % count] : h->size;
+    if (n > h->size - at) n = h->size - at;
+    if (n == 0) n = 1;
+    char *piece = malloc(n);  /* of its own, so that the sanitizer sees a look beyond it */
+    require(piece);
+    memcpy(piece, h->data + at, n);
+    rc = lb_script_feed(script, piece, n, &err);
+    free(piece);
+    at += n;
+  }
+  if (!rc) rc = lb_script_end(script, &err);
+  require(rc == err.code && (rc == LB_OK) == (err.message[0] == 0));
+  require(rc || !h->copying);
+  lb_buf_printf(&h->log, "end %d %s", rc, err.message);
+  require(!h->log.failed);
+  lb_script_close(script);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+  static const uint8_t one[] = { 1 };
+  if (size < 4) return 0;
+  heard whole = { .data = data + 4, .size = size - 4 }, parts = whole, bytes = whole;
+  hear(&whole, NULL, 0);
+  hear(&parts, data, 4);
+  hear(&bytes, one, 1);
+  require(whole.log.len == parts.log.len && memcmp(whole.log.data, parts.log.data, whole.log.len) == 0);
+  require(whole.log.len == bytes.log.len && memcmp(whole.log.data, bytes.log.data, whole.log.len) == 0);
+  lb_script_looks_like_dump(data, size);
+  lb_script_is_custom_format(data, size);
+  lb_buf_free(&whole.log);
+  lb_buf_free(&parts.log);
+  lb_buf_free(&bytes.log);
+  return 0;
+}

@@ -1,0 +1,210 @@
+/* Loads a plain SQL file through ext/postgres/load.h, as a backup or as another tool's script, for load.bats.
+**
+**     load_driver MODE URI FILE [jobs=N] [no_owner] [no_privileges] [interrupt=BYTES] [fail=BYTES] [run=BYTES:COMMAND]
+**
+** MODE: serial, transaction (rolled back when it fails), parallel, foreign (in a transaction, without a table of contents),
+** survey, check, analyze. FILE.parts says what lies where (load_parts.py makes both): a line per part: kind, schema, table,
+** rows, bytes, separated by tabs. A block is at most 16 KiB of one part. What happens at BYTES happens once so many were
+** handed out. Prints what the call reports; an error goes to standard error, with status 1.
+*/
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/file.h"
+#include "postgres/load.h"
+#include "postgres/survey.h"
+
+#define BLOCK_BYTES ((uint64_t)16384)
+
+typedef struct file_source {
+  lb_source source;
+  char *text;
+  size_t size;
+  uint64_t *offsets;   /* of blocks; one more at the end */
+  uint64_t blocks, handed_out;
+  int64_t interrupt, fail, run;
+  const char *command;
+} file_source;
+
+static void fail_here(const char *what)
+{
+  fprintf(stderr, "load_driver: %s\n", what);
+  exit(2);
+}
+
+static bool interrupted(void *ctx)
+{
+  const file_source *s = ctx;
+  return s->interrupt >= 0 && s->handed_out >= (uint64_t)s->interrupt;
+}
+
+static int hand_out(file_source *s, uint64_t n, lb_error *err)
+{
+  s->handed_out += n;
+  if (s->fail >= 0 && s->handed_out >= (uint64_t)s->fail) return lb_fail(err, LB_CORRUPT, "the file is damaged here");
+  if (s->run >= 0 && s->handed_out >= (uint64_t)s->run) {
+    s->run = -1;
+    if (system(s->command) != 0) return lb_fail(err, LB_ERROR, "the command failed");
+  }
+  return LB_OK;
+}
+
+static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *err)
+{
+  file_source *s = (file_source *)source;
+  for (size_t at = 0; at < s->size && !err->code;) {
+    size_t n = s->size - at < BLOCK_BYTES ? s->size - at : BLOCK_BYTES;
+    if (hand_out(s, n, err) == LB_OK) take(ctx, s->text + at, n, err);
+    at += n;
+  }
+  return err->code;
+}
+
+/* As a reader does, it reuses its memory: what was handed out before is gone. */
+static int block(lb_source *source, uint64_t number, const unsigned char **data, size_t *n, lb_error *err)
+{
+  static unsigned char buffer[BLOCK_BYTES];
+  file_source *s = (file_source *)source;
+  if (number >= s->blocks) return lb_fail(err, LB_ERROR, "no block %llu", (unsigned long long)number);
+  *n = (size_t)(s->offsets[number + 1] - s->offsets[number]);
+  memcpy(buffer, s->text + s->offsets[number], *n);
+  *data = buffer;
+  return hand_out(s, *n, err);
+}
+
+static void open_source(file_source *s, const char *path)
+{
+  FILE *file = fopen(path, "r");
+  if (!file || fseek(file, 0, SEEK_END)) fail_here(path);
+  s->size = (size_t)ftell(file);
+  rewind(file);
+  s->text = malloc(s->size + 1);
+  if (!s->text || fread(s->text, 1, s->size, file) != s->size) fail_here(path);
+  fclose(file);
+  s->source.stream = stream;
+  s->source.block = block;
+  s->interrupt = s->fail = s->run = -1;
+}
+
+static int table_of(lb_pg_contents *c, const char *schema, const char *name, uint64_t rows, lb_error *err)
+{
+  int i = 0;
+  while (i < c->table_count && (strcmp(c->tables[i].schema, schema) || strcmp(c->tables[i].name, name))) i++;
+  if (i == c->table_count && lb_pg_contents_add_table(c, schema, name, &i, err)) fail_here(err->message);
+  c->tables[i].rows += rows;
+  return i;
+}
+
+static void add_blocks(file_source *s, lb_pg_part *part)
+{
+  part->block = s->blocks;
+  part->blocks = (part->bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+  s->offsets = realloc(s->offsets, (size_t)(s->blocks + part->blocks + 1) * sizeof *s->offsets);
+  if (!s->offsets) fail_here("memory");
+  if (!s->blocks) s->offsets[0] = 0;
+  for (uint64_t left = part->bytes; left;) {
+    uint64_t n = left < BLOCK_BYTES ? left : BLOCK_BYTES;
+    s->offsets[s->blocks + 1] = s->offsets[s->blocks] + n;
+    s->blocks++;
+    left -= n;
+  }
+}
+
+static void read_parts(file_source *s, const char *path, lb_pg_contents *c, lb_error *err)
+{
+  char line[1024], name[1024], kind[32], schema[256], table[256];
+  unsigned long long rows, bytes;
+  snprintf(name, sizeof name, "%s.parts", path);
+  FILE *file = fopen(name, "r");
+  if (!file) fail_here(name);
+  while (fgets(line, sizeof line, file)) {
+    lb_pg_part part = { .kind = LB_PART_ROLES, .table = -1 };
+    if (sscanf(line, "%31[^\t]\t%255[^\t]\t%255[^\t]\t%llu\t%llu", kind, schema, table, &rows, &bytes) != 5) fail_here(line);
+    while (strcmp(lb_part_kind_text(part.kind), kind)) part.kind++;
+    if (part.kind == LB_PART_DATA) part.table = table_of(c, schema, table, rows, err);
+    part.rows = rows;
+    part.bytes = bytes;
+    add_blocks(s, &part);
+    if (lb_pg_contents_add_part(c, &part, err)) fail_here(err->message);
+  }
+  fclose(file);
+}
+
+static void read_option(lb_pg_load *load, file_source *s, const char *option)
+{
+  if (strncmp(option, "jobs=", 5) == 0) load->jobs = atoi(option + 5);
+  else if (strcmp(option, "no_owner") == 0) load->no_owner = true;
+  else if (strcmp(option, "no_privileges") == 0) load->no_privileges = true;
+  else if (strncmp(option, "interrupt=", 10) == 0) s->interrupt = atoll(option + 10);
+  else if (strncmp(option, "fail=", 5) == 0) s->fail = atoll(option + 5);
+  else if (strncmp(option, "run=", 4) == 0 && strchr(option, ':')) {
+    s->run = atoll(option + 4);
+    s->command = strchr(option, ':') + 1;
+  } else fail_here(option);
+}
+
+static void survey(lb_pg_load *load, bool check, lb_error *err)
+{
+  lb_pg_survey v = { 0 };
+  if (lb_pg_survey_read(load->source, load->contents, load->task, &v, err)) return;
+  if (check) lb_pg_survey_check(&v, load->pg, !load->no_owner, err);
+  printf("roles");
+  for (int i = 0; i < v.role_count; i++) printf(" [%s]", v.roles[i]);
+  printf("\nextensions");
+  for (int i = 0; i < v.extension_count; i++) printf(" [%s]", v.extensions[i]);
+  printf("\nencoding %s\nfrom %s\nby %s\nrows %llu\nobjects %llu\nconnects %s\n", v.encoding, v.version, v.dump_version,
+         (unsigned long long)v.rows, (unsigned long long)v.objects, v.connects_to ? v.connects_to : "nowhere");
+  lb_pg_survey_free(&v);
+}
+
+static void run(lb_pg_load *load, const char *mode, lb_error *err)
+{
+  bool inside = strcmp(mode, "transaction") == 0 || strcmp(mode, "foreign") == 0;
+  if (strcmp(mode, "survey") == 0 || strcmp(mode, "check") == 0) {
+    survey(load, *mode == 'c', err);
+    return;
+  }
+  if (strcmp(mode, "analyze") == 0) {
+    lb_pg_load_analyze(load, err);
+    return;
+  }
+  if (inside && lb_pg_exec(load->pg, "BEGIN", err)) return;
+  if (strcmp(mode, "parallel") == 0) lb_pg_load_parallel(load, err);
+  else lb_pg_load_serial(load, err);
+  lb_error ignored = LB_ERROR_INIT;
+  if (inside) lb_pg_exec(load->pg, err->code ? "ROLLBACK" : "COMMIT", err->code ? &ignored : err);
+  if (err->code && PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE) printf("the connection was left busy\n");
+  printf("statements %llu\nrows %llu\n", (unsigned long long)load->statements, (unsigned long long)load->rows);
+}
+
+int main(int argc, char **argv)
+{
+  lb_error err = LB_ERROR_INIT;
+  lb_task task = { 0 };
+  file_source s = { 0 };
+  lb_pg_contents contents = { 0 };
+  lb_buf notes = { 0 };
+  if (argc < 4) fail_here("usage: load_driver MODE URI FILE [OPTION…]");
+  lb_pg_load load = { .source = &s.source, .task = &task, .notes = &notes, .jobs = 1 };
+  open_source(&s, argv[3]);
+  if (strcmp(argv[1], "foreign") != 0) {
+    read_parts(&s, argv[3], &contents, &err);
+    load.contents = &contents;
+  } else s.source.block = NULL;
+  for (int i = 4; i < argc; i++) read_option(&load, &s, argv[i]);
+  task.interrupted = interrupted;
+  task.interrupted_ctx = &s;
+  lb_task_begin(&task, "restore", argv[3]);
+  load.pg = lb_pg_open(argv[2], &task, &err);
+  if (load.pg) run(&load, argv[1], &err);
+  lb_pg_close(load.pg);
+  lb_task_end(&task);
+  if (notes.len) printf("%s\n", notes.data);
+  if (err.code) fprintf(stderr, "%d: %s\n", err.code, err.message);
+  lb_buf_free(&notes);
+  lb_pg_contents_free(&contents);
+  free(s.offsets);
+  free(s.text);
+  return err.code ? 1 : 0;
+}

@@ -1,0 +1,530 @@
+/* Connections and child programs. Without LB_TEST_PG_URI: what needs no server, with programs of its own that play
+** pg_dump. With it (connection.bats starts a server that asks for a password, and runs this): the rest.
+*/
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/config.h"
+#include "core/file.h"
+#include "postgres/connection.h"
+#include "postgres/environment.h"
+#include "postgres/program.h"
+#include "postgres/tools.h"
+
+static char folder[] = "/tmp/lifeboat-test.XXXXXX";
+static double interrupt_at;  /* 0: never */
+
+static bool is_interrupted(void *ctx)
+{
+  (void)ctx;
+  return interrupt_at > 0 && lb_clock_monotonic() > interrupt_at;
+}
+
+static lb_task task = { .interrupted = is_interrupted };
+
+/* ---- without a server ---- */
+
+static void expect_scrubbed(const char *url, const char *shown)
+{
+  lb_error err = LB_ERROR_INIT;
+  char *got = lb_config_scrub_url(url, &err);
+  assert_string_equal(got, shown);
+  free(got);
+}
+
+static void test_scrubbed(void **state)
+{
+  (void)state;
+  expect_scrubbed("postgresql://u:secret@db:5432/x", "postgresql://u@db:5432/x");
+  expect_scrubbed("postgresql://u:se@cret@db/x", "postgresql://u@db/x");
+  expect_scrubbed("postgresql://u:se?cret@db/x", "postgresql://u@db/x");
+  expect_scrubbed("postgresql://u:se?a=cret@db/x", "postgresql://u@db/x");
+  expect_scrubbed("postgresql://u:se#cret@db/x", "postgresql://u@db/x");
+  expect_scrubbed("postgresql://u:se/cret@db/x", "postgresql://u@db/x");
+  expect_scrubbed("postgresql://u:pw@db/x?user=a@b", "postgresql://u@db/x?user=a@b");
+  expect_scrubbed("postgresql://db:5432/x?user=a@b", "postgresql://db:5432/x?user=a@b");
+  expect_scrubbed("postgresql://[::1]:5432,b:1/x", "postgresql://[::1]:5432,b:1/x");
+  expect_scrubbed("postgresql:///x?password=a&host=/tmp", "postgresql:///x?host=/tmp");
+  expect_scrubbed("postgresql:///x?pass%77ord=a&sslpassword=b", "postgresql:///x");
+  expect_scrubbed("postgresql:///x?host=/tmp&password=a&port=1", "postgresql:///x?host=/tmp&port=1");
+  expect_scrubbed("/srv/app.db", "/srv/app.db");
+}
+
+static void expect_source(const char *uri, const char *source)
+{
+  lb_error err = LB_ERROR_INIT;
+  char *got = lb_pg_source_of_uri(uri, &err);
+  if (!got) fail_msg("%s: %s", uri, err.message);
+  assert_string_equal(got, source);
+  free(got);
+}
+
+static void clear_environment(void)
+{
+  static const char *const names[] = { "PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGSERVICE",
+                                       "PGSERVICEFILE", "PGPASSWORD", "PGPASSFILE" };
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) unsetenv(names[i]);
+}
+
+static void test_source(void **state)
+{
+  (void)state;
+  clear_environment();
+  expect_source("postgresql://u:pw@DB.example/app", "postgresql://db.example/app");
+  expect_source("postgres://other@db.example:5432/app?sslmode=require", "postgresql://db.example/app");
+  expect_source("postgresql://db:5433/a%20b%2Fc", "postgresql://db:5433/a%20b%2Fc");
+  expect_source("postgresql://who@db", "postgresql://db/who");
+  expect_source("postgresql://a,b:5433/x", "postgresql://a,b:5433/x");
+  expect_source("postgresql://[::1]:5433/x", "postgresql://[::1]:5433/x");
+  expect_source("postgresql:///x?host=/tmp/s/&user=u", "postgresql:///x?host=/tmp/s&port=5432");
+  expect_source("postgresql://%2Ftmp%2Fs:7/x", "postgresql:///x?host=/tmp/s&port=7");
+  setenv("PGHOST", "envhost", 1);
+  setenv("PGPORT", "7", 1);
+  expect_source("postgresql:///x", "postgresql://envhost:7/x");
+  unsetenv("PGHOST");
+  unsetenv("PGPORT");
+  char path[80];
+  snprintf(path, sizeof path, "%s/service", folder);
+  FILE *f = fopen(path, "w");
+  fputs("[here]\nhost=svc\nport=99\ndbname=served\npassword=pw\n", f);
+  fclose(f);
+  setenv("PGSERVICEFILE", path, 1);
+  expect_source("postgresql:///?service=here", "postgresql://svc:99/served");
+  unsetenv("PGSERVICEFILE");
+}
+
+static void test_bad_uris(void **state)
+{
+  (void)state;
+  static const char *const uris[] = {
+    "host=db password=sEcret", "postgresql://u:sEcret@x@db/app", "postgresql://u:pa/sEcret@db/app",
+    "postgresql://u:sEcret/x", "postgresql://u:sEcr%zzet@db/app", "postgresql://u@db/x?sEcret", "mysql://u:sEcret@db/x",
+    "postgresql://u:1/sEcret@db/app", "postgresql://h:99999/sEcret", "postgresql://h/x?pasword=sEcret",
+  };
+  for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+    lb_error err = LB_ERROR_INIT;
+    assert_null(lb_pg_open(uris[i], &task, &err));
+    if (err.code != LB_MISUSE) fail_msg("%s: %d %s", uris[i], err.code, err.message);
+    if (strstr(err.message, "sEcr") || strstr(err.message, "ecret")) fail_msg("shown: %s", err.message);
+  }
+}
+
+static void test_nobody_there(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  char uri[160];
+  snprintf(uri, sizeof uri, "postgresql://u:pw@/x?host=%s&port=7", folder);
+  assert_null(lb_pg_open(uri, &task, &err));
+  assert_int_equal(err.code, LB_BUSY);
+  assert_non_null(strstr(err.message, "No such file or directory"));
+  assert_non_null(strstr(err.message, "is the server up"));
+  lb_error_clear(&err);
+  assert_null(lb_pg_open("postgresql://127.0.0.1:1/x", &task, &err));
+  assert_int_equal(err.code, LB_BUSY);
+  assert_non_null(strstr(err.message, "Connection refused"));
+}
+
+/* Somebody listens, but never answers. */
+static void test_silent_server(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char uri[160];
+  snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.8", folder);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+  assert_int_equal(listen(fd, 5), 0);
+  snprintf(uri, sizeof uri, "postgresql://u:pw@/x?host=%s&port=8&connect_timeout=1", folder);
+  interrupt_at = lb_clock_monotonic() + 0.15;
+  assert_null(lb_pg_open(uri, &task, &err));
+  interrupt_at = 0;
+  assert_int_equal(err.code, LB_INTERRUPT);
+  lb_error_clear(&err);
+  assert_null(lb_pg_open(uri, &task, &err));
+  assert_int_equal(err.code, LB_BUSY);
+  assert_non_null(strstr(err.message, "no answer within 1 s"));
+  close(fd);
+  unlink(address.sun_path);
+}
+
+/* A program of our own in PG_BINDIR. */
+static void put_program(const char *name, const char *script)
+{
+  char path[80];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *f = fopen(path, "w");
+  assert_non_null(f);
+  fprintf(f, "#!/bin/sh\n%s\n", script);
+  fclose(f);
+  assert_int_equal(chmod(path, 0755), 0);
+  setenv("PG_BINDIR", folder, 1);
+}
+
+static void test_tools(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg_tools tools;
+  lb_pg pg = { .task = &task, .version = 180001, .version_text = "18.1", .label = "database" };
+  unsetenv("PG_BINDIR");
+  assert_int_equal(lb_pg_tools_find(NULL, &tools, &err), LB_OK);
+  assert_in_range(tools.version, 10, 99);
+  assert_int_equal(access(tools.dumpall, X_OK), 0);
+  lb_pg_tools_free(&tools);
+  put_program("pg_dump", "echo 'pg_dump (PostgreSQL) 9.6.1'");
+  assert_int_equal(lb_pg_tools_find(&pg, &tools, &err), LB_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "9.6.1, older than the server (18.1)"));
+  assert_non_null(strstr(err.message, "postgresql-client-18"));
+  assert_non_null(strstr(err.message, folder));
+  lb_error_clear(&err);
+  put_program("pg_dump", "echo 'pg_dump (PostgreSQL) 18beta1 (Debian x)'");
+  assert_int_equal(lb_pg_tools_find(&pg, &tools, &err), LB_OK);
+  assert_int_equal(tools.version, 18);
+  assert_string_equal(tools.version_text, "18beta1");
+  lb_pg_tools_free(&tools);
+  put_program("pg_dump", "echo nonsense");
+  assert_int_equal(lb_pg_tools_find(&pg, &tools, &err), LB_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "does not say its version"));
+  lb_error_clear(&err);
+  setenv("PG_BINDIR", "/nonexistent", 1);
+  assert_int_equal(lb_pg_tools_find(&pg, &tools, &err), LB_UNSUPPORTED);
+  assert_non_null(strstr(err.message, "PG_BINDIR=/nonexistent"));
+  unsetenv("PG_BINDIR");
+}
+
+/* All of a program's output, then its end. */
+static int run_script(const char *script, const char *password, bool is_dump, lb_buf *out, lb_error *err)
+{
+  put_program("play", script);
+  char path[80], piece[512];
+  snprintf(path, sizeof path, "%s/play", folder);
+  const char *argv[] = { path, NULL };
+  char **environment = lb_pg_environment_base(0, err);
+  lb_pg_program *program = lb_pg_program_run(&task, argv, environment, password, is_dump, err);
+  size_t got = program ? 1 : 0;
+  while (got > 0 && lb_pg_program_read(program, piece, sizeof piece, true, &got, NULL, err) == LB_OK) {
+    lb_buf_append(out, piece, got);
+  }
+  if (!err->code) lb_pg_program_finish(program, err);
+  lb_pg_program_close(program);
+  lb_pg_environment_free(environment);
+  return err->code;
+}
+
+#define COMPLETE "echo '--'; echo '-- PostgreSQL database dump complete'; echo '--'; echo"
+
+static void test_completion(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_buf out = { 0 };
+  assert_int_equal(run_script(COMPLETE, NULL, true, &out, &err), LB_OK);
+  assert_int_equal(run_script(COMPLETE "; echo '\\unrestrict abc'; echo", NULL, true, &out, &err), LB_OK);
+  assert_int_equal(run_script("yes padding | head -c 100000; " COMPLETE, NULL, true, &out, &err), LB_OK);
+  assert_int_equal(run_script(COMPLETE "; echo more", NULL, true, &out, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "play failed (its output is not complete)"));
+  lb_error_clear(&err);
+  assert_int_equal(run_script(COMPLETE "; exit 3", NULL, true, &out, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "exit status 3"));
+  lb_error_clear(&err);
+  assert_int_equal(run_script(COMPLETE "; kill -9 $$", NULL, true, &out, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "signal 9"));
+  lb_error_clear(&err);
+  /* More on standard error than a pipe holds, before any output: nobody waits for the other; the last words come out. */
+  assert_int_equal(run_script("yes noise | head -c 3000000 >&2; echo last words >&2; exit 1", NULL, true, &out, &err),
+                   LB_ERROR);
+  assert_non_null(strstr(err.message, "last words"));
+  assert_in_range(strlen(err.message), 1000, 3600);
+  lb_buf_free(&out);
+}
+
+static void test_ignored_sigchld(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_buf out = { 0 };
+  signal(SIGCHLD, SIG_IGN);
+  assert_int_equal(run_script(COMPLETE, NULL, true, &out, &err), LB_OK);
+  assert_int_equal(run_script("echo half; echo words >&2", NULL, true, &out, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "words"));
+  signal(SIGCHLD, SIG_DFL);
+  lb_buf_free(&out);
+}
+
+static void test_descriptors(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_buf out = { 0 };
+  int leak = open("/dev/null", O_RDONLY), high = fcntl(leak, F_DUPFD, 50), low = fcntl(leak, F_DUPFD, 9);
+  signal(SIGUSR1, SIG_IGN);
+  /* The shell itself has its script open as 10. */
+  assert_int_equal(run_script("cd /proc/$$/fd; for f in *; do [ $f = 10 ] || [ ! -e $f ] || printf '%s ' $f; done;"
+                              " echo; stat -Lc %a 9; cat 9; grep SigIgn /proc/self/status",
+                              "p:\\w", false, &out, &err), LB_OK);
+  signal(SIGUSR1, SIG_DFL);
+  close(leak);
+  close(high);
+  close(low);
+  assert_non_null(out.data);
+  assert_non_null(strstr(out.data, "0 1 2 9 \n"));
+  assert_non_null(strstr(out.data, "600\n*:*:*:*:p\\:\\\\w\n"));
+  /* glibc ignores two signals of its own in a child, 32 and 33. */
+  const char *ignored = strstr(out.data, "SigIgn:");
+  assert_non_null(ignored);
+  assert_int_equal(strtoull(ignored + 7, NULL, 16) & 0x7fffffff, 0);
+  lb_buf_free(&out);
+  lb_buf none = { 0 };
+  assert_int_equal(run_script("ls -l /proc/self/fd/9", NULL, false, &none, &err), LB_ERROR);
+  lb_error_clear(&err);
+  assert_int_equal(run_script("true", "a\nb", false, &none, &err), LB_UNSUPPORTED);
+  lb_buf_free(&none);
+}
+
+static void test_interrupted_program(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_buf out = { 0 };
+  double began = lb_clock_monotonic();
+  interrupt_at = began + 0.2;
+  assert_int_equal(run_script("echo $$; exec sleep 60", NULL, true, &out, &err), LB_INTERRUPT);
+  interrupt_at = 0;
+  assert_true(lb_clock_monotonic() - began < 2);
+  assert_int_equal(kill(atoi(out.data), 0), -1);
+  lb_buf_free(&out);
+}
+
+/* ---- with a server ---- */
+
+static const char *server_uri;
+
+static lb_pg *connected(void)
+{
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = lb_pg_open(server_uri, &task, &err);
+  if (!pg) fail_msg("%s", err.message);
+  return pg;
+}
+
+static void test_open(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected();
+  char *source = lb_pg_source_of_uri(server_uri, &err);
+  assert_string_equal(pg->source, source);
+  assert_null(strstr(pg->source, getenv("LB_TEST_PG_PASSWORD")));
+  assert_string_equal(pg->encoding, "UTF8");
+  assert_string_equal(pg->database, "postgres");
+  assert_false(pg->standby);
+  char *app = lb_pg_value(pg, &err, "SHOW application_name", 0, NULL);
+  assert_string_equal(app, "lifeboat");
+  lb_pg *again = lb_pg_open_again(pg, "template1", &err);
+  assert_non_null(again);
+  assert_string_equal(again->database, "template1");
+  assert_string_not_equal(again->source, pg->source);
+  lb_pg *third = lb_pg_open_again(again, NULL, &err);
+  assert_string_equal(third->database, "template1");
+  assert_string_equal(third->source, again->source);
+  lb_pg_close(third);
+  lb_pg_close(again);
+  assert_null(lb_pg_open_again(pg, "no such = db", &err));
+  assert_int_equal(err.code, LB_NOTFOUND);
+  assert_non_null(strstr(err.message, "\"create\":true"));
+  free(app);
+  free(source);
+  lb_pg_close(pg);
+}
+
+static void test_refused(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  char *bare = lb_config_scrub_url(server_uri, &err);
+  setenv("PGPASSFILE", "/nonexistent", 1);
+  assert_null(lb_pg_open(bare, &task, &err));
+  assert_int_equal(err.code, LB_PERM);
+  assert_non_null(strstr(err.message, "set PGPASSWORD"));
+  lb_error_clear(&err);
+  setenv("PGPASSWORD", "wrongSecret", 1);
+  assert_null(lb_pg_open(bare, &task, &err));
+  assert_int_equal(err.code, LB_PERM);
+  assert_null(strstr(err.message, "wrongSecret"));
+  unsetenv("PGPASSWORD");
+  free(bare);
+}
+
+static void expect_code(lb_pg *pg, const char *sql, int code, const char *words)
+{
+  lb_error err = LB_ERROR_INIT;
+  assert_int_equal(lb_pg_exec(pg, sql, &err), code);
+  if (!strstr(err.message, words)) fail_msg("%s", err.message);
+}
+
+static void test_statements(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected();
+  const char *params[] = { "12", NULL };
+  char *value = lb_pg_value(pg, &err, "SELECT $1::int + 30 WHERE $2 IS NULL", 2, params);
+  assert_string_equal(value, "42");
+  free(value);
+  assert_null(lb_pg_value(pg, &err, "SELECT NULL", 0, NULL));
+  assert_null(lb_pg_value(pg, &err, "SELECT 1 WHERE false", 0, NULL));
+  assert_int_equal(err.code, LB_OK);
+  assert_int_equal(lb_pg_exec(pg, "DO $$ BEGIN RAISE NOTICE 'unheard'; END $$; SELECT 1", &err), LB_OK);
+  assert_int_equal(lb_pg_execf(pg, &err, "CREATE TEMP TABLE %s(i int)", "t"), LB_OK);
+  expect_code(pg, "SELECT 1; SELECT nonsense; SELECT 2", LB_ERROR, "column \"nonsense\" does not exist");
+  expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='53100', detail='b', hint='c'; END $$", LB_FULL,
+              "a; detail: b; hint: c");
+  expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='55P03'; END $$", LB_BUSY, "a");
+  expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='42501'; END $$", LB_PERM, "a");
+  expect_code(pg, "CREATE DATABASE postgres", LB_EXISTS, "exists");
+  expect_code(pg, "COPY (SELECT generate_series(1, 100000)) TO STDOUT", LB_ERROR, "COPY");
+  expect_code(pg, "COPY t FROM STDIN", LB_ERROR, "COPY");
+  expect_code(pg, "SELECT 1", LB_OK, "");  /* still usable */
+  assert_int_equal(lb_pg_exec(pg, "BEGIN", &err), LB_OK);
+  assert_int_equal(lb_pg_fix_settings(pg, 1500, &err), LB_OK);
+  value = lb_pg_value(pg, &err, "SELECT current_setting('lock_timeout') || current_setting('search_path') ||"
+                      " current_setting('row_security') || current_setting('extra_float_digits')", 0, NULL);
+  assert_string_equal(value, "1500msoff3");
+  free(value);
+  expect_code(pg, "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())", LB_ERROR, "terminating connection");
+  lb_pg_close(pg);
+}
+
+/* A statement longer than socket buffers, to a server that answers as long: neither may wait for the other. */
+static void test_long(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected();
+  size_t size = 8 << 20;
+  char *text = malloc(size + 1);
+  memset(text, 'x', size);
+  text[size] = 0;
+  const char *params[] = { text };
+  char *back = lb_pg_value(pg, &err, "SELECT $1", 1, params);
+  assert_int_equal(strlen(back), size);
+  free(back);
+  free(text);
+  lb_pg_close(pg);
+}
+
+static void test_interrupt(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected(), *other = connected();
+  double began = lb_clock_monotonic();
+  interrupt_at = began + 0.15;
+  assert_int_equal(lb_pg_exec(pg, "SELECT 'lifeboat sleeps', pg_sleep(60)", &err), LB_INTERRUPT);
+  interrupt_at = 0;
+  assert_true(lb_clock_monotonic() - began < 3);
+  lb_error_clear(&err);
+  char *left = lb_pg_value(other, &err, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND"
+                           " query LIKE 'SELECT ''lifeboat sleeps%'", 0, NULL);
+  assert_string_equal(left, "0");
+  free(left);
+  assert_int_equal(lb_pg_exec(pg, "SELECT 1", &err), LB_OK);
+  lb_pg_close(pg);
+  lb_pg_close(other);
+}
+
+/* pg_dump itself: the password is in neither its arguments nor its environment, and yet it gets in. */
+static void test_dump(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected();
+  lb_pg_tools tools;
+  lb_buf out = { 0 };
+  char piece[4096], path[80];
+  const char *password = getenv("LB_TEST_PG_PASSWORD");
+  unsetenv("PG_BINDIR");
+  assert_int_equal(lb_pg_tools_find(pg, &tools, &err), LB_OK);
+  put_program("spy", "tr '\\0' '\\n' </proc/self/environ; tr '\\0' '\\n' </proc/$$/cmdline; exec \"$0.real\" \"$@\"");
+  snprintf(path, sizeof path, "%s/spy.real", folder);
+  assert_int_equal(symlink(tools.dump, path), 0);
+  snprintf(path, sizeof path, "%s/spy", folder);
+  const char *argv[] = { path, "--schema-only", NULL };
+  lb_pg_program *program = lb_pg_program_start(pg, argv, &err);
+  size_t got = program ? 1 : 0;
+  while (got > 0 && lb_pg_program_read(program, piece, sizeof piece, true, &got, NULL, &err) == LB_OK) {
+    lb_buf_append(&out, piece, got);
+  }
+  if (err.code || lb_pg_program_finish(program, &err)) fail_msg("%s", err.message);
+  lb_pg_program_close(program);
+  assert_non_null(strstr(out.data, "PGPASSFILE=/proc/self/fd/9"));
+  assert_non_null(strstr(out.data, "PGDATABASE=postgres"));
+  assert_null(strstr(out.data, password));
+  assert_non_null(strstr(out.data, "SET row_security = off"));
+  lb_buf_free(&out);
+
+  const char *wrong[] = { tools.dump, "--table=nowhere", NULL };
+  program = lb_pg_program_start(pg, wrong, &err);
+  do lb_pg_program_read(program, piece, sizeof piece, true, &got, NULL, &err); while (got > 0);
+  assert_int_equal(lb_pg_program_finish(program, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "no matching tables were found"));
+  lb_pg_program_close(program);
+  lb_pg_tools_free(&tools);
+  lb_pg_close(pg);
+}
+
+/* ---- all ---- */
+
+static int make_folder(void **state)
+{
+  (void)state;
+  lb_task_begin(&task, "test", "connection");
+  return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+  (void)state;
+  static const char *const names[] = { "service", "pg_dump", "play", "spy", "spy.real" };
+  char path[80];
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+    unlink(path);
+  }
+  lb_task_end(&task);
+  return rmdir(folder);
+}
+
+int main(void)
+{
+  const struct CMUnitTest alone[] = {
+    cmocka_unit_test(test_scrubbed), cmocka_unit_test(test_source), cmocka_unit_test(test_bad_uris),
+    cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_silent_server), cmocka_unit_test(test_tools),
+    cmocka_unit_test(test_completion), cmocka_unit_test(test_ignored_sigchld), cmocka_unit_test(test_descriptors),
+    cmocka_unit_test(test_interrupted_program),
+  };
+  const struct CMUnitTest served[] = {
+    cmocka_unit_test(test_open), cmocka_unit_test(test_refused), cmocka_unit_test(test_statements),
+    cmocka_unit_test(test_long), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_dump),
+  };
+  server_uri = getenv("LB_TEST_PG_URI");
+  if (!server_uri) return cmocka_run_group_tests_name("connection", alone, make_folder, remove_folder);
+  return cmocka_run_group_tests_name("connection, served", served, make_folder, remove_folder);
+}
