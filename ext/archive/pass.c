@@ -12,6 +12,7 @@
 #include "core/ring.h"
 
 #define DAMAGE_MOST 100
+#define SLOTS_A_THREAD 8   /* a slot is a number: enough of them that the caller seldom has to wake */
 
 /* ---- one block ---- */
 
@@ -66,12 +67,23 @@ typedef struct pass {
   lb_reader *reader;
   lb_reader_take take;
   void *take_ctx;
+  size_t stored_most, raw_most;   /* bytes of the largest block */
 } pass;
 
+/* A worker uses the same memory for every block: it stays in its processor's cache, which the ring's would not. */
 typedef struct worker {
   const lb_codec *codec;
   void *decompressor;
+  unsigned char *stored, *raw;
 } worker;
+
+static void worker_close(void *arg)
+{
+  worker *w = arg;
+  if (w->decompressor) w->codec->decompressor_close(w->decompressor);
+  free(w->stored);
+  free(w);
+}
 
 static void *worker_open(void *ctx, lb_error *err)
 {
@@ -82,17 +94,15 @@ static void *worker_open(void *ctx, lb_error *err)
     return NULL;
   }
   w->codec = p->reader->codec;
-  w->decompressor = w->codec->decompressor_open(err);
-  if (w->decompressor) return w;
-  free(w);
-  return NULL;
-}
-
-static void worker_close(void *arg)
-{
-  worker *w = arg;
-  w->codec->decompressor_close(w->decompressor);
-  free(w);
+  w->stored = malloc(p->stored_most + p->raw_most);
+  if (!w->stored) lb_fail_nomem(err);
+  else w->decompressor = w->codec->decompressor_open(err);
+  if (!w->decompressor) {
+    worker_close(w);
+    return NULL;
+  }
+  w->raw = w->stored + p->stored_most;
+  return w;
 }
 
 static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
@@ -101,9 +111,9 @@ static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
   worker *w = arg;
   const lb_index *index = &p->reader->index;
   size_t raw = index->blocks[slot->number].raw;
-  if (lb_reader_block(p->reader, w->decompressor, slot->number, slot->in, slot->out, &slot->err, err)) return err->code;
+  if (lb_reader_block(p->reader, w->decompressor, slot->number, w->stored, w->raw, &slot->err, err)) return err->code;
   if (slot->err.code == LB_OK && p->take &&
-      p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), slot->out, raw, err)) {
+      p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), w->raw, raw, err)) {
     return err->code;
   }
   slot->out_len = raw;
@@ -152,15 +162,14 @@ static int run_blocks(lb_ring *ring, const lb_reader *r, lb_task *task, lb_reade
 static int pass_blocks(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task,
                        lb_reader_report *report, lb_error *err)
 {
-  pass p = { r, take, ctx };
-  size_t stored = 1, raw = 1;
+  pass p = { r, take, ctx, 1, 1 };
   for (uint64_t i = 0; i < r->index.count; i++) {
-    if (r->index.blocks[i].stored > stored) stored = r->index.blocks[i].stored;
-    if (r->index.blocks[i].raw > raw) raw = r->index.blocks[i].raw;
+    if (r->index.blocks[i].stored > p.stored_most) p.stored_most = r->index.blocks[i].stored;
+    if (r->index.blocks[i].raw > p.raw_most) p.raw_most = r->index.blocks[i].raw;
   }
   /* Waiting threads would only cost memory. */
   if ((uint64_t)threads > r->index.count) threads = r->index.count ? (int)r->index.count : 1;
-  lb_ring *ring = lb_ring_open(&ring_ops, &p, threads, 2 * threads + 2, stored, raw, task, err);
+  lb_ring *ring = lb_ring_open(&ring_ops, &p, threads, SLOTS_A_THREAD * threads, 0, 0, task, err);
   if (!ring) return err->code;
   posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);  /* a hint: nothing depends on it */
   run_blocks(ring, r, task, report, err);
