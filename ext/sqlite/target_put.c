@@ -220,6 +220,7 @@ static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes
   if (c->page_size == 0) fill_empty(t, staged, err);
   lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
   lb_buffered_read_ahead(staged, true);  /* the file is ours: nobody else writes it */
+  lb_buffered_lend_pages(staged);
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     lb_db_exec(t->db, "PRAGMA cache_size=-16000", t->label, err);
