@@ -14,6 +14,7 @@
 #include "core/ring.h"
 
 #define DAMAGE_MOST 100
+#define SLOTS_A_THREAD 8   /* a slot is a number: enough of them that the caller seldom has to wake */
 
 /* ---- one block ---- */
 
@@ -71,12 +72,24 @@ typedef struct pass {
   bool in_order;        /* take is for the caller's thread */
   lb_task *task;
   lb_reader_report *report;
+  size_t stored_most, raw_most;   /* bytes of the largest block */
 } pass;
 
+/* A worker uses the same memory for every block: it stays in its processor's cache, which the ring's would not. Only what
+** the caller is to take in order lies in the ring's. */
 typedef struct worker {
   const lb_codec *codec;
   void *decompressor;
+  unsigned char *stored, *raw;
 } worker;
+
+static void worker_close(void *arg)
+{
+  worker *w = arg;
+  if (w->decompressor) w->codec->decompressor_close(w->decompressor);
+  free(w->stored);
+  free(w);
+}
 
 static void *worker_open(void *ctx, lb_error *err)
 {
@@ -87,17 +100,15 @@ static void *worker_open(void *ctx, lb_error *err)
     return NULL;
   }
   w->codec = p->reader->codec;
-  w->decompressor = w->codec->decompressor_open(err);
-  if (w->decompressor) return w;
-  free(w);
-  return NULL;
-}
-
-static void worker_close(void *arg)
-{
-  worker *w = arg;
-  w->codec->decompressor_close(w->decompressor);
-  free(w);
+  w->stored = malloc(p->stored_most + p->raw_most);
+  if (!w->stored) lb_fail_nomem(err);
+  else w->decompressor = w->codec->decompressor_open(err);
+  if (!w->decompressor) {
+    worker_close(w);
+    return NULL;
+  }
+  w->raw = w->stored + p->stored_most;
+  return w;
 }
 
 static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
@@ -106,9 +117,10 @@ static int work(void *ctx, void *arg, lb_slot *slot, lb_error *err)
   worker *w = arg;
   const lb_index *index = &p->reader->index;
   size_t raw = index->blocks[slot->number].raw;
-  if (lb_reader_block(p->reader, w->decompressor, slot->number, slot->in, slot->out, &slot->err, err)) return err->code;
+  unsigned char *to = p->in_order ? slot->out : w->raw;
+  if (lb_reader_block(p->reader, w->decompressor, slot->number, w->stored, to, &slot->err, err)) return err->code;
   if (slot->err.code == LB_OK && p->take && !p->in_order &&
-      p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), slot->out, raw, err)) {
+      p->take(p->take_ctx, lb_index_raw_offset(index, slot->number), to, raw, err)) {
     return err->code;
   }
   slot->out_len = raw;
@@ -158,11 +170,11 @@ static int run_blocks(lb_ring *ring, pass *p, lb_error *err)
 static int pass_blocks(pass *p, int threads, lb_error *err)
 {
   const lb_reader *r = p->reader;
-  size_t stored, raw;
-  lb_index_largest(&r->index, &stored, &raw);
+  lb_index_largest(&r->index, &p->stored_most, &p->raw_most);
   /* Waiting threads would only cost memory. */
   if ((uint64_t)threads > r->index.count) threads = r->index.count ? (int)r->index.count : 1;
-  lb_ring *ring = lb_ring_open(&ring_ops, p, threads, 2 * threads + 2, stored, raw, p->task, err);
+  int slots = p->in_order ? 2 * threads + 2 : SLOTS_A_THREAD * threads;
+  lb_ring *ring = lb_ring_open(&ring_ops, p, threads, slots, 0, p->in_order ? p->raw_most : 0, p->task, err);
   if (!ring) return err->code;
   posix_fadvise(r->fd, 0, 0, POSIX_FADV_SEQUENTIAL);  /* a hint: nothing depends on it */
   run_blocks(ring, p, err);
@@ -285,7 +297,7 @@ static int pass_sequential(const lb_reader *r, lb_reader_take take, void *ctx, l
 int lb_reader_pass(lb_reader *r, int threads, lb_reader_take take, void *ctx, lb_task *task, lb_reader_report *report,
                    lb_error *err)
 {
-  pass p = { r, take, ctx, false, task, report };
+  pass p = { .reader = r, .take = take, .take_ctx = ctx, .in_order = false, .task = task, .report = report };
   report->raw_bytes = 0;
   report->damaged = 0;
   if (r->kind == LB_READER_INDEXED) return pass_blocks(&p, threads, err);
@@ -296,7 +308,7 @@ int lb_reader_stream(lb_reader *r, int threads, lb_reader_take take, void *ctx, 
                      lb_error *err)
 {
   lb_reader_report report = { 0 };
-  pass p = { r, take, ctx, true, task, &report };
+  pass p = { .reader = r, .take = take, .take_ctx = ctx, .in_order = true, .task = task, .report = &report };
   if (r->kind != LB_READER_INDEXED) pass_sequential(r, take, ctx, task, &report, err);
   else if (threads > 1) pass_blocks(&p, threads, err);
   else stream_blocks(&p, r, err);

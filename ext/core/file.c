@@ -135,6 +135,15 @@ void lb_file_flush_early(int fd, int64_t offset, int64_t n)
 #endif
 }
 
+void lb_file_forget(int fd, int64_t offset, int64_t n)
+{
+#ifdef FALLOC_FL_PUNCH_HOLE
+  if (n > 0) (void)!fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)n);
+#else
+  (void)fd, (void)offset, (void)n;
+#endif
+}
+
 int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *err)
 {
   struct statvfs fs;

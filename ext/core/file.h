@@ -30,6 +30,9 @@ int lb_dir_sync(const char *dir, lb_error *err);
 /* Starts writing [offset, offset+n) back to the disk without waiting, so that the fsync at the end is short. */
 void lb_file_flush_early(int fd, int64_t offset, int64_t n);
 
+/* Throws [offset, offset+n) away where the file system can: it reads as zeros, or as before. For scratch. */
+void lb_file_forget(int fd, int64_t offset, int64_t n);
+
 /* Fails when dir's file system has less than `need` bytes free, saying both figures and `what` needs them. */
 int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *err);
 

@@ -46,6 +46,13 @@ static entry *entry_at(lb_ring *ring, uint64_t sequence)
   return &ring->entries[sequence % (uint64_t)ring->slots];
 }
 
+/* Waking the producer costs a worker its processor for a moment. So it is woken for the last block, for a failure, and
+** once all that was submitted has been taken: by then it finds several that are done. */
+static bool worth_waking(const lb_ring *ring)
+{
+  return ring->err.code != LB_OK || ring->produced - ring->taken < (uint64_t)ring->opened;
+}
+
 static void *worker_main(void *arg)
 {
   worker *self = arg;
@@ -66,7 +73,7 @@ static void *worker_main(void *arg)
     pthread_mutex_lock(&ring->mutex);
     if (err.code != LB_OK && ring->err.code == LB_OK) ring->err = err;
     e->state = DONE;
-    pthread_cond_signal(&ring->work_done);
+    if (worth_waking(ring)) pthread_cond_signal(&ring->work_done);
   }
   pthread_mutex_unlock(&ring->mutex);
   return NULL;
@@ -112,7 +119,8 @@ lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots,
 
   ring->entries = calloc((size_t)slots, sizeof *ring->entries);
   ring->workers = calloc((size_t)threads, sizeof *ring->workers);
-  ring->memory = malloc((size_t)slots * (in_bytes + out_bytes));
+  size_t bytes = (size_t)slots * (in_bytes + out_bytes);
+  ring->memory = malloc(bytes ? bytes : 1);
   if (!ring->entries || !ring->workers || !ring->memory) {
     lb_fail_nomem(err);
     lb_ring_close(ring);

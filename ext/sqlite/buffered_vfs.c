@@ -19,6 +19,7 @@ typedef struct buffered_file {
   unsigned char *window;        /* WINDOW bytes; NULL: not needed yet */
   sqlite3_int64 window_start;
   int window_bytes;             /* of content in the window */
+  int lent;                     /* pages that SQLite uses where they lie in the window, which stays as it is then */
   unsigned char *waiting;       /* COLLECT bytes that are not written yet; NULL: not needed yet */
   sqlite3_int64 waiting_start;
   int waiting_bytes;
@@ -95,13 +96,35 @@ static int file_read(sqlite3_file *file, void *data, int n, sqlite3_int64 offset
   if (overlap(offset, n, f->waiting_start, f->waiting_bytes)) rc = flush_and_report(f);
   if (f->ahead && !f->window) f->window = malloc(WINDOW);
   if (rc == SQLITE_OK && f->ahead && f->window) {
-    if (!in_window(f, n, offset)) rc = fill_window(f, offset);
+    if (!in_window(f, n, offset) && !f->lent) rc = fill_window(f, offset);
     if (rc == SQLITE_OK && in_window(f, n, offset)) {
       memcpy(data, f->window + (offset - f->window_start), (size_t)n);
       return SQLITE_OK;
     }
   }
   return rc ? rc : f->real->pMethods->xRead(f->real, data, n, offset);
+}
+
+/* A page without a copy of it: SQLite's interface for mapped files, though nothing is mapped here. */
+static int file_fetch(sqlite3_file *file, sqlite3_int64 offset, int n, void **page)
+{
+  buffered_file *f = of(file);
+  int rc = SQLITE_OK;
+  *page = NULL;
+  if (!f->ahead || f->waiting_bytes) return SQLITE_OK;
+  if (!f->window) f->window = malloc(WINDOW);
+  if (f->window && !in_window(f, n, offset) && !f->lent) rc = fill_window(f, offset);
+  if (rc || !in_window(f, n, offset)) return rc;
+  f->lent++;
+  *page = f->window + (offset - f->window_start);
+  return SQLITE_OK;
+}
+
+static int file_unfetch(sqlite3_file *file, sqlite3_int64 offset, void *page)
+{
+  (void)offset;
+  if (page) of(file)->lent--;
+  return SQLITE_OK;
 }
 
 /* ---- writing ---- */
@@ -171,6 +194,8 @@ static int file_reserved(sqlite3_file *file, int *out)
 
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
+  sqlite3_int64 none = 0;
+  if (op == SQLITE_FCNTL_MMAP_SIZE) arg = &none;  /* a mapped file that shrinks would kill the host: SIGBUS */
   return real_of(file)->pMethods->xFileControl(real_of(file), op, arg);
 }
 
@@ -198,11 +223,12 @@ static int file_shm_unmap(sqlite3_file *file, int gone)
   .xFileSize = file_size, .xLock = file_lock, .xUnlock = file_unlock, .xCheckReservedLock = file_reserved, \
   .xFileControl = file_control, .xSectorSize = file_sector, .xDeviceCharacteristics = file_traits
 
-/* Version 3 would be mmap, which is not used; version 1 is what a VFS without shared memory gives. */
+/* Version 3 has xFetch, with which the window lends pages; version 1 is what a VFS without shared memory gives. */
 static const sqlite3_io_methods plain_methods = { .iVersion = 1, COMMON_METHODS };
-static const sqlite3_io_methods shm_methods = { .iVersion = 2, COMMON_METHODS, .xShmMap = file_shm_map,
+static const sqlite3_io_methods shm_methods = { .iVersion = 3, COMMON_METHODS, .xShmMap = file_shm_map,
                                                 .xShmLock = file_shm_lock, .xShmBarrier = file_shm_barrier,
-                                                .xShmUnmap = file_shm_unmap };
+                                                .xShmUnmap = file_shm_unmap, .xFetch = file_fetch,
+                                                .xUnfetch = file_unfetch };
 
 static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *out_flags)
 {
@@ -270,11 +296,23 @@ const char *lb_buffered_vfs(lb_error *err)
   return name;
 }
 
-void lb_buffered_read_ahead(sqlite3 *db, bool on)
+static buffered_file *main_file(sqlite3 *db)
 {
   sqlite3_file *file = NULL;
-  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) || !file || !file->pMethods) return;
-  if (file->pMethods != &plain_methods && file->pMethods != &shm_methods) return;
-  of(file)->window_bytes = 0;
-  of(file)->ahead = on;
+  if (sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file) || !file || !file->pMethods) return NULL;
+  return file->pMethods == &plain_methods || file->pMethods == &shm_methods ? of(file) : NULL;
+}
+
+void lb_buffered_read_ahead(sqlite3 *db, bool on)
+{
+  buffered_file *f = main_file(db);
+  if (!f) return;
+  f->window_bytes = 0;
+  f->ahead = on;
+}
+
+void lb_buffered_lend_pages(sqlite3 *db)
+{
+  /* Any size: SQLite asks xFetch only if there is one, and file_control keeps it from the file underneath. */
+  if (main_file(db)) sqlite3_exec(db, "PRAGMA main.mmap_size=1099511627776", NULL, NULL, NULL);
 }

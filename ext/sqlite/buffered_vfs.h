@@ -29,4 +29,9 @@ const char *lb_buffered_vfs(lb_error *err);
 /* For a connection that was opened with it: begins or ends reading ahead in the main database's file. */
 void lb_buffered_read_ahead(sqlite3 *db, bool on);
 
+/* For a connection that never writes: while it reads ahead, SQLite uses pages where they lie in the window, through its
+** interface for mapped files, instead of copying each into its cache. The window keeps its content as long as a page of
+** it is in use. Nothing is mapped. */
+void lb_buffered_lend_pages(sqlite3 *db);
+
 #endif

@@ -2,8 +2,8 @@
 ** as a whole. SQLite need not have dbstat compiled in, and nothing is read twice.
 **
 ** The file is hostile: every page number is held against the file's length, and no page is visited twice, in whatever
-** tree, so that a walk ends after as many pages as there are. What breaks these rules is LB_CORRUPT. It does not look at
-** the content of rows, at free pages or at pointer maps. Source: sqlite.org/fileformat2.html, sections 1.6 and 1.7.
+** tree, so that a walk ends after as many pages as there are. What breaks these rules is LB_CORRUPT. It does not look
+** at the content of rows, at free pages or at pointer maps. Source: sqlite.org/fileformat2.html, sections 1.6 and 1.7.
 */
 #ifndef LB_SQLITE_SIZES_H
 #define LB_SQLITE_SIZES_H
@@ -16,9 +16,10 @@
 
 typedef struct lb_sqlite_sizes lb_sqlite_sizes;
 
-/* fd: the whole database, with nothing in a -wal; stays the caller's, who closes it when no connection has the file open
-** any more (POSIX locks). header: of that file, not of an empty one; bytes: its length. label is for messages. Memory: a
-** page, a bit for each page, and four bytes for each page that is known and waits to be read. NULL: err is set. */
+/* fd: the whole database, with nothing in a -wal; stays the caller's, who closes it when no connection has the file
+** open any more (POSIX locks). header: of that file, not of an empty one; bytes: its length. label, for messages, must
+** stay valid. Memory: a page, a bit for each page, and four bytes for each page that is known and waits to be read.
+** NULL: err is set. */
 lb_sqlite_sizes *lb_sqlite_sizes_open(int fd, const lb_sqlite_header *header, uint64_t bytes, const char *label,
                                       lb_task *task, lb_error *err);
 

@@ -188,7 +188,10 @@ int lb_sqlite_source_copy(lb_sqlite_source *s, lb_sink *sink, lb_error *err)
   if (s->page_count == 0) return err->code;  /* an empty database is an empty file */
   /* Every page passes once: a small cache stays in the processor's (4 % less time on 1 GB). */
   if (s->own && lb_db_exec(s->db, "PRAGMA cache_size=64", s->label, err)) return err->code;
-  if (s->in_snapshot) lb_buffered_read_ahead(s->db, true);
+  if (s->in_snapshot) {
+    lb_buffered_read_ahead(s->db, true);
+    lb_buffered_lend_pages(s->db);
+  }
   lb_sink_vfs *vfs = lb_sink_vfs_open(sink, s->page_size, s->page_count, s->task, err);
   if (vfs) run_backup(s, vfs, err);
   lb_sink_vfs_close(vfs);

@@ -13,7 +13,7 @@
 
 SQLITE_EXTENSION_INIT3
 
-enum { PAGES_A_STEP = 2048, SAVE_ATTEMPTS = 3 };
+enum { PAGES_A_STEP = 2048, SAVE_ATTEMPTS = 3, HEADER_KEPT = 64 * 1024 };
 
 /* ---- by rename: NEW and UNREADABLE ---- */
 
@@ -129,9 +129,19 @@ static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
   }
 }
 
+/* Gives the memory (or the disk) of copied pages back, so that the journal or the -wal grows into it. The header stays,
+** which SQLite looks at in every step. */
+static void forget_copied(const lb_target *t, const lb_target_content *c, int64_t *forgotten, int64_t copied)
+{
+  if (t->page_size != c->page_size) return;  /* SQLite may come back to the pages around the lock-byte page */
+  lb_file_forget(c->staged->fd, *forgotten, copied - *forgotten);
+  if (copied > *forgotten) *forgotten = copied;
+}
+
 static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *backup, lb_error *err)
 {
-  int rc, left = sqlite3_backup_remaining(backup);
+  int rc, left = sqlite3_backup_remaining(backup), pages = left;
+  int64_t forgotten = HEADER_KEPT;
   if (t->own) lb_buffered_read_ahead(t->db, true);  /* the pages that SQLite reads to journal them */
   lb_task_phase(t->task, "writing the target", (int64_t)sqlite3_backup_pagecount(backup) * c->page_size);
   do {
@@ -139,6 +149,7 @@ static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *
     int now = sqlite3_backup_remaining(backup);
     lb_task_advance(t->task, (int64_t)(left - now) * c->page_size);
     left = now;
+    if (rc == SQLITE_OK) forget_copied(t, c, &forgotten, (int64_t)(pages - left) * c->page_size);
     if (rc == SQLITE_OK && lb_task_poll(t->task, err)) return err->code;  /* after DONE it is committed */
   } while (rc == SQLITE_OK);
   if (rc == SQLITE_READONLY) return fail_page_size(t, c->page_size, err);
@@ -209,6 +220,7 @@ static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes
   if (c->page_size == 0) fill_empty(t, staged, err);
   lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
   lb_buffered_read_ahead(staged, true);  /* the file is ours: nobody else writes it */
+  lb_buffered_lend_pages(staged);
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     lb_db_exec(t->db, "PRAGMA cache_size=-16000", t->label, err);
