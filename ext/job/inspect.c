@@ -1,7 +1,7 @@
 /* See inspect.h.
 **
-** Rows are counted by SQLite on a hardened connection. Where that cannot be done here, because a table needs a module or
-** a collation that this SQLite lacks, their number is not known: the data's trouble, as in a verification. Bytes come
+** Rows are counted by SQLite on a hardened connection. Where that cannot be done here, because a table needs a module
+** that this SQLite lacks for example, their number is not known: the data's trouble, as in a verification. Bytes come
 ** from walking the b-trees (sqlite/sizes.h); a virtual table and a view have none of their own.
 */
 #include "job/inspect.h"
@@ -164,7 +164,8 @@ int lb_job_inspect(lb_job *job, const char *name, const lb_inspect *inspect, lb_
   lb_job_begin(job, "contents", name, err);
   if (!err->code && open_backup(job, name, &backup, err) == LB_OK) {
     bool postgres = is_postgres(&backup, err);
-    if (!err->code) postgres ? inspect_postgres(&in, err) : inspect_sqlite(&in, err);
+    if (postgres && !err->code) inspect_postgres(&in, err);
+    else if (!err->code) inspect_sqlite(&in, err);
   }
   lb_job_end(job, NULL, err);
   lb_job_close_backup(&backup);

@@ -18,9 +18,9 @@ typedef struct lb_inspect {
   void *ctx;
 } lb_inspect;
 
-/* Of PostgreSQL: the tables whose rows are in the backup, from its index alone; no data is read. A dump without an index
-** is LB_UNSUPPORTED. Of SQLite: sqlite_schema and what it lists; the database is unpacked, every block checked, beside
-** the backup, and removed again. Changes nothing, and is no run in history. */
+/* Of PostgreSQL: the tables whose rows are in the backup, from its index alone; no data is read. A dump of another tool
+** is LB_UNSUPPORTED. Of SQLite: sqlite_schema and what it lists; the database is unpacked beside the backup, every
+** block checked, and removed again. It is no run in history. */
 int lb_job_inspect(lb_job *job, const char *backup, const lb_inspect *inspect, lb_error *err);
 
 #endif

@@ -49,10 +49,10 @@ int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err)
 
 int lb_execute_end(lb_execute *x, lb_error *err)
 {
-  if (x->inside) return LB_OK;
   if (x->script_block) {
     return lb_fail(err, LB_CORRUPT, "the script ends inside a transaction that it began: it is not whole");
   }
+  if (x->inside) return LB_OK;
   if (lb_pg_exec(x->load->pg, "SET synchronous_commit = on", err) ||
       lb_pg_exec(x->load->pg, "SELECT pg_catalog.pg_logical_emit_message(true, 'lifeboat', '')", err)) {
     return err->code;
@@ -275,8 +275,8 @@ int lb_execute_check_rows(const lb_pg_load *load, const lb_pg_part *part, const 
                    what, t->schema, t->name, sent, part->rows);
   }
   if (sent != stored) {
-    return lb_fail(err, LB_CORRUPT, "%s: %" PRIu64 " rows were sent, the server stored %" PRIu64 " (is there a trigger or "
-                   "a rule on the table?)", what, sent, stored);
+    return lb_fail(err, LB_CORRUPT, "%s: %" PRIu64 " rows were sent, the server stored %" PRIu64 " (is there a "
+                   "trigger or a rule on the table?)", what, sent, stored);
   }
   return LB_OK;
 }

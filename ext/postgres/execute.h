@@ -38,7 +38,8 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
 /* One statement that was admitted. */
 int lb_execute_statement(lb_execute *x, const char *sql, const char *what, lb_error *err);
 
-/* After the last statement: outside of the caller's transaction, makes all commits so far durable. */
+/* After the last statement: the script must have ended what it began. Outside of the caller's transaction, makes all
+** commits so far durable. */
 int lb_execute_end(lb_execute *x, lb_error *err);
 
 /* Cancels what is still open. */

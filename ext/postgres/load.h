@@ -32,8 +32,8 @@ int lb_pg_load_serial(lb_pg_load *load, lb_error *err);
 ** that nobody uses yet. Ends with what was written being durable. */
 int lb_pg_load_parallel(lb_pg_load *load, lb_error *err);
 
-/* ANALYZE of all tables of users, largest first; several at once with jobs > 1 outside of a transaction. Foreign tables,
-** and tables above one, are left out: it would ask their servers. */
+/* ANALYZE of all tables of users, largest first; several at once with jobs > 1 outside of a transaction. Foreign
+** tables, and tables above one, are left out: it would ask their servers. */
 int lb_pg_load_analyze(lb_pg_load *load, lb_error *err);
 
 #endif

@@ -343,12 +343,12 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lb_buf *roles, co
                   roles->data);
   }
   if (extensions->len) {
-    lb_buf_printf(&text, "; extensions that the server does not have: %s (install their packages on the server's machine, "
-                  "for example postgresql-%d-NAME or postgresql-contrib)", extensions->data, pg->version / 10000);
+    lb_buf_printf(&text, "; extensions that the server does not have: %s (install their packages on the server's "
+                  "machine, such as postgresql-%d-NAME or postgresql-contrib)", extensions->data, pg->version / 10000);
   }
   if (!spoken) {
-    lb_buf_printf(&text, "; encoding %s of the script cannot be converted to %s of the database (create it with ENCODING "
-                  "'%s')", survey->encoding, pg->encoding, survey->encoding);
+    lb_buf_printf(&text, "; encoding %s of the script cannot be converted to %s of the database (create it with "
+                  "ENCODING '%s')", survey->encoding, pg->encoding, survey->encoding);
   }
   if (text.failed) lb_fail_nomem(err);
   else if (text.len) lb_fail(err, LB_NOTFOUND, "%s: nothing was touched%s", pg->label, text.data);

@@ -24,16 +24,16 @@ typedef struct lb_pg_survey {
   uint64_t objects;       /* relations and large objects that it makes: what takes locks when made in one transaction */
 } lb_pg_survey;
 
-/* contents NULL: reads all of it (source->stream), else only the blocks that are not data: large objects are counted, and
-** have owners. survey need not be initialised; it is freed by lb_pg_survey_free, and empty after a failure. */
+/* contents NULL: reads all of it (source->stream), else only the blocks that are not data: large objects are counted,
+** and have owners. survey need not be initialised; after a failure it is empty. */
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
                       lb_error *err);
 void lb_pg_survey_free(lb_pg_survey *survey);
 
-/* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`), extensions that are
-** not available, a client_encoding that the server cannot convert to its own. One LB_NOTFOUND that names all of them
-** and says what to do (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). provides_roles: the script
-** makes roles itself (a roles part). */
+/* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`; those that the script
+** makes itself are none of survey->roles), extensions that are not available, a client_encoding that the server cannot
+** convert to its own. One LB_NOTFOUND that names all of them and says what to do (CREATE ROLE …,
+** {"no_owner":true,"no_privileges":true}, which package). */
 int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err);
 
 #endif

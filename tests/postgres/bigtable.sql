@@ -54,10 +54,10 @@ INSERT INTO audit (at, actor, action, detail, address)
     CASE n % 4 WHEN 0 THEN 'login' WHEN 1 THEN 'read' WHEN 2 THEN 'write' ELSE 'logout' END,
     json_build_object('request', md5('r' || n), 'path', '/v1/' || n % 977, 'status', 200 + n % 5),
     ('10.' || n % 256 || '.' || n / 256 % 256 || '.' || n / 65536 % 256)::inet
-  FROM generate_series(1, :megabytes * 900::bigint) AS n;
+  FROM generate_series(1, :megabytes * 1100::bigint) AS n;
 INSERT INTO files
   SELECT n, 'file-' || n || '.bin', decode(string_agg(md5((n * 1000 + j)::text), '' ORDER BY j), 'hex')
-  FROM generate_series(1, :megabytes * 8) AS n, generate_series(1, 600) AS j GROUP BY n;
+  FROM generate_series(1, :megabytes * 10) AS n, generate_series(1, 600) AS j GROUP BY n;
 INSERT INTO rates
   SELECT date '2000-01-01' + d, c, sin(d * ascii(c)) + ascii(c)
   FROM generate_series(0, :megabytes * 20) AS d, unnest(ARRAY['EUR', 'USD', 'CHF']) AS c;

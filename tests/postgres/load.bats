@@ -77,6 +77,12 @@ nobody_left() {
     SCRIPT=bytes load_into parallel copy jobs=3
     pg_same bytes copy
   done
+  newdb bytes "ENCODING 'LATIN1' LOCALE 'C'"
+  load_bytes bytes
+  PGCLIENTENCODING=UTF8 script bytes 1
+  newdb copy "ENCODING 'LATIN1' LOCALE 'C'"
+  SCRIPT=bytes load_into parallel copy jobs=3
+  pg_same bytes copy
 }
 
 @test "no_owner and no_privileges leave out owners and grants" {

@@ -1,10 +1,12 @@
 /* Loads a plain SQL file through ext/postgres/load.h, as a backup or as another tool's script, for load.bats.
 **
 **     load_driver MODE URI FILE [jobs=N] [no_owner] [no_privileges] [interrupt=BYTES] [fail=BYTES] [run=BYTES:COMMAND]
+**                 [large_blocks]
 **
 ** MODE: serial, transaction (rolled back when it fails), parallel, foreign (in a transaction, without a table of contents),
 ** survey, check, analyze. FILE.parts says what lies where (load_parts.py makes both): a line per part: kind, schema, table,
-** rows, bytes, separated by tabs. A block is at most 16 KiB of one part. What happens at BYTES happens once so many were
+** rows, bytes, separated by tabs. A block is at most 16 KiB of one part (large_blocks:
+** 256 KiB). What happens at BYTES happens once so many were
 ** handed out. Prints what the call reports; an error goes to standard error, with status 1.
 */
 #include <stdio.h>
@@ -15,7 +17,9 @@
 #include "postgres/load.h"
 #include "postgres/survey.h"
 
-#define BLOCK_BYTES ((uint64_t)16384)
+#define BLOCK_BYTES_MAX 262144
+
+static uint64_t block_bytes = 16384;
 
 typedef struct file_source {
   lb_source source;
@@ -54,7 +58,7 @@ static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *e
 {
   file_source *s = (file_source *)source;
   for (size_t at = 0; at < s->size && !err->code;) {
-    size_t n = s->size - at < BLOCK_BYTES ? s->size - at : BLOCK_BYTES;
+    size_t n = s->size - at < block_bytes ? s->size - at : block_bytes;
     if (hand_out(s, n, err) == LB_OK) take(ctx, s->text + at, n, err);
     at += n;
   }
@@ -64,7 +68,7 @@ static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *e
 /* As a reader does, it reuses its memory: what was handed out before is gone. */
 static int block(lb_source *source, uint64_t number, const unsigned char **data, size_t *n, lb_error *err)
 {
-  static unsigned char buffer[BLOCK_BYTES];
+  static unsigned char buffer[BLOCK_BYTES_MAX];
   file_source *s = (file_source *)source;
   if (number >= s->blocks) return lb_fail(err, LB_ERROR, "no block %llu", (unsigned long long)number);
   *n = (size_t)(s->offsets[number + 1] - s->offsets[number]);
@@ -99,12 +103,12 @@ static int table_of(lb_pg_contents *c, const char *schema, const char *name, uin
 static void add_blocks(file_source *s, lb_pg_part *part)
 {
   part->block = s->blocks;
-  part->blocks = (part->bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
+  part->blocks = (part->bytes + block_bytes - 1) / block_bytes;
   s->offsets = realloc(s->offsets, (size_t)(s->blocks + part->blocks + 1) * sizeof *s->offsets);
   if (!s->offsets) fail_here("memory");
   if (!s->blocks) s->offsets[0] = 0;
   for (uint64_t left = part->bytes; left;) {
-    uint64_t n = left < BLOCK_BYTES ? left : BLOCK_BYTES;
+    uint64_t n = left < block_bytes ? left : block_bytes;
     s->offsets[s->blocks + 1] = s->offsets[s->blocks] + n;
     s->blocks++;
     left -= n;
@@ -141,7 +145,7 @@ static void read_option(lb_pg_load *load, file_source *s, const char *option)
   else if (strncmp(option, "run=", 4) == 0 && strchr(option, ':')) {
     s->run = atoll(option + 4);
     s->command = strchr(option, ':') + 1;
-  } else fail_here(option);
+  } else if (strcmp(option, "large_blocks") != 0) fail_here(option);
 }
 
 static void survey(lb_pg_load *load, bool check, lb_error *err)
@@ -187,6 +191,7 @@ int main(int argc, char **argv)
   lb_buf notes = { 0 };
   if (argc < 4) fail_here("usage: load_driver MODE URI FILE [OPTION…]");
   lb_pg_load load = { .source = &s.source, .task = &task, .notes = &notes, .jobs = 1 };
+  for (int i = 4; i < argc; i++) if (strcmp(argv[i], "large_blocks") == 0) block_bytes = BLOCK_BYTES_MAX;
   open_source(&s, argv[3]);
   if (strcmp(argv[1], "foreign") != 0) {
     read_parts(&s, argv[3], &contents, &err);
