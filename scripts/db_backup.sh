@@ -25,6 +25,8 @@ From the environment, else from .env in the working directory, else from .env be
   ADMIN_DB_PATH       the SQLite database
   ADMIN_DATABASE_URL  the Postgres database: postgresql://user@host/database
   BACKUP_DIR, RETENTION_DAYS
+For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other variables; PG_BINDIR, the folder of a
+pg_dump that is not found by itself.
 LIFEBOAT_SO names the extension where it is not beside this script.
 
 Exit status: 0 only if backup, check and rotation all went well; 2 for a wrong option; else 1.
@@ -91,7 +93,7 @@ CREATE TEMP TABLE begun AS SELECT julianday('now') AS at;
 CREATE TEMP TABLE created AS SELECT backup_create() AS path;
 CREATE TEMP TABLE verified AS SELECT backup_verify(path, '{"raise":true}') AS result FROM created;
 CREATE TEMP TABLE made AS
-  SELECT b.type, b.bytes, b.raw_bytes, c.file
+  SELECT b.type, b.source, b.bytes, b.raw_bytes, c.file
     FROM (SELECT substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS file FROM created) AS c
     JOIN backups AS b ON substr(b.path, length(rtrim(b.path, replace(b.path, '/', ''))) + 1) = c.file;
 CREATE TEMP TABLE rotated AS
@@ -109,6 +111,7 @@ CREATE TEMP TABLE size AS
            WHERE at_least <= raw_bytes ORDER BY at_least DESC LIMIT 1) AS raw,
          raw_bytes * 1.0 / nullif(bytes, 0) AS ratio
     FROM made;
+SELECT '  database   ' || source FROM made WHERE type = 'postgres';
 SELECT '  backup     ' || file FROM made;
 SELECT '  size       ' || stored || coalesce(printf(', %.1f:1 of %s', ratio, raw), '') FROM size;
 SELECT '  seconds    ' || printf('%.2f', (julianday('now') - at) * 86400) FROM begun;

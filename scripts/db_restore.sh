@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Restores a backup into the database that the environment or .env names, after asking. Thin: the SQL below does the
-# work, through the Lifeboat extension, which verifies the backup and saves what is there before it changes anything.
+# work, through the Lifeboat extension, which checks the backup and saves what is there before it changes anything.
 # See lib.sh for how values reach it.
 set -u
 
@@ -11,21 +11,30 @@ here=${here%/*}
 
 usage() {
   cat <<EOT
-Usage: $program FILE [--target DATABASE] [--yes] [--no-pre-restore]
+Usage: $program FILE [--target DATABASE] [--yes] [--no-pre-restore] [--mode MODE] [--force] [--no-owner]
 
 Restores a backup over the application's database. What is there is saved first; the result is checked afterwards.
 
   FILE                a path, the name of a file in BACKUP_DIR, or latest (also admin_sqlite_latest.db.gz)
-  --target DATABASE   restore there instead: a path, or postgresql://user@host/database
+  --target DATABASE   restore there instead: a path, or postgresql://user@host/database (others can see arguments: no
+                      password in it; ADMIN_DATABASE_URL or PGPASSFILE is the place for that)
   --yes               do not ask
   --no-pre-restore    do not save what is there
   --help              this text
+
+For Postgres. A database that is missing is made; one that has content is replaced:
+  --mode transaction  in one transaction: all of it happens, or nothing (default)
+  --mode swap         into a new database, faster; then the two change names, and the old one stays under another name
+  --force             with --mode swap: end the sessions that are still in the database
+  --no-owner          without owners and privileges, where roles of the backup are missing here
 
 From the environment, else from .env in the working directory, else from .env beside the folder of this script:
   ADMIN_DB_TYPE       sqlite (default) or postgres
   ADMIN_DB_PATH       the SQLite database
   ADMIN_DATABASE_URL  the Postgres database: postgresql://user@host/database
   BACKUP_DIR          where backups lie (default: /data/backups)
+For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other variables; PG_BINDIR, the folder of a
+pg_dump that is not found by itself (what is there is saved with it).
 LIFEBOAT_SO names the extension where it is not beside this script.
 
 Exit status: 0 only if the database was restored and passes its check; 1 for anything else, "no" included; 2 for a wrong
@@ -37,6 +46,9 @@ backup=
 option_target=
 yes=no
 pre_restore=yes
+mode=
+force=no
+no_owner=no
 options_over=no
 while [ $# -gt 0 ]; do
   if [ $options_over = no ]; then
@@ -50,6 +62,15 @@ while [ $# -gt 0 ]; do
       --target=?*) option_target=${1#*=}; shift; continue ;;
       --yes | -y) yes=yes; shift; continue ;;
       --no-pre-restore) pre_restore=no; shift; continue ;;
+      --mode)
+        [ $# -gt 1 ] && [ -n "$2" ] || usage_error "$1 needs a value"
+        mode=$2
+        shift 2
+        continue
+        ;;
+      --mode=?*) mode=${1#*=}; shift; continue ;;
+      --force) force=yes; shift; continue ;;
+      --no-owner) no_owner=yes; shift; continue ;;
       --help | -h) usage; exit 0 ;;
       --) options_over=yes; shift; continue ;;
       -*) usage_error "unknown option: $(shown "$1")" ;;
@@ -61,12 +82,19 @@ while [ $# -gt 0 ]; do
   shift
 done
 [ -n "$backup" ] || usage_error 'FILE is missing: say which backup to restore, or latest'
+case $mode in
+  '' | transaction | swap) ;;
+  *) usage_error "--mode is $(shown "$mode"): it must be transaction or swap" ;;
+esac
+[ $force = no ] || [ "$mode" = swap ] || usage_error '--force is for --mode swap'
 
-# The target decides the type; without --target it is the configured database.
+# The target decides the type; without --target it is the configured database, by its setting.
 choose_target() {
   case $option_target in
     '') check_settings; return ;;
     postgres://* | postgresql://*)
+      # Another database than the scripts' own is saved under its own name: two sources under one would be mixed up.
+      [ "$option_target" = "${ADMIN_DATABASE_URL:-}" ] || unset BACKUP_NAME
       ADMIN_DB_TYPE=postgres
       ADMIN_DATABASE_URL=$option_target
       export ADMIN_DATABASE_URL
@@ -83,9 +111,30 @@ choose_target() {
   check_settings
 }
 
+check_options() {
+  [ "$ADMIN_DB_TYPE" = sqlite ] || return 0
+  [ -z "$mode" ] && [ $no_owner = no ] || usage_error '--mode, --force and --no-owner are for Postgres'
+}
+
+# The target's address as it may be shown, without its password; the extension knows how to take that out.
+postgres_target() {
+  run_sql <<'SQL' || fail 'cannot read the settings'
+SELECT replace(replace(value, char(10), '?'), char(27), '?') FROM backup_config WHERE key = 'database_url';
+SQL
+}
+
 # Sets RESTORE_BACKUP to the newest good backup of the scripts' name: what is shown is then what is restored, even if
 # another backup ends while somebody thinks about the answer. File names of the scheme are safe to carry in a variable.
 choose_latest() {
+  case ${backup##*/} in
+    admin_sqlite_latest.* | admin_postgres_latest.*)
+      case ${backup##*/} in
+        "admin_${ADMIN_DB_TYPE}_"*) ;;
+        *) fail "$(shown "$backup") is not for a $ADMIN_DB_TYPE database" \
+          'check ADMIN_DB_TYPE and FILE, or say latest' ;;
+      esac
+      ;;
+  esac
   [ -d "$BACKUP_DIR" ] || fail "the folder of backups is missing: $(shown "$BACKUP_DIR")" 'check BACKUP_DIR'
   local candidates line
   candidates=$(run_sql <<'SQL'
@@ -160,17 +209,18 @@ human_size() {
 }
 
 show_plan() {
-  local saved='no: --no-pre-restore' origin
+  local saved='no: --no-pre-restore' target
   say 'About to restore'
   row backup "$(shown "${file##*/}")"
   row folder "$(shown "${file%/*}")"
   row made "$(made_at "$file")"
   row size "$(human_size "$file")"
   if [ "$ADMIN_DB_TYPE" = postgres ]; then
-    # Not the address: it may hold a password.
-    if [ -n "$option_target" ]; then origin=--target; else origin=ADMIN_DATABASE_URL; fi
-    row target "the Postgres database of $origin"
-    [ $pre_restore = no ] || saved="$(shown "$BACKUP_DIR")/admin_postgres_before_restore_YYYYMMDD_HHMMSS.sql.gz"
+    target=$(postgres_target) || exit 1
+    row target "$(shown "$target"), whose content will be replaced"
+    row mode "${mode:-transaction}"
+    [ $pre_restore = no ] ||
+      saved="$(shown "$BACKUP_DIR")/${BACKUP_NAME:-DATABASE}_postgres_before_restore_YYYYMMDD_HHMMSS.sql.gz"
   elif [ -e "$ADMIN_DB_PATH" ]; then
     row target "$(shown "$ADMIN_DB_PATH"), whose content will be replaced"
     [ $pre_restore = no ] || saved="$(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS"
@@ -195,27 +245,43 @@ confirm() {
 
 read_settings
 choose_target
+check_options
 find_extension
 choose_backup
 show_plan
 confirm
 
-RESTORE_OPTIONS='{"overwrite":true}'
-[ $pre_restore = yes ] || RESTORE_OPTIONS='{"overwrite":true,"pre_restore":false}'
+RESTORE_OPTIONS='{"overwrite":true'
+[ $pre_restore = yes ] || RESTORE_OPTIONS+=',"pre_restore":false'
+hint='the message above says why; if the database was touched, its old content is in TARGET.before_restore.*'
+if [ "$ADMIN_DB_TYPE" = postgres ]; then
+  # The check reads the whole file before anything is saved or loaded: at night it is better to know early.
+  RESTORE_OPTIONS+=',"create":true,"verify":"quick"'
+  [ -z "$mode" ] || RESTORE_OPTIONS+=",\"mode\":\"$mode\""
+  [ $force = no ] || RESTORE_OPTIONS+=',"force":true'
+  [ $no_owner = no ] || RESTORE_OPTIONS+=',"no_owner":true,"no_privileges":true'
+  hint='the message above says why; unless it says otherwise the database has its old content. What it calls
+        {"mode":"swap"} is --mode swap here, "force" --force, "no_owner" --no-owner, "pre_restore" --no-pre-restore'
+fi
+RESTORE_OPTIONS+='}'
 export RESTORE_OPTIONS
 progress=no
 [ ! -t 2 ] || progress=yes
 
 # A backup that does not pass its check is refused before the target is touched: no error means that it passed.
-run_sql <<'SQL' || fail 'restore failed' 'the message above says why; if the database was touched, its old content is in TARGET.before_restore.*'
+run_sql <<'SQL' || fail 'restore failed' "$hint"
 CREATE TEMP TABLE restored AS SELECT backup_restore() AS report;
 CREATE TEMP TABLE line AS
   SELECT json_extract(report, '$.check') AS outcome, json_extract(report, '$.pre_restore') AS saved,
-         json_extract(report, '$.seconds') AS seconds, json_extract(report, '$.notes') AS notes
+         json_extract(report, '$.seconds') AS seconds, json_extract(report, '$.notes') AS notes,
+         json_extract(report, '$.previous') AS previous
     FROM restored;
 SELECT 'Restore finished';
 SELECT '  saved as   ' || coalesce(replace(replace(saved, char(10), '?'), char(27), '?'), 'nothing') FROM line;
 SELECT '  seconds    ' || printf('%.2f', seconds) FROM line;
-SELECT '  check      ' || outcome FROM line;
-SELECT '  notes      ' || notes FROM line WHERE notes IS NOT NULL;
+SELECT '  previous   ' || replace(replace(previous, char(10), '?'), char(27), '?')
+       || ' is the old database: drop it when all is well' FROM line WHERE previous IS NOT NULL;
+SELECT '  check      ' || coalesce(outcome, 'loaded without an error; this file has no counts to compare with')
+  FROM line;
+SELECT '  notes      ' || replace(notes, char(10), char(10) || '             ') FROM line WHERE notes IS NOT NULL;
 SQL

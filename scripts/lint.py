@@ -10,7 +10,7 @@ import sys
 
 BELOW_JOB = {"vfs", "sqlite", "postgres", "catalog", "archive", "codec", "core"}
 ALLOWED = {
-    ".": {"api", "core"},
+    ".": {"api", "vfs", "core"},
     "api": {"api", "job", "catalog", "codec", "core"},
     "job": {"job"} | BELOW_JOB,
     "vfs": {"vfs", "archive", "codec", "core"},

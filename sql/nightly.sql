@@ -5,7 +5,7 @@
 --
 -- What is backed up, where to and for how long comes from the environment: ADMIN_DB_PATH (or ADMIN_DB_TYPE=postgres and
 -- ADMIN_DATABASE_URL), BACKUP_DIR (default /data/backups), RETENTION_DAYS (default 7), BACKUP_NAME (default: the name
--- of the file without its extension). Adapt the path after .load.
+-- of the file without its extension, for Postgres that of the database). Adapt the path after .load.
 --
 -- Prints the path of the new backup, ok, and how many old ones are gone. -bail: the first failure ends it with a status
 -- other than 0, so nothing is removed unless the new backup is proven.
@@ -15,7 +15,9 @@
 CREATE TEMP TABLE nightly AS SELECT backup_create() AS path;
 SELECT path FROM nightly;
 
--- full: beside every checksum, integrity_check of the database inside. "raise" turns damage into an error.
+-- full: beside every checksum, integrity_check of the database inside; a Postgres backup is restored into a scratch
+-- database of the server that ADMIN_DATABASE_URL names, which needs CREATEDB, space and time: quick goes without.
+-- "raise" turns damage into an error.
 SELECT backup_verify(path, '{"level":"full","raise":true}') FROM nightly;
 
 SELECT backup_rotate();

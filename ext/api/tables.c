@@ -94,9 +94,10 @@ static int fill_config(lb_session *session, const char *argument, lb_rows *rows,
   (void)argument;
   for (lb_config_key key = 0; key < LB_CONFIG_COUNT; key++) {
     const char *value = lb_config_text(&session->config, key);
-    char *shown = value && key == LB_CONFIG_DATABASE_URL ? lb_config_scrub_url(value, err) : NULL;
+    bool url = key == LB_CONFIG_DATABASE_URL || (key == LB_CONFIG_TARGET && value && lb_job_is_postgres(value));
+    char *shown = value && url ? lb_config_scrub_url(value, err) : NULL;
     lb_rows_text(rows, lb_config_name(key));
-    lb_rows_text(rows, shown ? shown : key == LB_CONFIG_DATABASE_URL ? NULL : value);
+    lb_rows_text(rows, shown ? shown : url ? NULL : value);
     lb_rows_text(rows, lb_config_origin(&session->config, key));
     lb_rows_text(rows, lb_config_description(key));
     free(shown);

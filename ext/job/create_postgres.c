@@ -12,7 +12,7 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000 };
+enum { LOCK_TIMEOUT_MS = 60000, PG_DUMPS = 2 };
 
 typedef struct creating {
   lb_creation *c;
@@ -63,8 +63,9 @@ static int take_snapshot(creating *s, lb_error *err)
       lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
     return err->code;
   }
+  if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
   int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
-  return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);
+  return lb_pg_snapshot_widen(&s->snapshot, lanes, PG_DUMPS, &c->job->notes, err);
 }
 
 /* What waits there is never needed again: without a name nothing of it is left whatever happens. */

@@ -74,12 +74,14 @@ static int look_at_others(lb_creation *c, lb_error *err)
     if (strcmp(b->name.name, c->name) != 0 || b->name.type != c->type || b->name.kind != LB_KIND_FULL) continue;
     if (!b->indexed || b->problem) continue;
     const char *theirs = b->manifest.source;
-    if ((theirs && c->source && strcmp(theirs, c->source) != 0) || (!theirs != !c->source)) {
+    /* What a restore saves never rotates others away, and must not fail for the database's having moved. */
+    bool other = (theirs && c->source && strcmp(theirs, c->source) != 0) || (!theirs != !c->source);
+    if (other && c->kind == LB_KIND_FULL) {
       lb_fail(err, LB_MISUSE,
               "the name \"%s\" in %s belongs to another source, %s: pass {\"name\":\"…\"} to keep %s apart, or "
               "move the old backups away",
               c->name, c->dir, theirs ? theirs : "an in-memory database", c->label);
-    } else if (b->manifest.raw_bytes > 0) {
+    } else if (!other && b->manifest.raw_bytes > 0) {
       c->ratio = 1.1 * (double)b->bytes / (double)b->manifest.raw_bytes;
     }
     break;

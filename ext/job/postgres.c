@@ -61,23 +61,31 @@ static int fail_difference(const lb_pg_table *t, const char *what, unsigned long
                  t->name, what, theirs, ours);
 }
 
+static bool is_ascii(const char *text)
+{
+  while (*text && (unsigned char)*text < 0x80) text++;
+  return !*text;
+}
+
 /* A name that is not UTF-8 is not found in JSON as it is in the database: those tables were held against the number of
 ** their rows while they were loaded. */
-static int compare_table(const lb_pg_contents *backup, const lb_pg_table *restored, lb_error *err)
+static int compare_table(const lb_pg_contents *restored, const lb_pg_table *t, bool checksums, lb_error *err)
 {
-  for (int i = 0; i < backup->table_count; i++) {
-    const lb_pg_table *t = &backup->tables[i];
-    if (strcmp(t->name, restored->name) != 0 || strcmp(t->schema, restored->schema) != 0) continue;
-    if (t->rows != restored->rows) {
-      return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has %llu rows, in the backup's contents %llu", t->schema,
-                     t->name, (unsigned long long)restored->rows, (unsigned long long)t->rows);
+  for (int i = 0; i < restored->table_count; i++) {
+    const lb_pg_table *r = &restored->tables[i];
+    if (strcmp(t->name, r->name) != 0 || strcmp(t->schema, r->schema) != 0) continue;
+    if (t->rows != r->rows) {
+      return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has %llu rows, in the backup's contents %llu",
+                     t->schema, t->name, (unsigned long long)r->rows, (unsigned long long)t->rows);
     }
-    if (backup->checksums && t->checksum != restored->checksum) {
-      return fail_difference(t, "the checksum", restored->checksum, t->checksum, err);
+    if (checksums && t->checksum != r->checksum) {
+      return fail_difference(t, "the checksum", r->checksum, t->checksum, err);
     }
     return LB_OK;
   }
-  return LB_OK;
+  if (!t->rows || !is_ascii(t->name) || !is_ascii(t->schema)) return LB_OK;
+  return lb_fail(err, LB_CORRUPT, "table %s.%s: it is in the backup's contents, and not in what was restored",
+                 t->schema, t->name);
 }
 
 static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_error *err)
@@ -90,12 +98,15 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
   if (lb_pg_snapshot_take(pg, 0, &snapshot, err) == LB_OK &&
       lb_pg_relations_read(pg, job->json, &all, &relations, err) == LB_OK &&
       lb_pg_relations_lock(pg, &all, &relations, err) == LB_OK &&
-      lb_pg_snapshot_widen(&snapshot, jobs, &job->notes, err) == LB_OK) {
+      lb_pg_snapshot_widen(&snapshot, jobs, 0, &job->notes, err) == LB_OK) {
     lb_pg_dump dump = { .snapshot = &snapshot, .filter = &all, .relations = &relations, .task = &job->task,
                         .notes = &job->notes };
     lb_pg_dump_measure(&dump, &found, err);
   }
-  for (int i = 0; i < found.table_count && !err->code; i++) compare_table(&content->table, &found.tables[i], err);
+  const lb_pg_contents *table = &content->table;
+  for (int i = 0; i < table->table_count && !err->code; i++) {
+    compare_table(&found, &table->tables[i], table->checksums, err);
+  }
   lb_pg_snapshot_end(&snapshot);
   lb_pg_relations_free(&relations);
   lb_pg_contents_free(&found);
@@ -132,7 +143,7 @@ static int verify_in(lb_job *job, lb_content *content, lb_pg *scratch, const lb_
   }
   if (lb_postgres_load_fresh(&loading, scratch, err)) {
     /* What the server refuses to load is what a restore would meet. */
-    if (err->code == LB_ERROR) err->code = LB_CORRUPT;
+    if (err->code == LB_ERROR || err->code == LB_EXISTS) err->code = LB_CORRUPT;
     return err->code;
   }
   if (content->has_table) compare(job, content, scratch, jobs, err);

@@ -16,7 +16,7 @@
 #include "job/restoration.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000, DATABASE_NAME_MAX = 63 };
+enum { LOCK_TIMEOUT_MS = 60000, UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63 };
 
 typedef struct restoring {
   lb_restoration *r;
@@ -58,7 +58,12 @@ static int read_script(restoring *s, lb_error *err)
 {
   lb_task_phase(&s->r->job->task, "reading the script", 0);
   const lb_pg_contents *table = s->content.has_table ? &s->content.table : NULL;
+  const char *level = s->r->o.verify;
   lb_pg_survey_read(&s->content.source, table, &s->r->job->task, &s->survey, err);
+  if (!err->code && !s->survey.complete && !(level && strcmp(level, "false") == 0)) {
+    lb_fail(err, LB_CORRUPT, "the last line of pg_dump is missing: the dump was not finished (pass {\"verify\":false} "
+                             "if you know that it is whole)");
+  }
   lb_error_prefix(err, "%s: ", s->r->backup.path);
   return err->code;
 }
@@ -74,7 +79,8 @@ static int open_target(restoring *s, lb_error *err)
   s->pg = lb_pg_open(s->uri, &r->job->task, &why);
   if (s->pg) {
     s->database = lb_text_copy(s->pg->database, err);
-    return err->code ? err->code : lb_pg_target_count(s->pg, &s->objects, err);
+    if (err->code || lb_pg_target_claim(s->pg, err)) return err->code;
+    return lb_pg_target_count(s->pg, &s->objects, err);
   }
   if (why.code != LB_NOTFOUND || !r->o.create) return lb_fail(err, why.code, "%s", why.message);
   s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
@@ -126,32 +132,56 @@ static lb_pg_properties properties_of(const lb_manifest *m)
                              .provider = m->locale_provider };
 }
 
+/* A database of a passing name: what a crash leaves of it is never taken for the real one, and a later run drops it. */
+static char *make_scratch(restoring *s, const lb_pg_properties *properties, lb_error *err)
+{
+  char *fresh = NULL;
+  lb_pg_scratch_sweep(s->maintenance);
+  lb_pg_scratch_create(s->maintenance, "restore", properties, &fresh, err);
+  return fresh;
+}
+
+static void drop_scratch(restoring *s, const char *fresh)
+{
+  lb_error why = LB_ERROR_INIT;
+  if (lb_pg_database_drop(s->maintenance, fresh, &why)) {
+    lb_job_note(s->r->job, "the database %s is left over, a later restore will drop it: %s", fresh, why.message);
+  }
+}
+
+/* It gets its name when it is whole. */
 static int restore_missing(restoring *s, lb_error *err)
 {
-  lb_restoration *r = s->r;
-  lb_pg_properties properties = properties_of(&r->backup.about.manifest);
+  lb_pg_properties properties = properties_of(&s->r->backup.about.manifest);
   if (!properties.encoding) properties.encoding = s->survey.encoding;
-  if (lb_pg_database_create(s->maintenance, s->database, &properties, err)) return err->code;
-  s->pg = lb_pg_open(s->uri, &r->job->task, err);
-  if (s->pg) load_fresh(s, s->pg, err);
-  if (err->code) {
-    lb_error ignored = LB_ERROR_INIT;
-    lb_pg_close(s->pg);
-    s->pg = NULL;
-    lb_pg_database_drop(s->maintenance, s->database, &ignored);
-  }
+  char *fresh = make_scratch(s, &properties, err);
+  if (!fresh) return err->code;
+  lb_pg *pg = lb_pg_open_again(s->maintenance, fresh, err);
+  if (pg) load_fresh(s, pg, err);
+  lb_pg_close(pg);
+  if (err->code || lb_pg_database_settle(s->maintenance, fresh, s->database, err)) drop_scratch(s, fresh);
+  free(fresh);
   return err->code;
 }
 
-/* A failure leaves it empty again, as it was. */
+/* A failure leaves it empty again, as it was. Not where an object was there already: then somebody else is making some,
+** which are not ours to drop. */
 static int restore_empty(restoring *s, lb_error *err)
 {
   if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
+  if (err->code == LB_EXISTS) {
+    lb_job_note(s->r->job, "what was loaded so far is left, since the database had objects of others meanwhile");
+    return err->code;
+  }
   lb_error ignored = LB_ERROR_INIT;
+  lb_task deaf = { 0 };  /* the interrupt that got us here would end this as well */
+  s->pg->task = &deaf;
   lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
-  if (pg && lb_pg_exec(pg, "BEGIN", &ignored) == LB_OK && lb_pg_target_empty(pg, &ignored) == LB_OK) {
+  if (pg && lb_pg_execf(pg, &ignored, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) == LB_OK &&
+      lb_pg_target_empty(pg, &ignored) == LB_OK) {
     lb_pg_exec(pg, "COMMIT", &ignored);
   }
+  s->pg->task = &s->r->job->task;
   if (ignored.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", ignored.message);
   lb_pg_close(pg);
   return err->code;
@@ -210,14 +240,11 @@ static int restore_by_swap(restoring *s, lb_error *err)
   lb_restoration *r = s->r;
   lb_pg_properties properties = { 0 };
   lb_error why = LB_ERROR_INIT;
-  char *fresh = derived_name(s->database, "restoring", err), *aside = derived_name(s->database, "before_restore", err);
+  char *fresh = NULL, *aside = derived_name(s->database, "before_restore", err);
   if (!err->code) s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
-  if (s->maintenance && lb_pg_properties_read(s->pg, &properties, err) == LB_OK &&
-      lb_pg_database_create(s->maintenance, fresh, &properties, err) == LB_OK) {
-    load_and_swap(s, fresh, aside, &properties, err);
-    if (err->code && lb_pg_database_drop(s->maintenance, fresh, &why)) {
-      lb_job_note(r->job, "the database %s is left over: %s", fresh, why.message);
-    }
+  if (s->maintenance && lb_pg_properties_read(s->pg, &properties, err) == LB_OK) {
+    fresh = make_scratch(s, &properties, err);
+    if (fresh && load_and_swap(s, fresh, aside, &properties, err)) drop_scratch(s, fresh);
   }
   if (!err->code && r->o.drop_old && lb_pg_database_drop(s->maintenance, aside, &why)) {
     lb_job_note(r->job, "the old database %s could not be dropped: %s", aside, why.message);

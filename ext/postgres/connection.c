@@ -33,6 +33,7 @@ static lb_code code_of_sqlstate(const char *state)
   static const sqlstate_code known[] = {
     { "57014", LB_INTERRUPT }, { "53100", LB_FULL }, { "55P03", LB_BUSY }, { "55006", LB_BUSY }, { "40P01", LB_BUSY },
     { "53300", LB_BUSY }, { "42501", LB_PERM }, { "28", LB_PERM }, { "3D000", LB_NOTFOUND }, { "42P04", LB_EXISTS },
+    { "42P06", LB_EXISTS }, { "42P07", LB_EXISTS }, { "42710", LB_EXISTS }, { "42723", LB_EXISTS },
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strncmp(state, known[i].prefix, strlen(known[i].prefix)) == 0) return known[i].code;
@@ -192,12 +193,36 @@ static int finish_connecting(lb_pg *pg, lb_error *err)
   return LB_OK;
 }
 
+/* What ALTER ROLE and ALTER DATABASE may have set against us: a search_path in which an operator of somebody's stands in
+** for the server's, backslashes that escape in strings, limits of time that end a backup half-way. Every setting is made
+** by qualified names, since the search_path is not ours yet. The answer: whether the server is in recovery. */
+static char *take_session(lb_pg *pg, lb_error *err)
+{
+  static const struct { int since; const char *name, *value; } settings[] = {
+    { 0, "search_path", "" }, { 0, "standard_conforming_strings", "on" }, { 0, "statement_timeout", "0" },
+    { 0, "idle_in_transaction_session_timeout", "0" }, { 140000, "idle_session_timeout", "0" },
+    { 170000, "transaction_timeout", "0" },
+  };
+  lb_buf sql = { 0 };
+  lb_buf_text(&sql, "SELECT pg_catalog.pg_is_in_recovery()");
+  for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+    if (pg->version < settings[i].since) continue;
+    lb_buf_printf(&sql, ", pg_catalog.set_config('%s', '%s', false)", settings[i].name, settings[i].value);
+  }
+  if (sql.failed) lb_fail_nomem(err);
+  char *standby = sql.failed ? NULL : lb_pg_value(pg, err, sql.data, 0, NULL);
+  lb_buf_free(&sql);
+  return standby;
+}
+
 /* What is asked once, right after connecting. */
 static int learn_server(lb_pg *pg, lb_error *err)
 {
   const char *text = PQparameterStatus(pg->conn, "server_version");
   const char *encoding = PQparameterStatus(pg->conn, "server_encoding");
+  const char *strings = PQparameterStatus(pg->conn, "standard_conforming_strings");
   pg->version = PQserverVersion(pg->conn);
+  pg->escapes = strings && strcmp(strings, "off") == 0;
   pg->version_text = lb_text_printf(err, "%.*s", text ? (int)strcspn(text, " ") : 0, text ? text : "");
   if (!pg->version_text) return err->code;
   if (pg->version < OLDEST_SERVER) {
@@ -206,7 +231,7 @@ static int learn_server(lb_pg *pg, lb_error *err)
   }
   /* A pooler need not pass the encoding on. */
   pg->encoding = encoding ? lb_text_copy(encoding, err) : lb_pg_value(pg, err, "SHOW server_encoding", 0, NULL);
-  char *standby = pg->encoding ? lb_pg_value(pg, err, "SELECT pg_catalog.pg_is_in_recovery()", 0, NULL) : NULL;
+  char *standby = pg->encoding ? take_session(pg, err) : NULL;
   if (!standby && !err->code) lb_fail(err, LB_ERROR, "%s: the server does not tell its encoding or state", pg->label);
   pg->standby = standby && standby[0] == 't';
   free(standby);

@@ -27,13 +27,16 @@ typedef struct lb_pg {
   int version;         /* 150020, as PQserverVersion */
   char *version_text;  /* "15.20", as server_version begins */
   bool standby;        /* in recovery */
+  bool escapes;        /* backslashes escape in plain strings, where nobody says otherwise */
 } lb_pg;
 
-/* Connects, in non-blocking mode (PQsetnonblocking): whoever sends COPY data flushes it, waiting by lb_pg_wait. task
-** may be NULL. connect_timeout of the URI counts, else 30 s. application_name is lifeboat unless the URI has one. All
-** notices of the server are dropped. Session settings are left alone (lb_pg_fix_settings). A server below 10 is
-** LB_UNSUPPORTED. A database that is missing is LB_NOTFOUND, a refused login LB_PERM, a server that is not there
-** LB_BUSY; the message has the server's words and what to do. NULL: err is set. */
+/* Connects, in non-blocking mode (PQsetnonblocking): whoever sends COPY data flushes it, waiting by lb_pg_wait.
+** task may be NULL. connect_timeout of the URI counts, else 30 s. application_name is lifeboat unless the URI has
+** one. All notices of the server are dropped. Of the session's settings these are made: an empty search_path (so
+** that no operator of a user's is taken for the server's), strings without backslashes, and no timeouts but
+** lock_timeout. A server below 10 is LB_UNSUPPORTED. A database that is missing is LB_NOTFOUND, a refused login
+** LB_PERM, a server that is not there LB_BUSY; the message has the server's words and what to do. NULL: err is
+** set. */
 lb_pg *lb_pg_open(const char *uri, lb_task *task, lb_error *err);
 
 /* Another connection with the same parameters to the very same server, also where the URI names several; database NULL:
@@ -56,8 +59,8 @@ PGresult *lb_pg_query(lb_pg *pg, lb_error *err, const char *sql, int count, cons
 char *lb_pg_value(lb_pg *pg, lb_error *err, const char *sql, int count, const char *const *params);
 
 /* The codes of failed results: 57014 and an interrupt LB_INTERRUPT, 53100 (disk full) LB_FULL, 55P03, 55006, 40P01,
-** 53300 LB_BUSY, 42501 and class 28 LB_PERM, 3D000 LB_NOTFOUND, 42P04 LB_EXISTS, anything else LB_ERROR. The message:
-** what, then the server's primary message, detail and hint. */
+** 53300 LB_BUSY, 42501 and class 28 LB_PERM, 3D000 LB_NOTFOUND, 42P04 and other objects that exist already LB_EXISTS,
+** anything else LB_ERROR. The message: what, then the server's primary message, detail and hint. */
 int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_error *err);
 /* The same for a connection that broke ("the server closed the connection …"). */
 int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err);

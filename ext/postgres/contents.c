@@ -139,10 +139,11 @@ static int take_head(void *ctx, sqlite3_stmt *row, lb_error *err)
 static int take_table(void *ctx, sqlite3_stmt *row, lb_error *err)
 {
   parsing *p = ctx;
+  bool named = sqlite3_column_type(row, 0) == SQLITE_TEXT && sqlite3_column_type(row, 1) == SQLITE_TEXT;
   const char *schema = (const char *)sqlite3_column_text(row, 0), *name = (const char *)sqlite3_column_text(row, 1);
   const char *checksum = (const char *)sqlite3_column_text(row, 4);
   int index;
-  if (!schema || !name || p->c->table_count == INT32_MAX) return damaged(err, "a table's name");
+  if (!named || !schema || !name || p->c->table_count == INT32_MAX) return damaged(err, "a table's name");
   if (lb_pg_contents_add_table(p->c, schema, name, &index, err)) return err->code;
   lb_pg_table *t = &p->c->tables[index];
   if (!number_at(row, 2, &t->rows) || !number_at(row, 3, &t->bytes)) return damaged(err, "a table's figures");
@@ -178,6 +179,19 @@ static int take_part(void *ctx, sqlite3_stmt *row, lb_error *err)
   return lb_pg_contents_add_part(p->c, &part, err);
 }
 
+/* What the parts of a table have makes the table. */
+static int check_sums(const lb_pg_contents *c, lb_error *err)
+{
+  uint64_t *rows = calloc((size_t)c->table_count + 1, sizeof *rows);
+  if (!rows) return lb_fail_nomem(err);
+  for (int64_t i = 0; i < c->part_count; i++) {
+    if (c->parts[i].table >= 0) rows[c->parts[i].table] += c->parts[i].rows;
+  }
+  for (int i = 0; i < c->table_count; i++) if (rows[i] != c->tables[i].rows) damaged(err, "the rows of a table");
+  free(rows);
+  return err->code;
+}
+
 int lb_pg_contents_parse(lb_json *json, const char *text, uint64_t block_count, lb_pg_contents *c, lb_error *err)
 {
   parsing p = { c, 0, block_count };
@@ -196,6 +210,7 @@ int lb_pg_contents_parse(lb_json *json, const char *text, uint64_t block_count, 
       p.next_block != block_count) {
     damaged(err, "blocks that no part has");
   }
+  if (!err->code) check_sums(c, err);
   if (err->code) lb_pg_contents_free(c);
   return err->code;
 }

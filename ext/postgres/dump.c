@@ -89,6 +89,8 @@ static lb_pg_program *start_pg_dump(schema_dumps *s, const char *section, lb_err
   add_argument(&a, err, "--no-password", "");
   add_argument(&a, err, "--section=", section);
   add_argument(&a, err, "--snapshot=", s->dump->snapshot->id);
+  /* That of the rows: a client_encoding set by ALTER DATABASE or ALTER ROLE would be another. */
+  add_argument(&a, err, "--encoding=", s->dump->snapshot->lanes[0]->encoding);
   if (s->dump->snapshot->lock_timeout) add_argument(&a, err, "--lock-wait-timeout=", timeout);
   if (f->schema_only) add_argument(&a, err, "--schema-only", "");
   if (strcmp(section, "data") == 0) add_argument(&a, err, "--exclude-table-data=*.*", "");
@@ -230,12 +232,26 @@ static int write_large_objects(schema_dumps *s, lb_pg_parts *parts, lb_error *er
 
 /* ---- roles ---- */
 
-/* A role that is there already is no error: roles belong to the server, and the target's may have them. */
-static void put_role_line(lb_buf *out, const char *line, size_t n)
+/* The quote that is still open behind the line, 0: none. quote: what was open before. pg_dumpall doubles every quote
+** and every backslash within quotes, so that counting them is enough. */
+static char quote_behind(const char *line, size_t n, char quote)
+{
+  if (!quote && n > 1 && line[0] == '-' && line[1] == '-') return 0;
+  for (size_t i = 0; i < n; i++) {
+    if (quote ? line[i] == quote : line[i] == '\'' || line[i] == '"') quote = quote ? 0 : line[i];
+  }
+  return quote;
+}
+
+/* A role that is there already is no error: roles belong to the server, and the target's may have them. A name or a
+** comment of several lines may have one that only looks like a statement. */
+static void put_role_line(lb_buf *out, const char *line, size_t n, char *quote)
 {
   static const char create[] = "CREATE ROLE ";
-  bool whole = n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 && line[n - 2] == ';' &&
-               !memmem(line, n, "$lifeboat$", 10);
+  char before = *quote;
+  *quote = quote_behind(line, n, before);
+  bool whole = !before && !*quote && n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 &&
+               line[n - 2] == ';' && !memmem(line, n, "$lifeboat$", 10);
   if (!whole) {
     lb_buf_append(out, line, n);
     return;
@@ -267,6 +283,7 @@ static int write_roles(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
 {
   lb_buf script = { 0 }, out = { 0 };
   lb_error why = LB_ERROR_INIT;
+  char quote = 0;
   if (s->dump->roles == LB_PG_ROLES_NONE) return LB_OK;
   if (read_roles(s, &script, &why)) {
     lb_buf_free(&script);
@@ -277,7 +294,7 @@ static int write_roles(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
   for (size_t at = 0, n; at < script.len; at += n) {
     const char *line = script.data + at, *end = memchr(line, '\n', script.len - at);
     n = end ? (size_t)(end - line) + 1 : script.len - at;
-    put_role_line(&out, line, n);
+    put_role_line(&out, line, n, &quote);
   }
   lb_buf_free(&script);
   if (out.failed) lb_fail_nomem(err);

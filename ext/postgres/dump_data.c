@@ -7,7 +7,7 @@
 ** is one part, on one lane, in the order of the references.
 **
 ** Each lane locks a table without waiting before it copies it: behind an ALTER TABLE that waits for the leader's lock,
-** waiting would be for ever (pg_dump's parallel workers do the same for this reason).
+** waiting would be for ever. What a lane may not lock for that reason is the leader's to copy, which has the lock.
 */
 #include "postgres/dump_data.h"
 
@@ -19,7 +19,9 @@
 #include "postgres/quote.h"
 
 #define CHUNK_BYTES ((size_t)4 << 20)
-#define PIECE_PAGES 8192          /* 64 MiB */
+#ifndef LB_PIECE_PAGES            /* a test makes it small */
+#define LB_PIECE_PAGES 8192       /* 64 MiB */
+#endif
 #define TURN_BYTES ((size_t)1 << 20)
 #define WAIT_MS 100
 
@@ -32,7 +34,10 @@ typedef struct piece {
 typedef struct lane {
   lb_pg *pg;
   bool running, copying;
-  int relation;
+  bool saved;          /* a savepoint is set, to go back to when a lock is refused */
+  bool refused, retreating;   /* a lock was refused; going back to the savepoint */
+  piece piece;         /* the one that is being copied */
+  int relation;        /* whose rows are in the chunk */
   lb_buf chunk;
   uint64_t rows;       /* in the chunk, or in the part that is being streamed */
 } lane;
@@ -46,6 +51,8 @@ typedef struct dumping {
   int lane_count, running;
   piece *pieces;
   size_t piece_count, next_piece;
+  piece *handed;       /* to the leader */
+  size_t handed_count;
   bool whole_tables;   /* one part a table, whatever its size */
 } dumping;
 
@@ -63,7 +70,7 @@ static const char *name_into(const lb_pg_relation *t) { return t->root_name ? t-
 static size_t pieces_of(const dumping *d, const lb_pg_relation *t)
 {
   bool splits = t->heap && !t->condition && !d->whole_tables && d->dump->snapshot->lanes[0]->version >= 140000;
-  return splits && t->pages >= 2 * PIECE_PAGES ? (size_t)(t->pages / PIECE_PAGES) : 1;
+  return splits && t->pages >= 2 * LB_PIECE_PAGES ? (size_t)(t->pages / LB_PIECE_PAGES) : 1;
 }
 
 /* Partitions that are loaded through one table are that table in contents. */
@@ -85,15 +92,16 @@ static int plan(dumping *d, lb_error *err)
   size_t count = 0;
   for (int i = 0; i < r->table_count; i++) count += pieces_of(d, &r->tables[i]);
   d->pieces = calloc(count + 1, sizeof *d->pieces);
+  d->handed = calloc(count + 1, sizeof *d->handed);
   d->tables = calloc((size_t)r->table_count + 1, sizeof *d->tables);
-  if (!d->pieces || !d->tables) return lb_fail_nomem(err);
+  if (!d->pieces || !d->handed || !d->tables) return lb_fail_nomem(err);
   for (int i = 0; i < r->table_count; i++) {
     if (add_table(d, &r->tables[i], &d->tables[i], err)) return err->code;
     size_t n = pieces_of(d, &r->tables[i]);
     for (size_t k = 0; k < n; k++) {
       /* The last is open: the table may have grown since it was weighed, and what was added may be in the snapshot. */
       d->pieces[d->piece_count++] =
-          (piece){ .relation = i, .from = k * PIECE_PAGES, .to = k + 1 < n ? (k + 1) * PIECE_PAGES : 0, .ranged = n > 1 };
+          (piece){ .relation = i, .from = k * LB_PIECE_PAGES, .to = k + 1 < n ? (k + 1) * LB_PIECE_PAGES : 0, .ranged = n > 1 };
     }
   }
   return LB_OK;
@@ -181,49 +189,79 @@ static int fail_copy(dumping *d, lane *l, const PGresult *result, lb_error *err)
 
 /* ---- a lane ---- */
 
-static int start_piece(dumping *d, lane *l, lb_error *err)
+static void put_copy(lb_buf *sql, const lb_pg_relation *t, const piece *p, const char *name)
 {
-  const piece *p = &d->pieces[d->next_piece++];
-  const lb_pg_relation *t = relation_of(d, p->relation);
+  if (!p->ranged && !t->condition) {
+    lb_buf_printf(sql, "COPY %s", name);
+    if (t->columns[0]) lb_buf_printf(sql, " (%s)", t->columns);
+  } else {
+    lb_buf_printf(sql, "COPY (SELECT %s FROM ONLY %s", t->columns, name);
+    if (t->condition) lb_buf_printf(sql, " %s", t->condition);
+    if (p->ranged) lb_buf_printf(sql, " WHERE ctid >= '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->from);
+    if (p->to) lb_buf_printf(sql, " AND ctid < '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->to);
+    lb_buf_text(sql, ")");
+  }
+  lb_buf_text(sql, " TO STDOUT");
+}
+
+/* The leader has its locks and needs no savepoint. */
+static int send_copy(dumping *d, lane *l, lb_error *err)
+{
+  const lb_pg_relation *t = relation_of(d, l->piece.relation);
   lb_buf name = { 0 }, sql = { 0 };
   lb_pg_put_qualified(&name, t->schema, t->name);
-  if (name.failed) return lb_fail_nomem(err);
-  lb_buf_printf(&sql, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; COPY ", name.data);
-  if (!p->ranged && !t->condition) {
-    lb_buf_text(&sql, name.data);
-    if (t->columns[0]) lb_buf_printf(&sql, " (%s)", t->columns);
-  } else {
-    lb_buf_printf(&sql, "(SELECT %s FROM ONLY %s", t->columns, name.data);
-    if (t->condition) lb_buf_printf(&sql, " %s", t->condition);
-    if (p->ranged) lb_buf_printf(&sql, " WHERE ctid >= '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->from);
-    if (p->to) lb_buf_printf(&sql, " AND ctid < '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->to);
-    lb_buf_text(&sql, ")");
+  if (l != d->lanes) {
+    if (l->saved) lb_buf_text(&sql, "RELEASE SAVEPOINT lifeboat; ");
+    lb_buf_printf(&sql, "SAVEPOINT lifeboat; LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; ",
+                  name.data ? name.data : "");
+    l->saved = true;
   }
-  lb_buf_text(&sql, " TO STDOUT");
-  l->relation = p->relation;
-  if (sql.failed) lb_fail_nomem(err);
-  else if (lb_pg_send(l->pg, sql.data, err) == LB_OK) {
-    l->running = true;
-    d->running++;
-    if (d->whole_tables && d->parts) begin_part(d, l->relation, err);
-  }
+  put_copy(&sql, t, &l->piece, name.data ? name.data : "");
+  if (name.failed || sql.failed) lb_fail_nomem(err);
+  else lb_pg_send(l->pg, sql.data, err);
   lb_buf_free(&name);
   lb_buf_free(&sql);
   return err->code;
 }
 
-/* Chunks live on from one piece of a table to the next, so that small ranges fill them. */
+static bool take_piece(dumping *d, lane *l)
+{
+  if (l == d->lanes && d->handed_count) l->piece = d->handed[--d->handed_count];
+  else if (d->next_piece < d->piece_count) l->piece = d->pieces[d->next_piece++];
+  else return false;
+  return true;
+}
+
+/* A chunk lives on from one piece of a table to the next, so that small ranges fill it; never into another table. */
+static int start_piece(dumping *d, lane *l, bool *waits, lb_error *err)
+{
+  if (!take_piece(d, l)) {
+    *waits = true;
+    return flush_chunk(d, l, err);
+  }
+  if (l->relation != l->piece.relation && flush_chunk(d, l, err)) return err->code;
+  l->relation = l->piece.relation;
+  if (send_copy(d, l, err)) return err->code;
+  l->running = true;
+  d->running++;
+  return d->whole_tables && d->parts ? begin_part(d, l->relation, err) : LB_OK;
+}
+
 static int end_piece(dumping *d, lane *l, lb_error *err)
 {
-  l->running = false;
+  l->running = l->retreating = false;
   d->running--;
-  if (d->whole_tables) {
-    uint64_t rows = l->rows;
-    l->rows = 0;
-    return d->parts ? end_part(d, rows, err) : LB_OK;
-  }
-  bool same_table = d->next_piece < d->piece_count && d->pieces[d->next_piece].relation == l->relation;
-  return same_table ? LB_OK : flush_chunk(d, l, err);
+  if (!d->whole_tables) return LB_OK;
+  uint64_t rows = l->rows;
+  l->rows = 0;
+  return d->parts ? end_part(d, rows, err) : LB_OK;
+}
+
+/* Somebody waits to change the table: the leader's lock is in their way, and they are in ours. */
+static bool is_refused_lock(const dumping *d, const lane *l, const PGresult *result)
+{
+  const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  return l != d->lanes && !l->copying && !l->retreating && state && strcmp(state, "55P03") == 0;
 }
 
 /* Takes the rows that libpq has, up to a turn's worth. *waits: nothing more without new bytes from the server. */
@@ -255,9 +293,17 @@ static int take_result(dumping *d, lane *l, bool *waits, lb_error *err)
   }
   PGresult *result = PQgetResult(l->pg->conn);
   ExecStatusType status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
+  if (!result && l->refused) {
+    l->refused = false;
+    l->retreating = true;
+    return lb_pg_send(l->pg, "ROLLBACK TO SAVEPOINT lifeboat", err);
+  }
   if (!result) end_piece(d, l, err);
   else if (status == PGRES_COPY_OUT) l->copying = true;
-  else if (status != PGRES_COMMAND_OK) fail_copy(d, l, result, err);
+  else if (status != PGRES_COMMAND_OK && is_refused_lock(d, l, result)) {
+    l->refused = true;
+    d->handed[d->handed_count++] = l->piece;
+  } else if (status != PGRES_COMMAND_OK) fail_copy(d, l, result, err);
   PQclear(result);
   return err->code;
 }
@@ -266,13 +312,7 @@ static int take_result(dumping *d, lane *l, bool *waits, lb_error *err)
 static int turn(dumping *d, lane *l, bool *waits, lb_error *err)
 {
   *waits = false;
-  if (!l->running) {
-    if (d->next_piece == d->piece_count) {
-      *waits = true;
-      return LB_OK;
-    }
-    return start_piece(d, l, err);
-  }
+  if (!l->running) return start_piece(d, l, waits, err);
   if (!PQconsumeInput(l->pg->conn)) return fail_copy(d, l, NULL, err);
   while (l->running && !*waits && !err->code) {
     if (!l->copying) take_result(d, l, waits, err);
@@ -295,9 +335,16 @@ static int wait_for_any(dumping *d, const lb_pg_meanwhile *meanwhile, lb_error *
   return lb_task_poll(d->dump->task, err);
 }
 
+/* Rows that no part has yet. */
+static bool has_rows(const dumping *d)
+{
+  for (int i = 0; i < d->lane_count; i++) if (d->lanes[i].rows) return true;
+  return false;
+}
+
 static int run(dumping *d, lb_pg_meanwhile *meanwhile, lb_error *err)
 {
-  while ((d->running || d->next_piece < d->piece_count) && !err->code) {
+  while ((d->running || d->handed_count || d->next_piece < d->piece_count || has_rows(d)) && !err->code) {
     bool all_wait = true;
     for (int i = 0; i < d->lane_count && !err->code; i++) {
       bool waits;
@@ -327,5 +374,6 @@ int lb_pg_dump_data(const lb_pg_dump *dump, lb_pg_parts *parts, lb_pg_meanwhile 
   free(d.lanes);
   free(d.tables);
   free(d.pieces);
+  free(d.handed);
   return err->code;
 }

@@ -291,7 +291,8 @@ static const char *const inherited[] = { "PATH", "HOME", "TZ", "KRB5CCNAME", "KR
 /* What libpq would take from the environment, but we give otherwise or not at all. PGCLIENTENCODING: a dump is in the
 ** encoding of its database. PGSERVICE: what it says is in force already. */
 static const char *const withheld[] = { "PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGHOST",
-                                        "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGCLIENTENCODING", "PGAPPNAME" };
+                                        "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGCLIENTENCODING", "PGAPPNAME",
+                                        "PGOPTIONS" };
 
 static bool is_withheld(const char *variable)
 {
@@ -323,6 +324,20 @@ char **lb_pg_environment_base(size_t room, lb_error *err)
   return NULL;
 }
 
+/* A dump is written in the session's kind of strings, and must not be in the one where backslashes escape: our own
+** loader refuses it. Said only where it is needed, because not every pooler lets options pass. */
+static void add_options(char **environment, const lb_pg *pg, const PQconninfoOption *info, lb_error *err)
+{
+  const char *options = NULL;
+  for (; info->keyword; info++) {
+    if (strcmp(info->keyword, "options") == 0) options = info->val;
+  }
+  char *all = pg->escapes
+                  ? lb_text_printf(err, "%s -c standard_conforming_strings=on", options ? options : "") : NULL;
+  add(environment, "PGOPTIONS", all ? all : options, err);
+  free(all);
+}
+
 /* The very server that pg is connected to: of several hosts the one that answered, of several addresses that one. */
 static void add_place(char **environment, const lb_pg *pg, const char *database, lb_error *err)
 {
@@ -351,9 +366,10 @@ char **lb_pg_environment(const lb_pg *pg, const char *database, char **password,
   PQconninfoOption *info = PQconninfo(pg->conn);
   size_t count = 0;
   while (info && info[count].keyword) count++;
-  char **environment = info ? lb_pg_environment_base(count + 5, err) : NULL;
+  char **environment = info ? lb_pg_environment_base(count + 6, err) : NULL;
   if (environment) {
     add_place(environment, pg, database, err);
+    add_options(environment, pg, info, err);
     for (size_t i = 0; i < count; i++) {
       if (info[i].envvar && !is_withheld(info[i].envvar)) add(environment, info[i].envvar, info[i].val, err);
     }

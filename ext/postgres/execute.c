@@ -1,9 +1,10 @@
 /* See execute.h.
 **
-** Settings of our own: no lock_timeout; maintenance_work_mem at least 256 MB, since an index is built several times
-** faster by a sort in memory; outside of a transaction synchronous_commit = off, made up for by lb_execute_end. That
-** one writes a record of WAL in a transaction that commits synchronously, and so flushes everything before it: a
-** transaction with an id but without WAL of its own would not (PostgreSQL's source, RecordTransactionCommit).
+** Settings of our own: the search_path that a session of psql would begin with; no lock_timeout;
+** maintenance_work_mem at least 256 MB, since an index is built several times faster by a sort in memory; outside of a
+** transaction synchronous_commit = off, made up for by lb_execute_end. That one writes a record of
+** WAL in a transaction that commits synchronously, and so flushes everything before it: a transaction with
+** an id but without WAL of its own would not (PostgreSQL's source, RecordTransactionCommit).
 */
 #include "postgres/execute.h"
 
@@ -21,6 +22,9 @@ enum { UNKNOWN_SETTINGS_MAX = 100, NAME_MAX_BYTES = 256 };
   "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(" \
   "pg_catalog.current_setting('maintenance_work_mem')) < 268435456"
 
+/* The script has the search_path by now, and may have an operator of its own in it. */
+#define ROLE_QUERY "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1"
+
 void lb_load_note(lb_pg_load *load, const char *format, ...)
 {
   char text[1024];
@@ -34,7 +38,10 @@ void lb_load_note(lb_pg_load *load, const char *format, ...)
 
 int lb_execute_settings(lb_pg *pg, bool inside, lb_error *err)
 {
-  if (lb_pg_exec(pg, "SET lock_timeout = 0", err) || lb_pg_exec(pg, MEMORY_SETTING, err)) return err->code;
+  if (lb_pg_exec(pg, "SET lock_timeout = 0", err) || lb_pg_exec(pg, MEMORY_SETTING, err) ||
+      lb_pg_exec(pg, "RESET search_path", err)) {
+    return err->code;
+  }
   return inside ? LB_OK : lb_pg_exec(pg, "SET synchronous_commit = off", err);
 }
 
@@ -159,7 +166,7 @@ static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error
   const char *params[] = { name };
   if (!name) return err->code;
   if (st->kind == LB_STATEMENT_ROLE_CHANGE) *run = !find(&x->roles, name, 0);
-  else there = lb_pg_value(x->load->pg, err, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", 1, params);
+  else there = lb_pg_value(x->load->pg, err, ROLE_QUERY, 1, params);
   if (there) {
     *run = false;
     lb_load_note(x->load, "role %s is there already: left as it is", name);

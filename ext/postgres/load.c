@@ -83,6 +83,7 @@ static int open_lanes(lb_pg_load *load, int count, lb_lanes *lanes, lb_error *er
 int lb_pg_load_analyze(lb_pg_load *load, lb_error *err)
 {
   lb_lanes lanes = { 0 };
+  lb_pg_exec(load->pg, "SET search_path TO ''", err);  /* what the script left may have operators of its own */
   PGresult *tables = lb_pg_query(load->pg, err, tables_query, 0, NULL);
   int count = tables ? PQntuples(tables) : 0;
   lb_lane_work *work = calloc((size_t)count + 1, sizeof *work);

@@ -14,10 +14,11 @@ enum { LOCKED_AT_ONCE = 100 };
 
 /* ---- patterns to array parameters ---- */
 
-/* The five parameters of tables.sql, and the sixth of sequences.sql: PostgreSQL's array literals. */
+/* The parameters of tables.sql and sequences.sql: PostgreSQL's array literals. */
+enum { PARAMETERS = 5 };
 typedef struct parameters {
-  lb_buf text[6];
-  bool given[6];
+  lb_buf text[PARAMETERS];
+  bool given[PARAMETERS];
 } parameters;
 
 static void put_element(lb_buf *array, const char *text)
@@ -83,11 +84,11 @@ static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
   return array->failed ? lb_fail_nomem(err) : LB_OK;
 }
 
-static PGresult *query(lb_pg *pg, const char *sql, int count, parameters *p, lb_error *err)
+static PGresult *query(lb_pg *pg, const char *sql, parameters *p, lb_error *err)
 {
-  const char *values[6];
-  for (int i = 0; i < count; i++) values[i] = p->given[i] ? p->text[i].data : NULL;
-  return lb_pg_query(pg, err, sql, count, values);
+  const char *values[PARAMETERS];
+  for (int i = 0; i < PARAMETERS; i++) values[i] = p->given[i] ? p->text[i].data : NULL;
+  return lb_pg_query(pg, err, sql, PARAMETERS, values);
 }
 
 /* ---- reading ---- */
@@ -133,7 +134,7 @@ static int take_sequences(const PGresult *result, lb_pg_relations *r, lb_error *
 
 static int read_tables(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
 {
-  PGresult *result = query(pg, lb_sql_tables, 5, p, err);
+  PGresult *result = query(pg, lb_sql_tables, p, err);
   if (result) take_tables(result, r, err);
   PQclear(result);
   return err->code;
@@ -141,9 +142,7 @@ static int read_tables(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *e
 
 static int read_sequences(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
 {
-  if (put_oids(r, &p->text[5], err)) return err->code;
-  p->given[5] = true;
-  PGresult *result = query(pg, lb_sql_sequences, 6, p, err);
+  PGresult *result = query(pg, lb_sql_sequences, p, err);
   if (result) take_sequences(result, r, err);
   PQclear(result);
   return err->code;
@@ -171,7 +170,7 @@ int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, l
   if (!err->code && filter->tables && r->table_count == 0 && r->sequence_count == 0) {
     lb_fail(err, LB_NOTFOUND, "%s: no table fits %s", pg->label, filter->tables);
   }
-  for (int i = 0; i < 6; i++) lb_buf_free(&p.text[i]);
+  for (int i = 0; i < PARAMETERS; i++) lb_buf_free(&p.text[i]);
   if (err->code) lb_pg_relations_free(r);
   return err->code;
 }

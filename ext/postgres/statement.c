@@ -307,6 +307,16 @@ static lb_statement_kind read_comment(tokens *t)
   return is_word(t, "index") || is_word(t, "constraint") ? LB_STATEMENT_FOLLOWER : LB_STATEMENT_OTHER;
 }
 
+/* How a backup of ours makes a role that may be there already (dump.c): DO $lifeboat$BEGIN CREATE ROLE … */
+static lb_statement_kind read_do(const tokens *t, lb_statement *st)
+{
+  static const char head[] = "$lifeboat$BEGIN ";
+  size_t n = sizeof head - 1;
+  if (t->type != TOKEN_STRING || t->span.len <= n || memcmp(t->span.at, head, n) != 0) return LB_STATEMENT_OTHER;
+  tokens inner = begin(t->span.at + n, t->span.len - n);
+  return take_words(&inner, "create", "role") && take_name(&inner, &st->name) ? LB_STATEMENT_ROLE : LB_STATEMENT_OTHER;
+}
+
 static lb_statement_kind read_kind(tokens *t, lb_statement *st)
 {
   if (take_word(t, "set")) return read_set(t, st);
@@ -315,6 +325,7 @@ static lb_statement_kind read_kind(tokens *t, lb_statement *st)
   if (take_word(t, "alter")) return read_alter(t, st);
   if (take_word(t, "grant") || take_word(t, "revoke")) return read_grant(t);
   if (take_word(t, "comment")) return read_comment(t);
+  if (take_word(t, "do")) return read_do(t, st);
   if (take_word(t, "select")) return read_select(t);
   if (take_word(t, "begin") || take_words(t, "start", "transaction")) return read_transaction(t, LB_STATEMENT_BEGIN);
   if (take_word(t, "commit") || take_word(t, "end")) return read_transaction(t, LB_STATEMENT_COMMIT);

@@ -26,7 +26,7 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_DATABASE,       /* on a database itself: CREATE, ALTER, DROP, COMMENT, GRANT … ON DATABASE */
   LB_STATEMENT_OWNER,          /* ALTER … OWNER TO */
   LB_STATEMENT_PRIVILEGE,      /* GRANT and REVOKE … ON …, ALTER DEFAULT PRIVILEGES */
-  LB_STATEMENT_ROLE,           /* CREATE ROLE; name */
+  LB_STATEMENT_ROLE,           /* CREATE ROLE, also as a backup of ours wraps it in DO; name */
   LB_STATEMENT_ROLE_CHANGE,    /* ALTER ROLE; name */
   LB_STATEMENT_EXTENSION,      /* CREATE EXTENSION; name */
   LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */

@@ -9,7 +9,7 @@
 #include "postgres/script.h"
 #include "postgres/statement.h"
 
-enum { HEAD_BYTES = 4096, NAMES_MAX = 100000 };
+enum { HEAD_BYTES = 4096, TAIL_BYTES = 512, NAMES_MAX = 100000 };
 
 /* Names without duplicates: a hash table by open addressing, whose list is in order of arrival. */
 typedef struct names {
@@ -25,6 +25,8 @@ typedef struct surveying {
   names roles, made, extensions;
   char head[HEAD_BYTES];   /* the beginning of the script: its versions are comments, which a reader does not tell */
   size_t head_len;
+  char tail[TAIL_BYTES + 1];  /* its end, for the same reason */
+  size_t tail_len;
   lb_error *err;           /* of the statement at hand, for callbacks without one */
 } surveying;
 
@@ -185,6 +187,15 @@ static int take_meta(void *ctx, const char *line, uint64_t offset, lb_error *err
   return err->code;
 }
 
+static void keep_tail(surveying *s, const char *data, size_t n)
+{
+  size_t fresh = n < TAIL_BYTES ? n : TAIL_BYTES, kept = TAIL_BYTES - fresh;
+  if (kept > s->tail_len) kept = s->tail_len;
+  memmove(s->tail, s->tail + s->tail_len - kept, kept);
+  memcpy(s->tail + kept, data + n - fresh, fresh);
+  s->tail_len = kept + fresh;
+}
+
 static int feed(void *ctx, const void *data, size_t n, lb_error *err)
 {
   surveying *s = ctx;
@@ -192,6 +203,7 @@ static int feed(void *ctx, const void *data, size_t n, lb_error *err)
   if (room > n) room = n;
   memcpy(s->head + s->head_len, data, room);
   s->head_len += room;
+  keep_tail(s, data, n);
   if (lb_task_poll(s->task, err)) return err->code;
   return lb_script_feed(s->script, data, n, err);
 }
@@ -246,6 +258,28 @@ static int take_version(const char *head, const char *label, char **out, lb_erro
   return *out ? LB_OK : lb_fail_nomem(err);
 }
 
+/* Where text is found for the last time; NULL: nowhere. */
+static const char *find_last(const char *in, const char *text)
+{
+  const char *found = NULL;
+  while ((in = strstr(in, text))) found = in++;
+  return found;
+}
+
+/* Whether pg_dump's last comment is there, and nothing behind it but empty lines, "--" and \unrestrict. */
+static bool ends_complete(const char *tail)
+{
+  const char *line = find_last(tail, "-- PostgreSQL database dump complete");
+  if (!line) line = find_last(tail, "-- PostgreSQL database cluster dump complete");
+  if (!line || (line != tail && line[-1] != '\n')) return false;
+  for (line += strcspn(line, "\n"); *line; line += strcspn(line, "\n")) {
+    line += strspn(line, "\r\n");
+    bool rule = line[0] == '-' && line[1] == '-' && strcspn(line, "\r\n") == 2;
+    if (*line && !rule && strncmp(line, "\\unrestrict ", 12) != 0) return false;
+  }
+  return true;
+}
+
 static bool has_name(const names *n, const char *name)
 {
   return n->capacity && n->slots[slot_of(n, name)];
@@ -277,6 +311,7 @@ int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task
     close_stretch(&s, err);
   }
   for (size_t i = 0; i < s.head_len; i++) if (!s.head[i]) s.head[i] = ' ';
+  survey->complete = contents || ends_complete(s.tail);
   if (!err->code && take_version(s.head, "\n-- Dumped from database version ", &survey->version, err) == LB_OK) {
     take_version(s.head, "\n-- Dumped by pg_dump version ", &survey->dump_version, err);
   }

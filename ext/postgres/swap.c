@@ -164,6 +164,16 @@ static int finish(lb_pg *pg, const char *name, const char *fresh, lb_error *err)
   return err->code;
 }
 
+int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *name, lb_error *err)
+{
+  if (lb_pg_name_check(name, err) || lb_pg_exec(maintenance, "BEGIN", err)) return err->code;
+  if (finish(maintenance, name, fresh, err)) {
+    lb_pg_rollback(maintenance);
+    lb_error_prefix(err, "the loaded database could not be given its name: ");
+  }
+  return err->code;
+}
+
 static int check_names(const lb_pg *pg, const char *name, const char *fresh, const char *aside, lb_error *err)
 {
   if (lb_pg_name_check(name, err) || lb_pg_name_check(fresh, err) || lb_pg_name_check(aside, err)) return err->code;

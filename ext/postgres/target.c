@@ -19,7 +19,21 @@
 
 #define DROP_PHASES 9
 
+#define CLAIM "1818588276, 1"  /* "lert": what no other program's locks are likely to be called */
+
 /* ---- looking ---- */
+
+/* Advisory locks are each database's own. */
+int lb_pg_target_claim(lb_pg *pg, lb_error *err)
+{
+  char *got = lb_pg_value(pg, err, "SELECT pg_catalog.pg_try_advisory_lock(" CLAIM ")", 0, NULL);
+  if (!err->code && (!got || *got != 't')) {
+    lb_fail(err, LB_BUSY, "%s: another restore of Lifeboat is at work there (wait for it, or end its session)",
+            pg->label);
+  }
+  free(got);
+  return err->code;
+}
 
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err)
 {

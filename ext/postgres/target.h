@@ -7,6 +7,10 @@
 
 /* ---- looking ---- */
 
+/* Keeps other restores out of the database of pg for as long as that connection is open: LB_BUSY where one is at
+** work. */
+int lb_pg_target_claim(lb_pg *pg, lb_error *err);
+
 /* Objects of users in the database of pg: schemas other than public, relations, functions, types, large objects,
 ** extensions other than those of template0, event triggers, publications, casts, servers …: 0 is an empty database. */
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err);
@@ -64,6 +68,10 @@ int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err);
 ** or the server, everything is as before. The caller has closed its own sessions in both. */
 int lb_pg_database_swap(lb_pg *maintenance, const char *name, const char *fresh, const char *aside, bool force,
                         lb_error *err);
+
+/* The scratch database `fresh` becomes `name`, which there is none of: LB_EXISTS where it came meanwhile. Nobody may be
+** connected to it. */
+int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *name, lb_error *err);
 
 /* Scratch databases of ours are called lifeboat_PURPOSE_PID_STAMP and have a comment that says so. Their maker holds an
 ** advisory lock on `maintenance` for as long as that connection is open. A crash leaves one behind: the sweep drops

@@ -34,7 +34,9 @@ SELECT c.oid, n.nspname, c.relname,
                                  AND o.opcnamespace = 'pg_catalog'::regnamespace) = ANY (t.partclass))
         ORDER BY up.height DESC LIMIT 1) AS root ON c.relispartition
  WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-   AND CASE WHEN x.oid IS NOT NULL THEN c.oid = ANY (x.extconfig) AND $1::text[] IS NULL AND $2::text[] IS NULL
+       -- a standby has no rows of unlogged tables
+   AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
+   AND CASE WHEN x.oid IS NOT NULL THEN c.oid = ANY (x.extconfig)
             ELSE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' END
    AND ($2::text[] IS NOT NULL OR $1::text[] IS NULL
         OR EXISTS (SELECT FROM unnest($1::text[]) AS p(s) WHERE n.nspname ~ p.s))

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Holds docs/reference.md against the code: what is there must be told of, what is told of must be there.
 
-Functions and tables: the tables in ext/api, each with a heading. Columns: what SQLite says of each table. Options: what the
-function itself lists when it gets one that it does not know. Settings: backup_config. Errors: each that the page shows
+Functions and tables: the tables in ext/api, each with a heading. Columns: what SQLite says of each table. Options: what
+the function itself lists when it gets one that it does not know; a table that is headed `option` holds for all kinds of
+database, one headed `option of SQLite` or `option of PostgreSQL` for that kind. Settings: backup_config. Errors: each that the page shows
 (a bullet that begins with code) is held against the strings of the sources, piece by piece between its …
 """
 import os
@@ -12,12 +13,14 @@ import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SO = os.path.realpath(os.environ.get('LIFEBOAT_SO') or ROOT + '/build/lifeboat.so')
-CALLS = {
-    'backup_create': "backup_create('main', %s)",
-    'backup_restore': "backup_restore('latest', 'main', %s)",
-    'backup_verify': "backup_verify('latest', %s)",
-    'backup_rotate': 'backup_rotate(%s)',
-}
+CALLS = [
+    ('backup_create', 'SQLite', "backup_create('main', %s)"),
+    ('backup_create', 'PostgreSQL', "backup_create('postgresql://h/d', %s)"),
+    ('backup_restore', 'SQLite', "backup_restore('latest', 'main', %s)"),
+    ('backup_restore', 'PostgreSQL', "backup_restore('latest', 'postgresql://h/d', %s)"),
+    ('backup_verify', '', "backup_verify('latest', %s)"),
+    ('backup_rotate', '', 'backup_rotate(%s)'),
+]
 faults = []
 
 
@@ -36,6 +39,15 @@ def rows_of(section):
     """The code words in the first cell of each row of a section's tables."""
     cells = re.findall(r'^\|([^|]*)\|', section, flags=re.M)
     return {word for cell in cells for word in re.findall(r'`([^`]+)`', cell)}
+
+
+def options_of(section, kind):
+    """The options that a section tells of for one kind of database."""
+    told = set()
+    for head, rows in re.findall(r'^\| (option[^|]*?) \|.*\n((?:\|.*\n)*)', section, flags=re.M):
+        if head in ('option', 'option of ' + kind):
+            told |= rows_of(rows)
+    return told
 
 
 def compare(what, told, there):
@@ -60,13 +72,14 @@ def check_surface(sections):
 
 
 def check_options(sections):
-    for name, call in CALLS.items():
+    for name, kind, call in CALLS:
         answer = sql('SELECT ' + call % "'{\"?\":1}'" + ';')
         valid = re.search(r'\(valid: ([^)]*)\)', answer)
         if not valid:
             faults.append('%s does not list its options: %s' % (name, answer))
             continue
-        compare('options of ' + name, rows_of(sections[name]), set(valid.group(1).split(', ')))
+        compare(('options of %s %s' % (name, kind)).rstrip(), options_of(sections[name], kind),
+                set(valid.group(1).split(', ')))
     settings = sections['backup_config'].split('| setting |')[1]
     told = set(re.findall(r'^\| `(\w+)` \|', settings, flags=re.M))
     compare('settings', told, set(sql('SELECT key FROM backup_config;').split()))

@@ -19,10 +19,11 @@ page() { printf '%s\n' "$@" >"$T/page.md"; }
 @test "examples: quickstart" { examples docs/quickstart.md; }
 @test "examples: reference" { examples docs/reference.md; }
 @test "examples: recover" { examples docs/recover.md; }
+@test "examples: postgres" { examples docs/postgres.md; }
 @test "examples: security, and every page that has no test of its own" {
   local rest=()
   for file in docs/*.md; do
-    case $file in docs/quickstart.md | docs/reference.md | docs/recover.md) ;; *) rest+=("$file") ;; esac
+    case $file in docs/quickstart.md | docs/reference.md | docs/recover.md | docs/postgres.md) ;; *) rest+=("$file") ;; esac
   done
   examples "${rest[@]}"
 }
@@ -70,6 +71,22 @@ PY
 
 @test "reference.md and the code tell of the same functions, tables, options, settings and errors" {
   /usr/bin/python3 tests/docs/check_reference.py
+}
+
+@test "check_reference.py: notices an option of the wrong kind of database, one that is missing, an error that none says" {
+  local tree=$T/tree
+  mkdir -p "$tree/docs" "$tree/tests"
+  cp -r ext "$tree/"
+  cp -r tests/docs "$tree/tests/"
+  check() { /usr/bin/python3 "$tree/tests/docs/check_reference.py"; }
+  sed '0,/^| option of PostgreSQL/s//| option of SQLite/' docs/reference.md >"$tree/docs/reference.md"
+  run -1 check
+  [[ $output == *'options of backup_create SQLite: reference.md has jobs, the code has not'* ]]
+  [[ $output == *'options of backup_create PostgreSQL: jobs is not in reference.md'* ]]
+  sed '/^| `drop_old`/d; s/target is not empty/target is not bare/' docs/reference.md >"$tree/docs/reference.md"
+  run -1 check
+  [[ $output == *'options of backup_restore PostgreSQL: drop_old is not in reference.md'* ]]
+  [[ $output == *'no error says "target is not bare"'* ]]
 }
 
 # ---- the demo ----
@@ -133,6 +150,20 @@ SH
   run -1 examples "$T/page.md"
   page '```php' '<?php exit(3);' '```'
   run -1 examples "$T/page.md"
+}
+
+@test "run_examples.py: a postgres block has a server that any host name leads to, and that goes away" {
+  command -v pg_dump >/dev/null || skip 'no PostgreSQL here'
+  page '<!-- setup' 'psql -Xq postgresql://app@anywhere/app -c "DELETE FROM messages WHERE id > 7"' '-->' \
+    '```sh postgres' 'psql -XAtc "SELECT count(*) FROM messages" postgresql://app@anywhere/app' \
+    'psql -XAtc "SHOW data_directory" postgresql://postgres@anywhere/app >'"$T/server" '```' '```output' 7 '```' \
+    '```sh postgres error' 'psql -X postgresql://nobody@anywhere/app -c ""' '```' '```output' '…"nobody" does not exist' '```'
+  run -0 examples "$T/page.md"
+  [ -s "$T/server" ]
+  [ ! -e "$(cat "$T/server")" ]
+  page '```sh postgres' 'psql -XAtc "SELECT count(*) FROM messages" postgresql://app@db/app' '```' '```output' 7 '```'
+  run -1 examples "$T/page.md"
+  [[ $output == *'it printed'*5000*'and not'* ]]
 }
 
 @test "run_examples.py: slips of the pen" {

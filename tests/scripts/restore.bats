@@ -24,8 +24,8 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
 }
 
 @test "restore: wrong options, no FILE, two: status 2" {
-  run -2 restore --force x
-  [ "${lines[0]}" = 'db_restore.sh: unknown option: --force' ]
+  run -2 restore --quickly x
+  [ "${lines[0]}" = 'db_restore.sh: unknown option: --quickly' ]
   run -2 restore
   [ "${lines[0]}" = 'db_restore.sh: FILE is missing: say which backup to restore, or latest' ]
   run -2 restore a b
@@ -77,11 +77,11 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ "$(ls data)" = admin.db ]
 }
 
-@test "restore: a Postgres target is shown without its address" {
+@test "restore: a Postgres target is shown without its password" {
   make_db data/admin.db 10
   old_backup 20200102_030405
   run -1 restore admin_sqlite_20200102_030405.db.gz --target 'postgresql://u:hunter2@h/d' <<<no
-  [[ $output == *'  target     the Postgres database of --target'* ]]
+  [[ $output == *'  target     postgresql://u@h/d, whose content will be replaced'* ]]
   [[ $output != *hunter2* ]]
 }
 

@@ -1,0 +1,59 @@
+# A hot standby as the source of a backup, and as a target that refuses.
+load ../helper
+load server
+load oracle
+
+setup_file() {
+  pg_server_start --name primary || return 1
+  newdb src
+  q src <<'SQL'
+CREATE TABLE kept AS SELECT i AS id, 'row ' || i AS text FROM generate_series(1, 3000) AS i;
+CREATE UNLOGGED TABLE passing AS SELECT 1 AS a;
+CREATE UNLOGGED TABLE counted (id serial);
+CREATE SEQUENCE numbers START 7;
+SELECT nextval('numbers');
+SELECT lo_from_bytea(70001, 'a large object');
+SQL
+  local dir=$PG_WORLD/standby primary=$PG_WORLD/primary
+  mkdir "$dir" && pg_give "$dir" || return 1
+  (cd / && pg_drop "$PG_DEBIAN/bin/pg_basebackup" -R -X stream -c fast --no-sync -D "$dir/data" -d "$(url postgres)") ||
+    return 1
+  sed -i "s#$primary#$dir#" "$dir/data/postgresql.conf"
+  cp "$primary/version" "$primary/port" "$dir/"
+  PG_VERSION=$(cat "$dir/version")
+  pg_server_use standby
+  pg_server_launch
+}
+teardown_file() {
+  pg_server_use standby
+  pg_server_stop immediate
+  pg_server_use primary
+  pg_server_stop immediate
+}
+
+setup() {
+  lifeboat_setup
+  pg_server_use standby
+  export BACKUP_DIR=$T
+}
+
+@test "standby: a backup of all but the rows of unlogged tables, which a note says" {
+  [ "$(q postgres 'SELECT pg_is_in_recovery()')" = t ]
+  run -0 sql "SELECT backup_create('$(url src)', '{\"jobs\":3}')" "SELECT notes FROM backup_history"
+  [ "${lines[1]}" = 'taken from a standby: rows of unlogged tables are not there' ]
+  pg_server_use primary
+  newdb dst
+  run -0 sql "SELECT backup_restore('latest', '$(url dst)') ->> '$.check'"
+  [ "$output" = ok ]
+  [ "$(q dst 'SELECT count(*) FROM passing')" = 0 ]
+  q src 'TRUNCATE passing; SELECT setval($$counted_id_seq$$, 1, false)' >/dev/null
+  pg_same src dst
+}
+
+@test "standby: as a target: an error with the server's words" {
+  pg_server_use primary
+  sql "SELECT backup_create('$(url src)')"
+  pg_server_use standby
+  run -1 sql "SELECT backup_restore('latest:src', '$(url src)', '{\"overwrite\":true,\"pre_restore\":false}')"
+  [[ $output == *'read-only transaction'* ]]
+}
