@@ -14,6 +14,12 @@ no_debris() { [ -z "$(ls -A "$1" | grep -E 'partial|_sqlite_')" ]; }
 @test "kill -9 at random moments of restoring onto a large rollback database" {
   ROUNDS=${ROUNDS:-6} crash kill-restore "$T" delete
 }
+@test "kill -9 in the middle of the copy into a WAL database, when part of the unpacked file is gone" {
+  crash kill-copy "$T" wal
+}
+@test "kill -9 in the middle of the copy into a rollback database, when part of the unpacked file is gone" {
+  crash kill-copy "$T" delete
+}
 @test "three processes create and rotate in one folder at once" { crash together "$T"; }
 @test "an interrupt is heard promptly and leaves nothing behind" { crash interrupt "$T"; }
 

@@ -1,8 +1,9 @@
 """Kills, interrupts, fills disks and runs at once: what has to hold when the world does not.
 
-    LIFEBOAT_SO=… /usr/bin/python3 crash.py kill-create|kill-restore|full|together|interrupt FOLDER
+    LIFEBOAT_SO=… /usr/bin/python3 crash.py kill-create|kill-restore|kill-copy|full|together|interrupt FOLDER [MODE]
 
 kill-*: SIGKILL at random moments of operations on about 60 MB; ROUNDS says how many (default 10).
+kill-copy: on 24 MB, while pages are copied into the target and holes punched where they were.
 full: FOLDER is the root of a small file system of its own; it is filled to every level.
 """
 import glob
@@ -121,6 +122,55 @@ def kill_restore(folder, mode):
     require(not partials(folder), "left behind:", partials(folder))
     print(f"{kills} of {ROUNDS} killed")
     require(kills > 0, "nothing was killed")
+
+
+def holes_appear(child, folder):
+    """Waits until the unpacked file loses blocks again; False when the child ends before."""
+    most = 0
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        for path in partials(folder):
+            try:
+                blocks = os.stat(path).st_blocks
+            except FileNotFoundError:
+                continue
+            if blocks < most:
+                return True
+            most = max(most, blocks)
+    return False
+
+
+def kill_copy(folder, mode):
+    """Killed when the first pages are in the target, and holes where they were in the unpacked file."""
+    db, known, backups = connect(), {}, {}
+    for tag, megabytes in (("a", 24), ("b", 22)):
+        source = make_large(f"{folder}/{tag}.db", tag, megabytes, mode)
+        known[large_content(source)] = tag
+        backups[tag] = db.execute("SELECT backup_create(?, json_object('dir', ?))", (source, folder)).fetchone()[0]
+        os.remove(source)
+    target, sql = folder + "/target.db", "SELECT backup_restore(?, ?, ?)"
+    options = json.dumps({"overwrite": True, "dir": folder, "verify": False, "pre_restore": False})
+    in_child(sql, (backups["a"], target, options))
+    now, kills, unfinished = "a", 0, 0
+    for turn in range(ROUNDS):
+        other = "a" if now == "b" else "b"
+        child = os.fork()
+        if child == 0:
+            os._exit(1 if call(connect(), sql, backups[other], target, options)[1] else 0)
+        if holes_appear(child, folder):
+            time.sleep(turn * 0.015)  # from the first hole, at a third of the copy, to the commit and behind it
+            os.kill(child, signal.SIGKILL)
+        status = os.waitpid(child, 0)[1]
+        require(os.WIFSIGNALED(status) or status == 0, "failed")
+        before, now = now, known.get(large_content(target))
+        require(now, "the target is neither old nor new")
+        require(os.WIFSIGNALED(status) or now == other, "success was reported, and the target is not new")
+        kills += os.WIFSIGNALED(status)
+        unfinished += os.WIFSIGNALED(status) and now == before
+    in_child(sql, (backups["a"], target, options))
+    require(known[large_content(target)] == "a", "the last restore did nothing")
+    require(not partials(folder), "left behind:", partials(folder))
+    print(f"{kills} of {ROUNDS} killed, {unfinished} of them before the commit")
+    require(unfinished > 0, "nothing was killed in the middle of the copy")
 
 
 # ---- a full disk ----
@@ -281,6 +331,8 @@ def main():
         kill_create(folder)
     elif what == "kill-restore":
         kill_restore(folder, sys.argv[3])
+    elif what == "kill-copy":
+        kill_copy(folder, sys.argv[3])
     elif what == "full":
         full_backups(folder)
         for kind in ("new", "wal", "delete", "garbage"):
