@@ -117,7 +117,7 @@ asan:
 	@tests/sanitized.sh address build/asan
 
 tsan:
-	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
+	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
 	@tests/sanitized.sh thread build/tsan
 
 BENCH_TOOLS := $(patsubst %,$(BUILD)/tests/bench/%,generate bound writer peak)
@@ -132,8 +132,8 @@ bench-postgres:
 	@$(MAKE) -s $(BUILD)/lifeboat.so $(BUILD)/tests/bench/peak
 	BUILD=$(BUILD) /usr/bin/python3 tests/bench/postgres.py
 
-# The C host that loads the extension from many threads, instrumented like it.
-$(BUILD)/hosts/threads: tests/hosts/threads.c Makefile
+# The C hosts that use the extension from many threads, instrumented like it.
+$(BUILD)/hosts/threads $(BUILD)/hosts/readers: $(BUILD)/hosts/%: tests/hosts/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK)
 	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) -lsqlite3 -ldl

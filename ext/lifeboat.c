@@ -16,6 +16,7 @@
 #include "api/session.h"
 #include "api/table.h"
 #include "core/version.h"
+#include "vfs/vfs.h"
 
 SQLITE_EXTENSION_INIT1
 
@@ -46,7 +47,8 @@ static int accept_host(const sqlite3_api_routines *api, char **message)
 
 static int register_all(sqlite3 *db, lb_session *session)
 {
-  int rc = SQLITE_OK;
+  lb_error err = LB_ERROR_INIT;
+  int rc = lb_vfs_register(&err) ? SQLITE_ERROR : SQLITE_OK;
   for (const lb_function *f = lb_functions; f->name; f++) {
     for (int args = f->least; args <= f->most && rc == SQLITE_OK; args++) {
       lb_session_retain(session);

@@ -26,7 +26,7 @@ step 'build MINIMAL=1' make_in MINIMAL=1 BUILD=build/minimal all unit
 LABEL=minimal BUILD=build/minimal tests/run.sh unit api
 step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
 LABEL=asan tests/sanitized.sh address build/asan
-step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads
+step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
 LABEL=tsan tests/sanitized.sh thread build/tsan
 step 'fuzz, 20 s' env FUZZ_SECONDS=20 make -s fuzz
 

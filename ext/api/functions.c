@@ -10,6 +10,7 @@
 #include "codec/codec.h"
 #include "core/file.h"
 #include "core/version.h"
+#include "job/attach.h"
 #include "job/create.h"
 #include "job/restore.h"
 #include "job/rotate.h"
@@ -188,8 +189,22 @@ static void set_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
   invocation in;
   if (begin(&in, "backup_set", ctx, argc, argv, 1) &&
-      lb_config_set(&in.session->config, in.args[0], in.args[1], &in.err) == LB_OK && in.args[1]) {
-    sqlite3_result_text(ctx, in.args[1], -1, SQLITE_TRANSIENT);
+      lb_config_set(&in.session->config, in.args[0], in.args[1], &in.err) == LB_OK) {
+    if (strcmp(in.args[0], lb_config_name(LB_CONFIG_CACHE_MB)) == 0) {
+      lb_job_cache_limit(&in.session->config, &in.err);
+    }
+    if (in.args[1]) sqlite3_result_text(ctx, in.args[1], -1, SQLITE_TRANSIENT);
+  }
+  end(&in);
+}
+
+static void uri_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+  invocation in;
+  char *uri = NULL;
+  if (begin(&in, "backup_uri", ctx, argc, argv, 1)) {
+    lb_job_uri(&in.call.job, in.args[0], &uri, &in.err);
+    result_text(&in, uri);
   }
   end(&in);
 }
@@ -211,6 +226,7 @@ const lb_function lb_functions[] = {
   { "backup_pin", 1, 2, pin_function },
   { "backup_note", 2, 2, note_function },
   { "backup_set", 2, 2, set_function },
+  { "backup_uri", 1, 1, uri_function },
   { "backup_version", 0, 0, version_function },
   { NULL, 0, 0, NULL },
 };

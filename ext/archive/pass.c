@@ -75,8 +75,8 @@ typedef struct pass {
   size_t stored_most, raw_most;   /* bytes of the largest block */
 } pass;
 
-/* A worker uses the same memory for every block: it stays in its processor's cache, which the ring's would not. Only what
-** the caller is to take in order lies in the ring's. */
+/* A worker uses the same memory for every block: it stays in its processor's cache, which the ring's would not. Only
+** what the caller is to take in order lies in the ring's. */
 typedef struct worker {
   const lb_codec *codec;
   void *decompressor;

@@ -18,11 +18,13 @@
 **     format        1
 **     tool, source, name, codec, journal_mode, note       texts, as below
 **     type          "sqlite", "postgres"
-**     kind          "full" (also where absent), "before_restore"
+**     kind          "full" (also where absent), "before_restore", "partial"
 **     created, keep_until                                 "YYYY-MM-DD HH:MM:SS", UTC
 **     raw_bytes, level, block_bytes, page_size, page_count, uid, gid   whole numbers from 0
 **     server_version, pg_dump_version                     texts, of postgres: "15.20", of server and program
-**     database, encoding, locale_provider, collate, ctype the same: its name, and what CREATE DATABASE says of it
+**     database, encoding, locale_provider, collate, ctype, locale, icu_rules
+**                   the same: its name, and what CREATE DATABASE says of it
+**     scope         of a partial one, what there is of it: "schema_only", "data_only", "some_tables"
 **     tables        how many have data in it, 0 to 2147483647
 **     content_hash  "xxh3-64-blocks:" and 16 hex digits
 **     mode          octal text: "0640"
@@ -37,6 +39,7 @@ typedef struct lb_manifest {      /* fields are NULL, 0 or -1 where the manifest
   int64_t raw_bytes, page_size, page_count, level, block_bytes;  /* -1: not known */
   int64_t mode, uid, gid;         /* of the source file; -1: not known */
   char *server_version, *pg_dump_version, *database, *encoding, *locale_provider, *collate, *ctype;
+  char *locale, *icu_rules, *scope;
   int64_t tables;                 /* -1: not known */
 } lb_manifest;
 

@@ -43,6 +43,9 @@ static const field fields[] = {
   { "locale_provider", TEXT, AT(locale_provider), 0 },
   { "collate", TEXT, AT(collate), 0 },
   { "ctype", TEXT, AT(ctype), 0 },
+  { "locale", TEXT, AT(locale), 0 },
+  { "icu_rules", TEXT, AT(icu_rules), 0 },
+  { "scope", TEXT, AT(scope), 0 },
   { "tables", NUMBER, AT(tables), INT32_MAX },
   { "uid", NUMBER, AT(uid), UINT32_MAX },
   { "gid", NUMBER, AT(gid), UINT32_MAX },
@@ -143,7 +146,7 @@ static int take_type(lb_manifest *manifest, const lb_json_member *m, lb_error *e
 
 static int take_kind(lb_manifest *manifest, const lb_json_member *m, lb_error *err)
 {
-  static const lb_kind kinds[] = { LB_KIND_FULL, LB_KIND_BEFORE_RESTORE };
+  static const lb_kind kinds[] = { LB_KIND_FULL, LB_KIND_BEFORE_RESTORE, LB_KIND_PARTIAL };
   for (size_t i = 0; m->type == LB_JSON_TEXT && i < sizeof kinds / sizeof kinds[0]; i++) {
     if (strcmp(m->text, lb_kind_text(kinds[i])) != 0) continue;
     manifest->kind = kinds[i];

@@ -29,7 +29,7 @@ const char *lb_type_text(lb_type type)
 
 const char *lb_kind_text(lb_kind kind)
 {
-  return kind == LB_KIND_BEFORE_RESTORE ? "before_restore" : "full";
+  return kind == LB_KIND_BEFORE_RESTORE ? "before_restore" : kind == LB_KIND_PARTIAL ? "partial" : "full";
 }
 
 lb_type lb_type_of_text(const char *text)
@@ -158,6 +158,7 @@ bool lb_name_parse(const char *file, lb_name *name)
     if (!strip_serial(file, &len, &name->serial) || !strip_stamp(file, &len, &name->created)) return false;
   }
   if (strip(file, &len, "_before_restore")) name->kind = LB_KIND_BEFORE_RESTORE;
+  else if (strip(file, &len, "_partial")) name->kind = LB_KIND_PARTIAL;
   return finish_name(file, len, name);
 }
 
@@ -174,7 +175,8 @@ char *lb_name_format(const lb_name *name, lb_error *err)
   char stamp[LB_STAMP_BYTES], serial[16] = "";
   lb_clock_stamp(name->created, stamp);
   if (name->serial > 1) snprintf(serial, sizeof serial, "_%d", name->serial);
-  return lb_text_printf(err, "%s_%s%s_%s%s%s%s", name->name, lb_type_text(name->type),
-                        name->kind == LB_KIND_BEFORE_RESTORE ? "_before_restore" : "", stamp, serial,
+  bool full = name->kind == LB_KIND_FULL;
+  return lb_text_printf(err, "%s_%s%s%s_%s%s%s%s", name->name, lb_type_text(name->type), full ? "" : "_",
+                        full ? "" : lb_kind_text(name->kind), stamp, serial,
                         type_extension(name->type), name->suffix ? name->suffix : "");
 }

@@ -1,5 +1,5 @@
-/* The names of backup files: NAME_TYPE_YYYYMMDD_HHMMSS[_N].EXT, and NAME_TYPE_before_restore_… for what a restore
-** saved.
+/* The names of backup files: NAME_TYPE_YYYYMMDD_HHMMSS[_N].EXT, NAME_TYPE_before_restore_… for what a restore saved,
+** and NAME_TYPE_partial_… for what is not all of a database.
 **
 ** NAME may contain anything but '/', control bytes, ".." and a leading dot, and has at most 128 bytes; TYPE is sqlite
 ** or postgres; times are UTC; _N (from 2) tells apart backups of one second; EXT is db or sql, then .gz, .zst
@@ -14,7 +14,7 @@
 #include "core/error.h"
 
 typedef enum lb_type { LB_TYPE_NONE, LB_TYPE_SQLITE, LB_TYPE_POSTGRES } lb_type;
-typedef enum lb_kind { LB_KIND_FULL, LB_KIND_BEFORE_RESTORE } lb_kind;
+typedef enum lb_kind { LB_KIND_FULL, LB_KIND_BEFORE_RESTORE, LB_KIND_PARTIAL } lb_kind;
 
 #define LB_NAME_MAX 160
 
@@ -44,7 +44,7 @@ char *lb_name_of_path(const char *path, lb_error *err);
 bool lb_name_parse_latest(const char *file, lb_name *name);
 
 const char *lb_type_text(lb_type type);   /* "sqlite", "postgres", "" */
-const char *lb_kind_text(lb_kind kind);   /* "full", "before_restore" */
+const char *lb_kind_text(lb_kind kind);   /* "full", "before_restore", "partial" */
 lb_type lb_type_of_text(const char *text);
 
 #endif

@@ -15,15 +15,24 @@ typedef struct wish {
   const char *name;           /* NULL: any */
   lb_type type;               /* LB_TYPE_NONE: any */
   const char *target_source;  /* narrows where it is a source of some of them */
+  lb_kind kind;
 } wish;
 
 /* ---- latest ---- */
 
 static bool is_meant(const lb_backup *b, const wish *w)
 {
-  if (b->name.kind != LB_KIND_FULL) return false;
+  if (b->name.kind != w->kind) return false;
   if (w->type != LB_TYPE_NONE && b->name.type != w->type) return false;
   return !w->name || strcmp(b->name.name, w->name) == 0;
+}
+
+/* Partial backups are meant only where no full one can be. */
+static void choose_kind(const lb_listing *listing, wish *w)
+{
+  w->kind = LB_KIND_FULL;
+  for (int i = 0; i < listing->count; i++) if (is_meant(&listing->items[i], w)) return;
+  w->kind = LB_KIND_PARTIAL;
 }
 
 /* The source that the wish is narrowed to: the target's, where some good backup meant is of it; -1: none. */
@@ -85,12 +94,13 @@ static int choose(const lb_listing *listing, const int *groups, int count, const
   return err->code == LB_OK ? found : -1;
 }
 
-static int resolve_latest(const char *dir, const char *asked, const wish *w, lb_json *json, char **path, lb_error *err)
+static int resolve_latest(const char *dir, const char *asked, wish *w, lb_json *json, char **path, lb_error *err)
 {
   lb_listing listing = { 0 };
   int *groups = NULL, count = 0;
   if (lb_listing_read(dir, json, &listing, err) == LB_OK &&
       lb_listing_group(&listing, &groups, &count, err) == LB_OK) {
+    choose_kind(&listing, w);
     int found = choose(&listing, groups, count, w, dir, asked, err);
     if (found >= 0) *path = lb_text_copy(listing.items[found].path, err);
   }
@@ -148,7 +158,7 @@ int lb_resolve(const char *dir, const char *backup, const char *target_source, l
                lb_error *err)
 {
   lb_name name;
-  wish w = { NULL, type, target_source };
+  wish w = { .type = type, .target_source = target_source };
   *path = NULL;
   if (!*backup) return lb_fail(err, LB_MISUSE, "the name of a backup may not be empty");
   if (strncmp(backup, "latest:", 7) == 0) {

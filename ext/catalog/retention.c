@@ -11,7 +11,8 @@
 
 #define DAY 86400
 
-/* What the first pass knows of one source; items are indexes into the listing, -1: there is none. */
+/* What the first pass knows of one source's full backups, or of its partial ones; items are indexes into the
+** listing, -1: there is none. */
 typedef struct source {
   int newest_good;
   int newest_verified;
@@ -19,13 +20,16 @@ typedef struct source {
 } source;
 
 typedef struct survey {
-  int *group;      /* of each item: index into sources */
-  source *sources;
+  int *group;      /* of each item */
+  source *sources; /* two a group */
 } survey;
 
-static bool is_full(const lb_backup *b)
+/* Partial ones have a succession of their own: none of them stands for a full one, or pushes one out. */
+static bool is_saved(const lb_backup *b) { return b->name.kind == LB_KIND_BEFORE_RESTORE; }
+
+static source *source_of(const survey *s, const lb_listing *listing, int item)
 {
-  return b->name.kind == LB_KIND_FULL;
+  return &s->sources[2 * s->group[item] + (listing->items[item].name.kind == LB_KIND_PARTIAL)];
 }
 
 static void survey_free(survey *s)
@@ -39,6 +43,7 @@ static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
   int count;
   memset(s, 0, sizeof *s);
   if (lb_listing_group(listing, &s->group, &count, err)) return err->code;
+  count *= 2;
   s->sources = calloc((size_t)count + 1, sizeof *s->sources);
   if (!s->sources) {
     survey_free(s);
@@ -47,8 +52,8 @@ static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
   for (int g = 0; g < count; g++) s->sources[g].newest_good = s->sources[g].newest_verified = -1;
   for (int i = 0; i < listing->count; i++) {
     const lb_backup *b = &listing->items[i];
-    source *of = &s->sources[s->group[i]];
-    if (!is_full(b) || !lb_backup_is_good(b)) continue;
+    source *of = source_of(s, listing, i);
+    if (is_saved(b) || !lb_backup_is_good(b)) continue;
     if (of->newest_good < 0) of->newest_good = i;
     if (of->newest_verified < 0 && b->verify_result) of->newest_verified = i;
   }
@@ -67,7 +72,7 @@ static void __attribute__((format(printf, 2, 3))) say(char reason[160], const ch
 static bool must_stay(const lb_listing *listing, const survey *s, int item, int64_t now, char reason[160])
 {
   const lb_backup *b = &listing->items[item];
-  const source *of = &s->sources[s->group[item]];
+  const source *of = source_of(s, listing, item);
   if (b->unread) {
     say(reason, "it could not be read: %.120s", b->problem ? b->problem : "");
   } else if (b->pinned) {
@@ -133,12 +138,12 @@ static void decide(const lb_listing *listing, survey *s, int item, const lb_poli
                    lb_decision *decision)
 {
   const lb_backup *b = &listing->items[item];
-  source *of = &s->sources[s->group[item]];
+  source *of = source_of(s, listing, item);
   decision->item = item;
   if (must_stay(listing, s, item, now, decision->reason)) decision->remove = false;
-  else if (is_full(b)) decision->remove = decide_full(b, of->good_seen, policy, now, decision->reason);
+  else if (!is_saved(b)) decision->remove = decide_full(b, of->good_seen, policy, now, decision->reason);
   else decision->remove = decide_before_restore(b, policy, now, decision->reason);
-  if (is_full(b) && lb_backup_is_good(b)) of->good_seen++;
+  if (!is_saved(b) && lb_backup_is_good(b)) of->good_seen++;
 }
 
 int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_t now, lb_decision **plan, int *count,

@@ -4,7 +4,8 @@
 ** one whose keep_until has not passed; the newest good full backup of every source, and when that one has no
 ** verification on record, also the newest that was verified ok; everything
 ** when there is no good backup of that source at all. A damaged backup ages like any other; a damaged newer one never
-** pushes the newest good one out. before_restore copies have their own clock (before_restore_days) and are counted
+** pushes the newest good one out. Partial backups are kept by the same rules among
+** themselves. before_restore copies have their own clock (before_restore_days) and are counted
 ** apart. created in the future counts as age 0. The listing is newest first, as lb_listing_read makes it.
 */
 #ifndef LB_CATALOG_RETENTION_H

@@ -40,6 +40,8 @@ static const setting settings[LB_CONFIG_COUNT] = {
                          "where backup_restore() restores to without arguments; without one: db_path" },
   [LB_CONFIG_RESTORE_OPTIONS] = { "restore_options", "RESTORE_OPTIONS", NULL, NULL, false, 0, 0,
                                   "options of backup_restore() without arguments" },
+  [LB_CONFIG_CACHE_MB] = { "cache_mb", NULL, "32", NULL, true, 1, 4096,
+                           "memory for blocks of attached backups, in MiB, for the whole process: the last set wins" },
 };
 
 static const char *from_environment(lb_config_key key)

@@ -31,6 +31,18 @@ static int block(lb_source *source, uint64_t number, const unsigned char **data,
   return lb_cursor_read(((lb_content *)source)->cursor, number, data, n, err);
 }
 
+bool lb_content_is_script(const lb_opened *backup, lb_error *err)
+{
+  char head[4096];
+  size_t n = 0;
+  const lb_backup *about = &backup->about;
+  if (lb_reader_contents(backup->reader)) return true;
+  if (about->manifest.type != LB_TYPE_NONE) return about->manifest.type == LB_TYPE_POSTGRES;
+  if (about->name.type == LB_TYPE_POSTGRES) return true;
+  return lb_reader_peek(backup->reader, head, sizeof head, &n, err) == LB_OK &&
+         (lb_script_looks_like_dump(head, n) || lb_script_is_custom_format(head, n));
+}
+
 static int check_script(lb_reader *reader, const char *path, lb_error *err)
 {
   char head[4096];

@@ -17,6 +17,9 @@ typedef struct lb_content {
   bool has_table;
 } lb_content;
 
+/* Whether a backup is to be read as a script: by its index, its manifest, its name, else by how it begins. */
+bool lb_content_is_script(const lb_opened *backup, lb_error *err);
+
 /* Fails where what is inside is no script that PostgreSQL could load: a SQLite database, pg_dump's custom format,
 ** anything else. path is for messages. The reader must stay open as long as the content. */
 int lb_content_open(lb_content *content, lb_reader *reader, const char *path, lb_job *job, int threads, lb_error *err);

@@ -12,7 +12,7 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000, PG_DUMPS = 2 };
+enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 3000 };
 
 typedef struct creating {
   lb_creation *c;
@@ -22,6 +22,8 @@ typedef struct creating {
   lb_pg_snapshot snapshot;
   lb_pg_relations relations;
   lb_pg_contents contents;
+  lb_pg_dump dump;
+  lb_pg_dumping *dumping;
   lb_partial spool;
   int64_t expected;      /* bytes of the database, for progress and space */
 } creating;
@@ -34,6 +36,14 @@ static int read_filter(creating *s, lb_error *err)
     return lb_fail(err, LB_MISUSE, "options data_only and schema_only exclude each other");
   }
   return LB_OK;
+}
+
+/* What a manifest says of a backup that is not all of its database. */
+static char *scope_of(const lb_create_options *o)
+{
+  if (o->data_only) return "data_only";
+  if (o->schema_only) return "schema_only";
+  return o->schemas || o->tables || o->exclude_tables ? "some_tables" : NULL;
 }
 
 static lb_pg_roles choose_roles(const lb_create_options *o)
@@ -53,21 +63,6 @@ static int check_space(creating *s, lb_error *err)
   return lb_space_check(s->c->dir, (int64_t)((double)s->expected * s->c->ratio) + 65536, "the backup", err);
 }
 
-static int take_snapshot(creating *s, lb_error *err)
-{
-  lb_creation *c = s->c;
-  int64_t timeout = c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : c->o.lock_timeout;
-  lb_task_phase(&c->job->task, "locking tables", 0);
-  if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
-      lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
-      lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
-    return err->code;
-  }
-  if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
-  int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
-  return lb_pg_snapshot_widen(&s->snapshot, lanes, PG_DUMPS, &c->job->notes, err);
-}
-
 /* What waits there is never needed again: without a name nothing of it is left whatever happens. */
 static int open_spool(creating *s, lb_error *err)
 {
@@ -76,14 +71,54 @@ static int open_spool(creating *s, lb_error *err)
   return LB_OK;
 }
 
-static int dump(creating *s, lb_sink *sink, lb_error *err)
+/* Locks of ours, then those of pg_dump, which waits for a short time only: where an ALTER TABLE has come in between, it
+** waits for us and pg_dump for it. */
+static int take_snapshot(creating *s, int64_t timeout, lb_error *err)
 {
   lb_creation *c = s->c;
-  lb_pg_dump how = { .snapshot = &s->snapshot, .tools = &s->tools, .filter = &s->filter, .relations = &s->relations,
-                     .roles = choose_roles(&c->o), .spool_fd = s->spool.fd, .spool_path = s->spool.path,
-                     .task = &c->job->task, .notes = &c->job->notes };
-  lb_task_phase(&c->job->task, "dumping", s->expected);
-  return lb_pg_dump_run(&how, sink, &s->contents, err);
+  if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
+      lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
+      lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
+    return err->code;
+  }
+  int64_t wait = timeout && timeout < LOCK_WAIT_MS ? timeout : LOCK_WAIT_MS;
+  lb_error why = LB_ERROR_INIT;
+  s->dumping = lb_pg_dump_begin(&s->dump, wait, &why);
+  if (s->dumping) return LB_OK;
+  /* Without the snapshot's connection pg_dump fails as well, in words that do not tell why. */
+  if (why.code != LB_BUSY && lb_pg_exec(s->pg, "SELECT 1", err)) return err->code;
+  return lb_fail(err, (lb_code)why.code, "%s", why.message);
+}
+
+static void drop_snapshot(creating *s)
+{
+  lb_pg_dump_end(s->dumping);
+  s->dumping = NULL;
+  lb_pg_snapshot_end(&s->snapshot);
+  lb_pg_relations_free(&s->relations);
+}
+
+/* Until no change of a table comes in between, or the time is over. */
+static int begin_dump(creating *s, lb_error *err)
+{
+  lb_creation *c = s->c;
+  int64_t timeout = c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : c->o.lock_timeout;
+  double until = lb_clock_monotonic() + (double)timeout / 1000;
+  s->dump = (lb_pg_dump){ .snapshot = &s->snapshot, .tools = &s->tools, .filter = &s->filter,
+                          .relations = &s->relations, .roles = choose_roles(&c->o), .spool_fd = s->spool.fd,
+                          .spool_path = s->spool.path, .task = &c->job->task, .notes = &c->job->notes };
+  lb_task_phase(&c->job->task, "locking tables", 0);
+  for (;;) {
+    lb_error why = LB_ERROR_INIT;
+    if (take_snapshot(s, timeout, &why) == LB_OK) break;
+    bool again = why.code == LB_BUSY && s->snapshot.id && (!timeout || lb_clock_monotonic() < until);
+    drop_snapshot(s);
+    if (!again) return lb_fail(err, (lb_code)why.code, "%s", why.message);
+    if (lb_task_poll(&c->job->task, err)) return err->code;
+  }
+  if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
+  int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
+  return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);
 }
 
 static char *format_manifest(creating *s, lb_error *err)
@@ -97,11 +132,14 @@ static char *format_manifest(creating *s, lb_error *err)
   m.database = s->pg->database;
   m.encoding = s->pg->encoding;
   m.tables = s->contents.table_count;
+  m.scope = scope_of(&s->c->o);
   char *text = NULL;
   if (lb_pg_properties_read(s->pg, &properties, err) == LB_OK) {
     m.locale_provider = properties.provider;
     m.collate = properties.collate;
     m.ctype = properties.ctype;
+    m.locale = properties.locale;
+    m.icu_rules = properties.rules;
     text = lb_manifest_format(&m, err);
   }
   lb_pg_properties_free(&properties);
@@ -116,7 +154,9 @@ static int write_file(creating *s, lb_error *err)
   lb_writer *writer = lb_writer_open(c->file.fd, c->file.path, &how, &c->job->task, err);
   if (!writer) return err->code;
   char *manifest = NULL, *contents = NULL;
-  if (dump(s, lb_writer_sink(writer), err) == LB_OK && lb_writer_end_data(writer, &c->figures, err) == LB_OK) {
+  lb_task_phase(&c->job->task, "dumping", s->expected);
+  if (lb_pg_dump_run(s->dumping, lb_writer_sink(writer), &s->contents, err) == LB_OK &&
+      lb_writer_end_data(writer, &c->figures, err) == LB_OK) {
     manifest = format_manifest(s, err);
     contents = err->code ? NULL : lb_pg_contents_format(&s->contents, err);
   }
@@ -136,6 +176,7 @@ static int verify_full(creating *s, lb_error *err)
   lb_manifest about;
   lb_manifest_init(&about);
   about.encoding = s->pg->encoding;
+  about.scope = scope_of(&s->c->o);
   lb_reader *reader = lb_reader_open(c->file.fd, c->file.path, err);
   if (reader && lb_content_open(&content, reader, c->file.path, c->job, c->threads, err) == LB_OK) {
     lb_postgres_verify_full(c->job, &content, &about, c->o.verify_uri ? c->o.verify_uri : s->pg->uri,
@@ -163,6 +204,7 @@ static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
   c->type = LB_TYPE_POSTGRES;
+  if (scope_of(&c->o)) c->kind = LB_KIND_PARTIAL;
   c->source = lb_text_copy(s->pg->source, err);
   c->job->run.source = c->source;
   c->label = s->pg->label;
@@ -172,7 +214,7 @@ static int create(creating *s, lb_error *err)
   free(usual);
   if (err->code || check_space(s, err) || open_spool(s, err)) return err->code;
   c->created = lb_clock_now();
-  if (take_snapshot(s, err) || write_file(s, err)) return err->code;
+  if (begin_dump(s, err) || write_file(s, err)) return err->code;
   return verify_and_publish(s, err);
 }
 
@@ -183,8 +225,7 @@ int lb_create_postgres(lb_creation *c, const char *uri, lb_error *err)
   lb_task_phase(&c->job->task, "connecting", 0);
   s.pg = lb_pg_open(uri, &c->job->task, err);
   if (s.pg) create(&s, err);
-  lb_pg_snapshot_end(&s.snapshot);
-  lb_pg_relations_free(&s.relations);
+  drop_snapshot(&s);
   lb_pg_contents_free(&s.contents);
   lb_pg_tools_free(&s.tools);
   lb_partial_close(&s.spool);

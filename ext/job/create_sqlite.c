@@ -1,4 +1,5 @@
-/* A backup of a SQLite database. The steps: look where to, take the snapshot, compress it into a partial, publish it. */
+/* A backup of a SQLite database. The steps: look where to, take the snapshot, compress it into a partial, publish it.
+*/
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -11,9 +11,9 @@
 
 #include "archive/reader.h"
 #include "core/file.h"
+#include "job/content.h"
 #include "job/stage.h"
 #include "postgres/contents.h"
-#include "postgres/script.h"
 #include "sqlite/sizes.h"
 
 SQLITE_EXTENSION_INIT3
@@ -27,18 +27,6 @@ typedef struct inspecting {
 } inspecting;
 
 /* ---- PostgreSQL ---- */
-
-static bool is_postgres(const lb_opened *backup, lb_error *err)
-{
-  char head[4096];
-  size_t n = 0;
-  const lb_backup *about = &backup->about;
-  if (lb_reader_contents(backup->reader)) return true;
-  if (about->manifest.type != LB_TYPE_NONE) return about->manifest.type == LB_TYPE_POSTGRES;
-  if (about->name.type == LB_TYPE_POSTGRES) return true;
-  return lb_reader_peek(backup->reader, head, sizeof head, &n, err) == LB_OK &&
-         (lb_script_looks_like_dump(head, n) || lb_script_is_custom_format(head, n));
-}
 
 static int inspect_postgres(inspecting *in, lb_error *err)
 {
@@ -163,7 +151,7 @@ int lb_job_inspect(lb_job *job, const char *name, const lb_inspect *inspect, lb_
   inspecting in = { .job = job, .what = inspect, .backup = &backup };
   lb_job_begin(job, "contents", name, err);
   if (!err->code && open_backup(job, name, &backup, err) == LB_OK) {
-    bool postgres = is_postgres(&backup, err);
+    bool postgres = lb_content_is_script(&backup, err);
     if (postgres && !err->code) inspect_postgres(&in, err);
     else if (!err->code) inspect_sqlite(&in, err);
   }

@@ -24,13 +24,33 @@ int lb_postgres_load_fresh(const lb_postgres_loading *l, lb_pg *pg, lb_error *er
 {
   lb_pg_load load = { .pg = pg, .source = &l->content->source, .task = &l->job->task, .notes = &l->job->notes,
                       .contents = l->content->has_table ? &l->content->table : NULL, .jobs = l->jobs,
-                      .no_owner = l->no_owner, .no_privileges = l->no_privileges };
+                      .no_owner = l->no_owner, .no_privileges = l->no_privileges, .no_roles = l->no_roles };
   lb_task_phase(&l->job->task, "loading", lb_reader_raw_bytes(l->content->reader));
   if (l->content->has_table) lb_pg_load_parallel(&load, err);
   else lb_pg_load_serial(&load, err);
-  if (err->code) return err->code;
-  lb_task_phase(&l->job->task, "analyzing", 0);
-  return lb_pg_load_analyze(&load, err);
+  return err->code ? err->code : lb_postgres_analyze(l->job, &load, err);
+}
+
+lb_pg_properties lb_postgres_properties(const lb_manifest *about)
+{
+  lb_pg_properties p = { .encoding = about->encoding, .collate = about->collate, .ctype = about->ctype,
+                         .provider = about->locale_provider, .locale = about->locale, .rules = about->icu_rules };
+  if (p.provider && strcmp(p.provider, "libc") != 0 && !p.locale) p.provider = NULL;  /* not enough to go by */
+  return p;
+}
+
+int lb_postgres_analyze(lb_job *job, lb_pg_load *load, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  bool inside = PQtransactionStatus(load->pg->conn) == PQTRANS_INTRANS;
+  lb_task_phase(&job->task, "analyzing", 0);
+  if (inside && lb_pg_exec(load->pg, "SAVEPOINT lifeboat_analyze", err)) return err->code;
+  if (lb_pg_load_analyze(load, &why) == LB_OK) return LB_OK;
+  if (why.code == LB_INTERRUPT || why.code == LB_IO || why.code == LB_NOMEM) {
+    return lb_fail(err, (lb_code)why.code, "%s", why.message);
+  }
+  lb_job_note(job, "ANALYZE did not succeed: %s", why.message);
+  return inside ? lb_pg_exec(load->pg, "ROLLBACK TO SAVEPOINT lifeboat_analyze", err) : LB_OK;
 }
 
 int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char *uri, int jobs, char **path,
@@ -98,7 +118,7 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
   if (lb_pg_snapshot_take(pg, 0, &snapshot, err) == LB_OK &&
       lb_pg_relations_read(pg, job->json, &all, &relations, err) == LB_OK &&
       lb_pg_relations_lock(pg, &all, &relations, err) == LB_OK &&
-      lb_pg_snapshot_widen(&snapshot, jobs, 0, &job->notes, err) == LB_OK) {
+      lb_pg_snapshot_widen(&snapshot, jobs, &job->notes, err) == LB_OK) {
     lb_pg_dump dump = { .snapshot = &snapshot, .filter = &all, .relations = &relations, .task = &job->task,
                         .notes = &job->notes };
     lb_pg_dump_measure(&dump, &found, err);
@@ -116,8 +136,9 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
 /* A subscription would keep its database from being dropped. A dump makes them without a slot. */
 static int drop_subscriptions(lb_pg *pg, lb_error *err)
 {
-  PGresult *rows = lb_pg_query(pg, err, "SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d "
-                               "ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()", 0, NULL);
+  static const char ours[] = "SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d "
+                             "ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()";
+  PGresult *rows = lb_pg_query(pg, err, ours, 0, NULL);
   for (int i = 0; rows && i < PQntuples(rows) && !err->code; i++) {
     lb_buf name = { 0 };
     lb_pg_put_identifier(&name, PQgetvalue(rows, i, 0));
@@ -134,7 +155,7 @@ static int drop_subscriptions(lb_pg *pg, lb_error *err)
 static int verify_in(lb_job *job, lb_content *content, lb_pg *scratch, const lb_pg_survey *survey, int jobs,
                      lb_error *err)
 {
-  lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs };
+  lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
   lb_error why = LB_ERROR_INIT;
   if (lb_pg_survey_check(survey, scratch, true, &why)) {
     loading.no_owner = loading.no_privileges = true;
@@ -154,8 +175,8 @@ static const char *choose_server(lb_job *job, const char *uri, lb_error *err)
 {
   if (!uri) uri = lb_config_text(job->config, LB_CONFIG_DATABASE_URL);
   if (!uri || !lb_job_is_postgres(uri)) {
-    lb_fail(err, LB_MISUSE, "a full verification of a Postgres backup restores it into a scratch database: say on which "
-                            "server with {\"verify_uri\":\"postgresql://…\"} or ADMIN_DATABASE_URL");
+    lb_fail(err, LB_MISUSE, "a full verification of a Postgres backup restores it into a scratch database: say on "
+                            "which server with {\"verify_uri\":\"postgresql://…\"} or ADMIN_DATABASE_URL");
     return NULL;
   }
   return uri;
@@ -165,13 +186,16 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
                             lb_error *err)
 {
   lb_pg_survey survey = { 0 };
-  lb_pg_properties properties = { .encoding = about->encoding, .collate = about->collate, .ctype = about->ctype,
-                                  .provider = about->locale_provider };
+  lb_pg_properties properties = lb_postgres_properties(about);
   lb_pg *maintenance = NULL, *scratch = NULL;
   char *name = NULL;
+  if (about->scope && strcmp(about->scope, "schema_only") != 0) {
+    return lb_fail(err, LB_UNSUPPORTED, "only a part of a database (%s): it cannot be restored on its own, so only "
+                   "quick can verify it", about->scope);
+  }
   uri = choose_server(job, uri, err);
-  if (!uri || lb_pg_survey_read(&content->source, content->has_table ? &content->table : NULL, &job->task, &survey, err))
-    return err->code;
+  const lb_pg_contents *table = content->has_table ? &content->table : NULL;
+  if (!uri || lb_pg_survey_read(&content->source, table, &job->task, &survey, err)) return err->code;
   maintenance = lb_pg_maintenance_open(uri, &job->task, err);
   if (maintenance) {
     lb_pg_scratch_sweep(maintenance);

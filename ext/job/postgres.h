@@ -6,6 +6,7 @@
 #include "postgres/connection.h"
 #include "postgres/load.h"
 #include "postgres/survey.h"
+#include "postgres/target.h"
 
 /* The default NAME of backups of a database: its name, with what a NAME may not hold made '_'. Allocated. */
 char *lb_postgres_name(const char *database, lb_error *err);
@@ -16,14 +17,21 @@ typedef struct lb_postgres_loading {
   lb_content *content;
   int jobs;
   bool no_owner, no_privileges;
+  bool no_roles;           /* roles belong to the server: a verification leaves them alone */
 } lb_postgres_loading;
+
+/* What a manifest tells of the database that was backed up; the texts stay the manifest's. */
+lb_pg_properties lb_postgres_properties(const lb_manifest *about);
+
+/* ANALYZE. What fails in it is a note: the rows are there. */
+int lb_postgres_analyze(lb_job *job, lb_pg_load *load, lb_error *err);
 
 /* On all connections at once where the backup has a table of contents, else one statement after the other; then
 ** ANALYZE. */
 int lb_postgres_load_fresh(const lb_postgres_loading *loading, lb_pg *pg, lb_error *err);
 
-/* Restores into a scratch database on the server of uri (NULL: the configured one), compares rows and checksums with the
-** table of contents, drops it. What is wrong with the backup is LB_CORRUPT; notes go to the job. */
+/* Restores into a scratch database on the server of uri (NULL: the configured one), compares rows and checksums with
+** the table of contents, drops it. What is wrong with the backup is LB_CORRUPT; notes go to the job. */
 int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest *about, const char *uri, int jobs,
                             lb_error *err);
 

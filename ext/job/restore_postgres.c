@@ -88,12 +88,28 @@ static int open_target(restoring *s, lb_error *err)
   return err->code;
 }
 
+/* Replacing all with a part would lose the rest; and rows alone need tables to go to. */
+static int check_scope(restoring *s, lb_error *err)
+{
+  const char *scope = s->r->backup.about.manifest.scope, *path = s->r->backup.path;
+  if (!scope) return LB_OK;
+  if (strcmp(scope, "data_only") == 0) {
+    return lb_fail(err, LB_UNSUPPORTED, "%s: holds rows without their tables: load it into a database that has them, "
+                   "with psql (gunzip -c FILE | psql -v ON_ERROR_STOP=1 DATABASE)", path);
+  }
+  if (!s->objects) return LB_OK;
+  return lb_fail(err, LB_UNSUPPORTED, "%s: holds only a part of a database (%s), which does not replace a whole one: "
+                 "restore it into an empty database, or a new one with {\"create\":true}", path, scope);
+}
+
 static int check_target(restoring *s, lb_error *err)
 {
   const lb_restore_options *o = &s->r->o;
+  if (check_scope(s, err)) return err->code;
   if (s->objects && !o->overwrite) {
-    return lb_fail(err, LB_EXISTS, "target is not empty: %s has %lld objects (pass {\"overwrite\":true} to replace them)",
-                   s->pg->label, (long long)s->objects);
+    return lb_fail(err, LB_EXISTS,
+                   "target is not empty: %s has %lld objects (pass {\"overwrite\":true} to replace them)", s->pg->label,
+                   (long long)s->objects);
   }
   return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, !o->no_owner || !o->no_privileges, err);
 }
@@ -121,15 +137,9 @@ static int save(restoring *s, lb_error *err)
 static int load_fresh(restoring *s, lb_pg *pg, lb_error *err)
 {
   const lb_restore_options *o = &s->r->o;
-  lb_postgres_loading loading = { s->r->job, &s->content, lb_job_jobs(o->jobs), o->no_owner, o->no_privileges };
+  lb_postgres_loading loading = { .job = s->r->job, .content = &s->content, .jobs = lb_job_jobs(o->jobs),
+                                  .no_owner = o->no_owner, .no_privileges = o->no_privileges };
   return lb_postgres_load_fresh(&loading, pg, err);
-}
-
-/* What the manifest tells of the database that was backed up; the texts stay the manifest's. */
-static lb_pg_properties properties_of(const lb_manifest *m)
-{
-  return (lb_pg_properties){ .encoding = m->encoding, .collate = m->collate, .ctype = m->ctype,
-                             .provider = m->locale_provider };
 }
 
 /* A database of a passing name: what a crash leaves of it is never taken for the real one, and a later run drops it. */
@@ -152,7 +162,7 @@ static void drop_scratch(restoring *s, const char *fresh)
 /* It gets its name when it is whole. */
 static int restore_missing(restoring *s, lb_error *err)
 {
-  lb_pg_properties properties = properties_of(&s->r->backup.about.manifest);
+  lb_pg_properties properties = lb_postgres_properties(&s->r->backup.about.manifest);
   if (!properties.encoding) properties.encoding = s->survey.encoding;
   char *fresh = make_scratch(s, &properties, err);
   if (!fresh) return err->code;
@@ -164,8 +174,20 @@ static int restore_missing(restoring *s, lb_error *err)
   return err->code;
 }
 
-/* A failure leaves it empty again, as it was. Not where an object was there already: then somebody else is making some,
-** which are not ours to drop. */
+/* Whether nobody else is connected, who could have made objects of their own meanwhile. */
+static bool is_alone(lb_pg *pg)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  char *other = lb_pg_value(pg, &ignored, "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = "
+                            "pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() "
+                            "AND backend_type = 'client backend' AND application_name <> 'lifeboat' LIMIT 1", 0, NULL);
+  bool alone = !other && !ignored.code;
+  free(other);
+  return alone;
+}
+
+/* A failure leaves it empty again, as it was. Not where somebody else may have made objects: those are not ours to
+** drop. */
 static int restore_empty(restoring *s, lb_error *err)
 {
   if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
@@ -177,7 +199,9 @@ static int restore_empty(restoring *s, lb_error *err)
   lb_task deaf = { 0 };  /* the interrupt that got us here would end this as well */
   s->pg->task = &deaf;
   lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
-  if (pg && lb_pg_execf(pg, &ignored, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) == LB_OK &&
+  if (pg && !is_alone(pg)) {
+    lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
+  } else if (pg && lb_pg_execf(pg, &ignored, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) == LB_OK &&
       lb_pg_target_empty(pg, &ignored) == LB_OK) {
     lb_pg_exec(pg, "COMMIT", &ignored);
   }
@@ -187,25 +211,47 @@ static int restore_empty(restoring *s, lb_error *err)
   return err->code;
 }
 
+/* Not to be broken off: whoever is told of a failure may rely on the old content being there. */
+static int commit(restoring *s, lb_error *err)
+{
+  lb_task deaf = { 0 };
+  lb_error why = LB_ERROR_INIT;
+  s->pg->task = &deaf;
+  lb_pg_exec(s->pg, "COMMIT", &why);
+  s->pg->task = &s->r->job->task;
+  if (why.code == LB_IO) {
+    return lb_fail(err, LB_IO, "%s; it may hold the old or the new content, whole: look before you go on", why.message);
+  }
+  return why.code ? lb_fail(err, (lb_code)why.code, "%s", why.message) : LB_OK;
+}
+
+/* Opens the transaction, and keeps writers out before the target is saved: what they commit afterwards would be in no
+** copy. Readers go on until everything is dropped. */
+static int begin_transaction(restoring *s, lb_error *err)
+{
+  const lb_restore_options *o = &s->r->o;
+  int64_t timeout = o->lock_timeout < 0 ? LOCK_TIMEOUT_MS : o->lock_timeout;
+  if (lb_pg_target_fits_one_transaction(s->pg, s->survey.objects, err)) return err->code;
+  lb_task_phase(&s->r->job->task, "locking tables", 0);
+  if (lb_pg_exec(s->pg, "BEGIN", err) ||
+      lb_pg_execf(s->pg, err, "SET LOCAL lock_timeout = %lld", (long long)timeout)) {
+    return err->code;
+  }
+  return lb_pg_target_keep_writers_out(s->pg, err);
+}
+
 static int restore_in_transaction(restoring *s, lb_error *err)
 {
   lb_restoration *r = s->r;
   const lb_restore_options *o = &r->o;
-  int64_t timeout = o->lock_timeout < 0 ? LOCK_TIMEOUT_MS : o->lock_timeout;
   lb_pg_load load = { .pg = s->pg, .source = &s->content.source, .task = &r->job->task, .notes = &r->job->notes,
                       .contents = s->content.has_table ? &s->content.table : NULL, .jobs = 1,
                       .no_owner = o->no_owner, .no_privileges = o->no_privileges };
-  if (lb_pg_target_fits_one_transaction(s->pg, s->survey.objects, err)) return err->code;
   lb_task_phase(&r->job->task, "dropping", 0);
-  if (lb_pg_exec(s->pg, "BEGIN", err) ||
-      lb_pg_execf(s->pg, err, "SET LOCAL lock_timeout = %lld", (long long)timeout) ||
-      lb_pg_target_empty(s->pg, err)) {
-    return err->code;
-  }
+  if (lb_pg_target_empty(s->pg, err)) return err->code;
   lb_task_phase(&r->job->task, "loading", lb_reader_raw_bytes(r->backup.reader));
   if (lb_pg_load_serial(&load, err)) return err->code;
-  lb_task_phase(&r->job->task, "analyzing", 0);
-  return lb_pg_load_analyze(&load, err) ? err->code : lb_pg_exec(s->pg, "COMMIT", err);
+  return lb_postgres_analyze(r->job, &load, err) ? err->code : commit(s, err);
 }
 
 /* NAME_WORD_STAMP, NAME cut so that it fits PostgreSQL's limit. */
@@ -221,7 +267,8 @@ static char *derived_name(const char *database, const char *word, lb_error *err)
   return lb_text_printf(err, "%.*s_%s_%s", n, database, word, stamp);
 }
 
-static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_pg_properties *properties, lb_error *err)
+static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_pg_properties *properties,
+                         lb_error *err)
 {
   lb_restoration *r = s->r;
   lb_pg *pg = lb_pg_open_again(s->pg, fresh, err);
@@ -263,8 +310,10 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   lb_restoration *r = s->r;
   if (open_backup(s, backup, err) || verify_first(s, err) || read_script(s, err)) return err->code;
   lb_task_phase(&r->job->task, "connecting", 0);
-  if (open_target(s, err) || check_target(s, err) || save(s, err)) return err->code;
+  if (open_target(s, err) || check_target(s, err)) return err->code;
   bool swap = r->o.mode && strcmp(r->o.mode, "swap") == 0;
+  if (s->objects && !swap && begin_transaction(s, err)) return err->code;
+  if (save(s, err)) return err->code;
   if (!s->pg) restore_missing(s, err);
   else if (!s->objects) restore_empty(s, err);
   else if (swap) restore_by_swap(s, err);

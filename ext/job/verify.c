@@ -1,5 +1,5 @@
-/* See verify.h. quick reads every byte of the file; full also unpacks it and has SQLite check the database, or restores it
-** into a scratch database of a PostgreSQL server. */
+/* See verify.h. quick reads every byte of the file; full also unpacks it and has SQLite check the database, or restores
+** it into a scratch database of a PostgreSQL server. */
 #include "job/verify.h"
 
 #include <stdlib.h>
@@ -10,7 +10,10 @@
 #include "core/options.h"
 #include "job/postgres.h"
 #include "job/stage.h"
-#include "postgres/script.h"
+#include "sqlite/check.h"
+#include "sqlite/connection.h"
+#include "vfs/cache.h"
+#include "vfs/vfs.h"
 
 typedef struct verify_options {
   char *level, *dir, *verify_uri;
@@ -56,16 +59,6 @@ static int sort_out(verifying *v, const lb_error *inside, lb_error *err)
   return err->code;
 }
 
-static bool is_postgres(verifying *v, lb_error *err)
-{
-  char head[4096];
-  size_t n = 0;
-  const lb_backup *about = &v->backup->about;
-  if (about->manifest.type != LB_TYPE_NONE) return about->manifest.type == LB_TYPE_POSTGRES;
-  if (about->name.type != LB_TYPE_NONE) return about->name.type == LB_TYPE_POSTGRES;
-  return lb_reader_peek(v->backup->reader, head, sizeof head, &n, err) == LB_OK && lb_script_looks_like_dump(head, n);
-}
-
 static int check_bytes(verifying *v, lb_error *err)
 {
   lb_reader_report report = { .damage = v->lines };
@@ -73,6 +66,27 @@ static int check_bytes(verifying *v, lb_error *err)
   lb_task_phase(&v->job->task, "verifying", raw > 0 ? raw : 0);
   lb_reader_pass(v->backup->reader, v->threads, NULL, NULL, &v->job->task, &report, err);
   v->job->run.raw_bytes = (int64_t)report.raw_bytes;
+  return err->code;
+}
+
+/* A check reads at random: where not all content fits the cache, blocks would be inflated many times. A file of another
+** tool would be read twice, if at any place at all. */
+static bool fits_cache(const verifying *v, uint64_t bytes)
+{
+  return lb_reader_kind_of(v->backup->reader) == LB_READER_INDEXED && bytes <= lb_cache_look().limit;
+}
+
+static int check_in_place(verifying *v, lb_error *err)
+{
+  const char *path = v->backup->path;
+  lb_buf damage = { 0 };
+  lb_task_phase(&v->job->task, "integrity_check", 0);
+  if (lb_vfs_register(err)) return err->code;
+  sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READONLY, LB_VFS_NAME, 0, &v->job->task, path, err);
+  if (db) lb_sqlite_check(db, "main", LB_CHECK_FULL, path, &damage, &v->job->notes, err);
+  lb_db_close(db);
+  if (damage.len) lb_fail(err, LB_CORRUPT, "%s: the database inside is damaged: %s", path, damage.data);
+  lb_buf_free(&damage);
   return err->code;
 }
 
@@ -84,6 +98,10 @@ static int check_sqlite(verifying *v, bool full, lb_error *err)
   uint64_t bytes = (uint64_t)v->job->run.raw_bytes;
   if (lb_stage_peek(v->backup, &header, &inside) ||
       lb_stage_check_length(v->backup, &header, bytes, &inside) || !full) {
+    return sort_out(v, &inside, err);
+  }
+  if (fits_cache(v, bytes)) {
+    check_in_place(v, &inside);
     return sort_out(v, &inside, err);
   }
   char *dir = lb_path_dir(v->backup->path, err);
@@ -135,7 +153,7 @@ static int verify(verifying *v, const char *dir, const char *name, lb_error *err
   v->job->run.bytes = (int64_t)lb_reader_stored_bytes(v->backup->reader);
   v->job->run.source = v->backup->about.manifest.source;
   if (check_bytes(v, err) || v->lines->len) return err->code;
-  bool postgres = is_postgres(v, err);
+  bool postgres = lb_content_is_script(v->backup, err);
   if (err->code) return err->code;
   return postgres ? check_postgres(v, full, err) : check_sqlite(v, full, err);
 }

@@ -31,8 +31,9 @@ typedef struct sqlstate_code {
 static lb_code code_of_sqlstate(const char *state)
 {
   static const sqlstate_code known[] = {
-    { "57014", LB_INTERRUPT }, { "53100", LB_FULL }, { "55P03", LB_BUSY }, { "55006", LB_BUSY }, { "40P01", LB_BUSY },
-    { "53300", LB_BUSY }, { "42501", LB_PERM }, { "28", LB_PERM }, { "3D000", LB_NOTFOUND }, { "42P04", LB_EXISTS },
+    { "57014", LB_BUSY }, { "53100", LB_FULL }, { "55P03", LB_BUSY }, { "55006", LB_BUSY }, { "40P01", LB_BUSY },
+    { "53300", LB_BUSY }, { "08", LB_IO }, { "57P", LB_IO }, { "58", LB_IO },
+    { "42501", LB_PERM }, { "28", LB_PERM }, { "3D000", LB_NOTFOUND }, { "42P04", LB_EXISTS },
     { "42P06", LB_EXISTS }, { "42P07", LB_EXISTS }, { "42710", LB_EXISTS }, { "42723", LB_EXISTS },
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -44,7 +45,7 @@ static lb_code code_of_sqlstate(const char *state)
 int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err)
 {
   char *words = lb_pg_one_line(PQerrorMessage(pg->conn));
-  lb_fail(err, LB_ERROR, "%s: %s: %s", pg->label, what,
+  lb_fail(err, LB_IO, "%s: %s: %s", pg->label, what,
           words && words[0] ? words : "the connection to the server was lost");
   free(words);
   return err->code;
@@ -193,9 +194,9 @@ static int finish_connecting(lb_pg *pg, lb_error *err)
   return LB_OK;
 }
 
-/* What ALTER ROLE and ALTER DATABASE may have set against us: a search_path in which an operator of somebody's stands in
-** for the server's, backslashes that escape in strings, limits of time that end a backup half-way. Every setting is made
-** by qualified names, since the search_path is not ours yet. The answer: whether the server is in recovery. */
+/* What ALTER ROLE and ALTER DATABASE may have set against us: a search_path in which an operator of somebody's stands
+** in for the server's, backslashes that escape in strings, limits of time that end a backup half-way. Every setting is
+** made by qualified names, since the search_path is not ours yet. The answer: whether the server is in recovery. */
 static char *take_session(lb_pg *pg, lb_error *err)
 {
   static const struct { int since; const char *name, *value; } settings[] = {
@@ -490,7 +491,8 @@ typedef struct session_setting {
 int lb_pg_fix_settings(lb_pg *pg, int64_t lock_timeout, lb_error *err)
 {
   static const session_setting settings[] = {
-    { 0, "DateStyle = ISO" }, { 0, "IntervalStyle = postgres" }, { 0, "extra_float_digits = 3" },
+    { 0, "DateStyle = ISO" }, { 0, "IntervalStyle = postgres" }, { 0, "TimeZone = 'UTC'" },
+    { 0, "extra_float_digits = 3" },
     { 0, "bytea_output = hex" }, { 0, "standard_conforming_strings = on" }, { 0, "synchronize_seqscans = off" },
     { 0, "quote_all_identifiers = off" }, { 0, "row_security = off" }, { 0, "statement_timeout = 0" },
     { 0, "idle_in_transaction_session_timeout = 0" }, { 140000, "idle_session_timeout = 0" },

@@ -58,9 +58,10 @@ PGresult *lb_pg_query(lb_pg *pg, lb_error *err, const char *sql, int count, cons
 ** or it is NULL. */
 char *lb_pg_value(lb_pg *pg, lb_error *err, const char *sql, int count, const char *const *params);
 
-/* The codes of failed results: 57014 and an interrupt LB_INTERRUPT, 53100 (disk full) LB_FULL, 55P03, 55006, 40P01,
-** 53300 LB_BUSY, 42501 and class 28 LB_PERM, 3D000 LB_NOTFOUND, 42P04 and other objects that exist already LB_EXISTS,
-** anything else LB_ERROR. The message: what, then the server's primary message, detail and hint. */
+/* The codes of failed results: 57014 (somebody cancelled it), 55P03, 55006, 40P01 and 53300 LB_BUSY, a server that goes
+** away (classes 08, 57P, 58) LB_IO, 53100 (disk full) LB_FULL, 42501 and class 28 LB_PERM, 3D000 LB_NOTFOUND, 42P04,
+** 42P06, 42P07, 42710 and 42723 LB_EXISTS, anything else LB_ERROR. The message: what, then the server's primary
+** message, detail and hint. */
 int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_error *err);
 /* The same for a connection that broke ("the server closed the connection …"). */
 int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err);

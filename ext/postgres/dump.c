@@ -11,15 +11,23 @@
 
 enum { ARGUMENTS_MAX = 24, READ_BYTES = 65536, SEQUENCES_AT_ONCE = 100 };
 
-typedef struct schema_dumps {
+/* A pg_dump, and the beginning of what it wrote: whoever has that knows that it has its locks. */
+typedef struct child {
+  lb_pg_program *program;
+  char head[4096];
+  size_t head_len;
+} child;
+
+struct lb_pg_dumping {
   const lb_pg_dump *dump;
   lb_json *json;
-  lb_pg_program *before, *after;
+  int64_t lock_wait;
+  child before, objects, after;
   int64_t spooled;      /* bytes of post-data in the spool */
   bool after_ended;
   lb_pg_meanwhile meanwhile;
   char buffer[READ_BYTES];
-} schema_dumps;
+};
 
 /* ---- pg_dump ---- */
 
@@ -78,56 +86,77 @@ static int add_patterns(arguments *a, lb_json *json, const char *option, const c
   return list ? lb_json_each_text(json, list, add_pattern, a, err) : LB_OK;
 }
 
-static lb_pg_program *start_pg_dump(schema_dumps *s, const char *section, lb_error *err)
+static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_error *err)
 {
   const lb_pg_filter *f = s->dump->filter;
   arguments a = { 0 };
   char timeout[32];
-  lb_pg_program *program = NULL;
-  snprintf(timeout, sizeof timeout, "%lld", (long long)s->dump->snapshot->lock_timeout);
+  snprintf(timeout, sizeof timeout, "%lld", (long long)s->lock_wait);
   add_argument(&a, err, s->dump->tools->dump, "");
   add_argument(&a, err, "--no-password", "");
   add_argument(&a, err, "--section=", section);
   add_argument(&a, err, "--snapshot=", s->dump->snapshot->id);
   /* That of the rows: a client_encoding set by ALTER DATABASE or ALTER ROLE would be another. */
   add_argument(&a, err, "--encoding=", s->dump->snapshot->lanes[0]->encoding);
-  if (s->dump->snapshot->lock_timeout) add_argument(&a, err, "--lock-wait-timeout=", timeout);
+  if (s->lock_wait) add_argument(&a, err, "--lock-wait-timeout=", timeout);
   if (f->schema_only) add_argument(&a, err, "--schema-only", "");
   if (strcmp(section, "data") == 0) add_argument(&a, err, "--exclude-table-data=*.*", "");
   if (!err->code && add_patterns(&a, s->json, "--schema=", f->schemas, false, err) == LB_OK &&
       add_patterns(&a, s->json, "--table=", f->tables, true, err) == LB_OK &&
       add_patterns(&a, s->json, "--exclude-table=", f->exclude_tables, true, err) == LB_OK) {
-    program = lb_pg_program_start(s->dump->snapshot->lanes[0], (const char *const *)a.list, err);
+    c->program = lb_pg_program_start(s->dump->snapshot->lanes[0], (const char *const *)a.list, err);
   }
   free_arguments(&a);
-  return program;
+  return err->code;
+}
+
+/* It writes nothing before it has locked and read everything. */
+static int await_locks(child *c, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  if (!c->program) return LB_OK;
+  if (lb_pg_program_read(c->program, c->head, sizeof c->head, true, &c->head_len, NULL, err)) return err->code;
+  if (c->head_len || lb_pg_program_finish(c->program, &why) == LB_OK) return LB_OK;
+  return lb_fail(err, strstr(why.message, "LOCK TABLE") ? LB_BUSY : (lb_code)why.code, "%s", why.message);
+}
+
+/* As lb_pg_program_read. */
+static int read_child(child *c, void *data, size_t size, bool wait, size_t *got, bool *again, lb_error *err)
+{
+  if (!c->head_len) return lb_pg_program_read(c->program, data, size, wait, got, again, err);
+  *again = false;
+  *got = c->head_len < size ? c->head_len : size;
+  memcpy(data, c->head, *got);
+  memmove(c->head, c->head + *got, c->head_len - *got);
+  c->head_len -= *got;
+  return LB_OK;
 }
 
 /* All that is left of a program's output becomes a part. */
-static int copy_output(schema_dumps *s, lb_pg_program *program, lb_part_kind kind, lb_pg_parts *parts, lb_error *err)
+static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_parts *parts, lb_error *err)
 {
   size_t n = 1;
   bool again;
   lb_pg_parts_begin(parts, kind, -1);
   while (n && !err->code) {
-    lb_pg_program_read(program, s->buffer, sizeof s->buffer, true, &n, &again, err);
+    read_child(c, s->buffer, sizeof s->buffer, true, &n, &again, err);
     if (n && !err->code) lb_pg_parts_write(parts, s->buffer, n, err);
   }
-  if (!err->code) lb_pg_program_finish(program, err);
+  if (!err->code) lb_pg_program_finish(c->program, err);
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
 /* ---- post-data, read while rows are ---- */
 
-static int spool_some(schema_dumps *s, bool wait, bool *again, lb_error *err)
+static int spool_some(lb_pg_dumping *s, bool wait, bool *again, lb_error *err)
 {
   size_t n = 0;
   *again = false;
-  if (lb_pg_program_read(s->after, s->buffer, sizeof s->buffer, wait, &n, again, err)) return err->code;
+  if (read_child(&s->after, s->buffer, sizeof s->buffer, wait, &n, again, err)) return err->code;
   if (n == 0 && !*again) {
     s->after_ended = true;
     s->meanwhile.fd = -1;
-    return lb_pg_program_finish(s->after, err);
+    return lb_pg_program_finish(s->after.program, err);
   }
   if (n && lb_file_write(s->dump->spool_fd, s->buffer, n, s->spooled, s->dump->spool_path, err)) return err->code;
   s->spooled += (int64_t)n;
@@ -136,12 +165,12 @@ static int spool_some(schema_dumps *s, bool wait, bool *again, lb_error *err)
 
 static int tick(void *ctx, lb_error *err)
 {
-  schema_dumps *s = ctx;
+  lb_pg_dumping *s = ctx;
   bool again;
-  return s->after && !s->after_ended ? spool_some(s, false, &again, err) : LB_OK;
+  return s->after.program && !s->after_ended ? spool_some(s, false, &again, err) : LB_OK;
 }
 
-static int write_post_data(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
+static int write_post_data(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
 {
   bool again;
   while (!s->after_ended && !err->code) spool_some(s, true, &again, err);
@@ -165,9 +194,9 @@ static int write_preamble(const lb_pg_dump *dump, lb_pg_parts *parts, lb_part_ki
   lb_buf_text(&text, "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\nSET lock_timeout = 0;\n"
                      "SET idle_in_transaction_session_timeout = 0;\nSET client_encoding = ");
   lb_pg_put_literal(&text, dump->snapshot->lanes[0]->encoding);
-  lb_buf_text(&text, ";\nSET standard_conforming_strings = on;\nSELECT pg_catalog.set_config('search_path', '', false);\n"
-                     "SET check_function_bodies = false;\nSET xmloption = content;\nSET client_min_messages = warning;\n"
-                     "SET row_security = off;\n\n");
+  lb_buf_text(&text, ";\nSET standard_conforming_strings = on;\n"
+                     "SELECT pg_catalog.set_config('search_path', '', false);\nSET check_function_bodies = false;\n"
+                     "SET xmloption = content;\nSET client_min_messages = warning;\nSET row_security = off;\n\n");
   lb_pg_parts_begin(parts, kind, -1);
   if (text.failed) lb_fail_nomem(err);
   else lb_pg_parts_write(parts, text.data, text.len, err);
@@ -221,15 +250,6 @@ static int write_sequences(const lb_pg_dump *dump, lb_pg_parts *parts, lb_error 
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
-static int write_large_objects(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
-{
-  if (!s->dump->relations->large_objects || s->dump->filter->schema_only) return LB_OK;
-  lb_pg_program *program = start_pg_dump(s, "data", err);
-  if (program) copy_output(s, program, LB_PART_LARGE_OBJECTS, parts, err);
-  lb_pg_program_close(program);
-  return err->code;
-}
-
 /* ---- roles ---- */
 
 /* The quote that is still open behind the line, 0: none. quote: what was open before. pg_dumpall doubles every quote
@@ -261,7 +281,7 @@ static void put_role_line(lb_buf *out, const char *line, size_t n, char *quote)
   lb_buf_text(out, " EXCEPTION WHEN duplicate_object THEN NULL; END$lifeboat$;\n");
 }
 
-static int read_roles(schema_dumps *s, lb_buf *script, lb_error *err)
+static int read_roles(lb_pg_dumping *s, lb_buf *script, lb_error *err)
 {
   const char *argv[] = { s->dump->tools->dumpall, "--roles-only", "--no-password",
                          s->dump->roles == LB_PG_ROLES_BARE ? "--no-role-passwords" : NULL, NULL };
@@ -279,7 +299,7 @@ static int read_roles(schema_dumps *s, lb_buf *script, lb_error *err)
 }
 
 /* Not everybody may read roles: then the backup is made without, and says so. */
-static int write_roles(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
+static int write_roles(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
 {
   lb_buf script = { 0 }, out = { 0 };
   lb_error why = LB_ERROR_INIT;
@@ -306,40 +326,62 @@ static int write_roles(schema_dumps *s, lb_pg_parts *parts, lb_error *err)
 
 /* ---- the script ---- */
 
-static int write_script(schema_dumps *s, lb_pg_parts *parts, lb_pg_contents *contents, lb_error *err)
+static int write_script(lb_pg_dumping *s, lb_pg_parts *parts, lb_pg_contents *contents, lb_error *err)
 {
   const lb_pg_dump *dump = s->dump;
-  bool schema = !dump->filter->data_only, data = !dump->filter->schema_only;
-  if (schema) {
-    s->before = start_pg_dump(s, "pre-data", err);
-    if (s->before) s->after = start_pg_dump(s, "post-data", err);
-  }
-  if (err->code || write_roles(s, parts, err)) return err->code;
-  if (schema) copy_output(s, s->before, LB_PART_PRE_DATA, parts, err);
+  if (write_roles(s, parts, err)) return err->code;
+  if (s->before.program) copy_output(s, &s->before, LB_PART_PRE_DATA, parts, err);
   else if (write_preamble(dump, parts, LB_PART_PRE_DATA, err) == LB_OK) lb_pg_parts_end(parts, 0, err);
-  if (data && !err->code) {
-    s->meanwhile = (lb_pg_meanwhile){ tick, s, s->after ? lb_pg_program_fd(s->after) : -1 };
-    if (lb_pg_dump_data(dump, parts, &s->meanwhile, contents, err) || write_sequences(dump, parts, err) ||
-        write_large_objects(s, parts, err)) {
+  if (!dump->filter->schema_only && !err->code) {
+    s->meanwhile = (lb_pg_meanwhile){ tick, s, s->after.program ? lb_pg_program_fd(s->after.program) : -1 };
+    if (lb_pg_dump_data(dump, parts, &s->meanwhile, contents, err) || write_sequences(dump, parts, err)) {
       return err->code;
     }
+    if (s->objects.program) copy_output(s, &s->objects, LB_PART_LARGE_OBJECTS, parts, err);
   }
-  return schema && !err->code ? write_post_data(s, parts, err) : err->code;
+  return s->after.program && !err->code ? write_post_data(s, parts, err) : err->code;
 }
 
-int lb_pg_dump_run(const lb_pg_dump *dump, lb_sink *sink, lb_pg_contents *contents, lb_error *err)
+static int start_all(lb_pg_dumping *s, lb_error *err)
+{
+  const lb_pg_filter *f = s->dump->filter;
+  bool objects = s->dump->relations->large_objects && !f->schema_only;
+  if (!f->data_only && (start_pg_dump(s, &s->before, "pre-data", err) || start_pg_dump(s, &s->after, "post-data", err)))
+    return err->code;
+  if (objects && start_pg_dump(s, &s->objects, "data", err)) return err->code;
+  if (await_locks(&s->before, err) || await_locks(&s->after, err)) return err->code;
+  return await_locks(&s->objects, err);
+}
+
+lb_pg_dumping *lb_pg_dump_begin(const lb_pg_dump *dump, int64_t lock_wait, lb_error *err)
+{
+  lb_pg_dumping *s = calloc(1, sizeof *s);
+  if (!s) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  s->dump = dump;
+  s->lock_wait = lock_wait;
+  s->json = lb_json_open(err);
+  if (s->json && start_all(s, err) == LB_OK) return s;
+  lb_pg_dump_end(s);
+  return NULL;
+}
+
+int lb_pg_dump_run(lb_pg_dumping *s, lb_sink *sink, lb_pg_contents *contents, lb_error *err)
 {
   lb_pg_parts parts = { .sink = sink, .contents = contents };
-  schema_dumps *s = calloc(1, sizeof *s);
-  if (!s) return lb_fail_nomem(err);
-  s->dump = dump;
-  s->json = lb_json_open(err);
-  if (s->json) write_script(s, &parts, contents, err);
-  lb_pg_program_close(s->before);
-  lb_pg_program_close(s->after);
+  return write_script(s, &parts, contents, err);
+}
+
+void lb_pg_dump_end(lb_pg_dumping *s)
+{
+  if (!s) return;
+  lb_pg_program_close(s->before.program);
+  lb_pg_program_close(s->objects.program);
+  lb_pg_program_close(s->after.program);
   lb_json_close(s->json);
   free(s);
-  return err->code;
 }
 
 int lb_pg_dump_measure(const lb_pg_dump *dump, lb_pg_contents *contents, lb_error *err)

@@ -5,8 +5,9 @@
 ** beginning a block; big heap tables are read in ctid ranges by several connections. The sink's claim is the
 ** back-pressure. Memory: a chunk a connection, or the longest row (which libpq holds twice).
 **
-** The order: roles (where asked for), pre-data, data, sequences, large objects, post-data. Both pg_dumps of the schema
-** begin at once, so that no later ALTER TABLE can come between them; post-data waits in spool.
+** The order: roles (where asked for), pre-data, data, sequences, large objects, post-data. The pg_dumps of all of them
+** begin at once, so that no later ALTER TABLE can come between their locks and ours; post-data waits in spool, the
+** large objects in their pipe.
 */
 #ifndef LB_POSTGRES_DUMP_H
 #define LB_POSTGRES_DUMP_H
@@ -31,10 +32,17 @@ typedef struct lb_pg_dump {
   lb_buf *notes;
 } lb_pg_dump;
 
-/* Writes the script. contents gets what lies in which block. */
-int lb_pg_dump_run(const lb_pg_dump *dump, lb_sink *sink, lb_pg_contents *contents, lb_error *err);
+/* Starts the pg_dumps, and waits until they have their locks. LB_BUSY: somebody waits to change a table and is in their
+** way, as our locks are in somebody's; end the snapshot, and try again with a new one. pg_dump waits for at most
+** lock_wait ms (0: for ever). NULL: err is set. */
+typedef struct lb_pg_dumping lb_pg_dumping;
+lb_pg_dumping *lb_pg_dump_begin(const lb_pg_dump *dump, int64_t lock_wait, lb_error *err);
 
-/* Counts rows and checksums of all tables, writes nothing: contents gets the tables, without parts. For verification. */
+/* Writes the script. contents gets what lies in which block. */
+int lb_pg_dump_run(lb_pg_dumping *dumping, lb_sink *sink, lb_pg_contents *contents, lb_error *err);
+void lb_pg_dump_end(lb_pg_dumping *dumping);  /* accepts NULL */
+
+/* Counts rows and checksums of all tables, writes nothing: contents gets the tables, without parts. */
 int lb_pg_dump_measure(const lb_pg_dump *dump, lb_pg_contents *contents, lb_error *err);
 
 #endif

@@ -100,8 +100,9 @@ static int plan(dumping *d, lb_error *err)
     size_t n = pieces_of(d, &r->tables[i]);
     for (size_t k = 0; k < n; k++) {
       /* The last is open: the table may have grown since it was weighed, and what was added may be in the snapshot. */
+      uint64_t end = k + 1 < n ? (k + 1) * LB_PIECE_PAGES : 0;
       d->pieces[d->piece_count++] =
-          (piece){ .relation = i, .from = k * LB_PIECE_PAGES, .to = k + 1 < n ? (k + 1) * LB_PIECE_PAGES : 0, .ranged = n > 1 };
+          (piece){ .relation = i, .from = k * LB_PIECE_PAGES, .to = end, .ranged = n > 1 };
     }
   }
   return LB_OK;
@@ -313,11 +314,12 @@ static int turn(dumping *d, lane *l, bool *waits, lb_error *err)
 {
   *waits = false;
   if (!l->running) return start_piece(d, l, waits, err);
-  if (!PQconsumeInput(l->pg->conn)) return fail_copy(d, l, NULL, err);
+  bool lost = !PQconsumeInput(l->pg->conn);  /* what the server said before it went away is still to be read */
   while (l->running && !*waits && !err->code) {
     if (!l->copying) take_result(d, l, waits, err);
     else if (take_rows(d, l, waits, err) == LB_OK && l->copying) break;
   }
+  if (lost && *waits && !err->code) fail_copy(d, l, NULL, err);
   return err->code;
 }
 

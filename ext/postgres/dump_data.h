@@ -12,8 +12,8 @@ typedef struct lb_pg_meanwhile {
   int fd;
 } lb_pg_meanwhile;
 
-/* parts NULL: rows are counted and hashed, not written. Tables are added to contents in the order of relations. meanwhile
-** may be NULL. */
+/* parts NULL: rows are counted and hashed, not written. Tables are added to contents in the order of relations.
+** meanwhile may be NULL. */
 int lb_pg_dump_data(const lb_pg_dump *dump, lb_pg_parts *parts, lb_pg_meanwhile *meanwhile, lb_pg_contents *contents,
                     lb_error *err);
 

@@ -19,6 +19,7 @@ typedef struct lb_pg_load {
   lb_buf *notes;
   int jobs;                        /* connections of lb_pg_load_parallel, pg among them */
   bool no_owner, no_privileges;
+  bool no_roles;                   /* a roles part is left out */
   /* Results. */
   uint64_t statements, rows;       /* that were executed, and copied */
 } lb_pg_load;

@@ -93,7 +93,8 @@ static int load_all(lb_execute *x, lb_lanes *lanes, lb_error *err)
 {
   lb_pg_load *load = x->load;
   x->keep = true;
-  if (read_parts(load, LB_PART_ROLES, LB_PART_PRE_DATA, &lb_execute_ops, x, err)) return err->code;
+  lb_part_kind first = load->no_roles ? LB_PART_PRE_DATA : LB_PART_ROLES;
+  if (read_parts(load, first, LB_PART_PRE_DATA, &lb_execute_ops, x, err)) return err->code;
   x->keep = false;
   if (x->preamble.failed) return lb_fail_nomem(err);
   if (x->script_block) return lb_fail(err, LB_CORRUPT, "the script's pre-data ends inside a transaction");

@@ -15,7 +15,7 @@ typedef struct lb_pg_filter {
 
 typedef struct lb_pg_relation {
   char *schema, *name;
-  char *root_schema, *root_name;  /* the partitioned table that its rows are loaded through; NULL: it is loaded itself */
+  char *root_schema, *root_name;  /* the partitioned table that its rows are loaded through; NULL: none */
   char *columns;      /* "a", "b": quoted, generated ones left out; "" for a table without columns */
   char *condition;    /* WHERE … of an extension's configuration table; NULL: all rows */
   char *oid;

@@ -19,10 +19,10 @@ typedef struct lb_pg_snapshot {
 /* Takes it on pg, with the settings of lb_pg_fix_settings. lock_timeout: ms, 0: none. */
 int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapshot, lb_error *err);
 
-/* Opens connections until there are `lanes`, and makes sure that `spare` more can be made afterwards (pg_dump's). A
-** transaction pooler, where an exported snapshot is not found on another connection, is an error that says to connect
-** to the server itself. Fewer than asked are enough (with a note in notes) where the server has no connection left. */
-int lb_pg_snapshot_widen(lb_pg_snapshot *snapshot, int lanes, int spare, lb_buf *notes, lb_error *err);
+/* Opens connections until there are `lanes`. A transaction pooler, where an exported snapshot is not found on another
+** connection, is an error that says to connect to the server itself. Fewer than asked are enough (with a note in notes)
+** where the server has no connection left. */
+int lb_pg_snapshot_widen(lb_pg_snapshot *snapshot, int lanes, lb_buf *notes, lb_error *err);
 
 /* Ends the transactions, closes the other lanes. Safe on a zeroed one. */
 void lb_pg_snapshot_end(lb_pg_snapshot *snapshot);

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
 #include "postgres/quote.h"
 #include "sql/target_count.h"
 #include "sql/target_drops.h"
 #include "sql/target_locks.h"
 #include "sql/target_privileges.h"
+#include "sql/target_tables.h"
 
 #define DROP_PHASES 9
 
@@ -162,6 +164,16 @@ static int drop_large_objects(lb_pg *pg, lb_error *err)
   PGresult *result = lb_pg_query(pg, err, sql, 0, NULL);
   if (!result) explain(pg, "lo_unlink of all large objects", err);
   PQclear(result);
+  return err->code;
+}
+
+int lb_pg_target_keep_writers_out(lb_pg *pg, lb_error *err)
+{
+  char *tables = lb_pg_value(pg, err, lb_sql_target_tables, 0, NULL);
+  char *sql = tables ? lb_text_printf(err, "LOCK TABLE %s IN EXCLUSIVE MODE", tables) : NULL;
+  if (sql) lb_pg_exec(pg, sql, err);
+  free(tables);
+  free(sql);
   return err->code;
 }
 

@@ -22,6 +22,9 @@ int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error 
 
 /* ---- transaction mode ---- */
 
+/* LOCK TABLE … IN EXCLUSIVE MODE on all tables of users, within the transaction that pg has open: readers go on. */
+int lb_pg_target_keep_writers_out(lb_pg *pg, lb_error *err);
+
 /* Drops all objects of users within the transaction that pg has open, and makes public what a new database has. What it
 ** cannot drop (a subscription with a slot, an object of somebody else) is an error. */
 int lb_pg_target_empty(lb_pg *pg, lb_error *err);

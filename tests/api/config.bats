@@ -10,6 +10,7 @@ setup() {
 @test "everything that can be set, its default and where it comes from" {
   unset BACKUP_DIR
   gives 'backup||default
+cache_mb|32|default
 compress|gzip|default
 database_url||default
 db_path||default
@@ -64,7 +65,7 @@ zst|3" "SELECT 'set' WHERE backup_set('compress', 'zstd') || backup_set('name', 
 }
 
 @test "values are checked when they are set" {
-  fails 'unknown setting "dirr" (valid: dir, retention_days, db_type, db_path, database_url, name, compress, level, threads, timeout_ms, progress, backup, target, restore_options)' \
+  fails 'unknown setting "dirr" (valid: dir, retention_days, db_type, db_path, database_url, name, compress, level, threads, timeout_ms, progress, backup, target, restore_options, cache_mb)' \
     "SELECT backup_set('dirr', '/x')"
   fails 'setting threads must be a whole number from 1 to 64, not "many"' "SELECT backup_set('threads', 'many')"
   fails 'setting threads must be a whole number from 1 to 64, not "65"' "SELECT backup_set('threads', 65)"

@@ -258,6 +258,34 @@ def create_default(s):
     return result
 
 
+def create_zstd(s):
+    result = create(s, {"compress": "zstd", "level": 3})
+    os.replace(result.more["path"], s.our_zstd_file)
+    return result
+
+
+# ---- reading in place ----
+
+SCAN = "SELECT count(*), sum(length(detail)), max(entity) FROM old.audit"  # the largest table
+LOOKUP = "SELECT uuid FROM old.messages WHERE id = 40000"
+LOAD = "loading the extension, new process"
+
+
+def in_place(s, source, sql, times=1):
+    """The median of so many new processes that attach what source names and ask; without source they only load."""
+    files = {"plain": s.db, "gzip": s.our_file, "zstd": s.our_zstd_file}
+    seconds, memory = [], 0
+    if source:
+        settle(files[source])
+        uri = "file:" + files[source] + ("?mode=ro" if source == "plain" else "?vfs=lifeboat")
+        sql = "ATTACH %s AS old; %s" % (quote(uri), sql)
+    for _ in range(times):
+        result = timed(lambda: lifeboat(sql, path("backups")))
+        seconds.append(result.seconds)
+        memory = max(memory, result.memory)
+    return Result(statistics.median(seconds), memory)
+
+
 def restore_new(s, verify, backup=None, name="restored.db"):
     target = path(name)
     remove(target)
@@ -363,6 +391,7 @@ class State:
         self.round, self.bounds, self.results, self.order = 0, {}, {}, []
         self.db, self.other_db = path("bench.db"), path("other.db")
         self.gzip_file, self.our_file = path("bench.db.gz"), path("ours_sqlite_20000101_000000.db.gz")
+        self.our_zstd_file = path("ours_sqlite_20000101_000000.db.zst")
 
     def measure(self, name, step, *arguments):
         if not ONLY.search(name):
@@ -398,7 +427,7 @@ def one_round(s):
     s.measure("cp", peer_cp)
     if s.has_zstd:
         s.measure("bound: zstd level 3, from memory", bound, "zstd", 3, threads, "compress")
-        s.measure("create, zstd level 3", create, {"compress": "zstd", "level": 3})
+        s.measure("create, zstd level 3", create_zstd)
     s.measure(".backup, gzip -6", old_script, "gzip")
     if have("pigz"):
         s.measure(".backup, pigz -6", old_script, "pigz")
@@ -413,6 +442,12 @@ def one_round(s):
     s.measure("restore to a new file, verify full (default)", restore_new, "full")
     s.measure("gunzip -t", peer_gunzip_test)
     s.measure("verify quick", verify_quick)
+    codecs = ["gzip"] + (["zstd"] if s.has_zstd else [])
+    s.measure(LOAD, in_place, None, "SELECT 1", 21)
+    for codec in codecs:
+        s.measure("lookup in place, new process, " + codec, in_place, codec, LOOKUP, 21)
+    for source in ["plain"] + codecs:
+        s.measure("scan of the largest table, " + source, in_place, source, SCAN, 3)
     for mode, wal in (("rollback", False), ("WAL", True)):
         s.measure(".restore over an existing one, " + mode, peer_restore_over, wal)
         s.measure("restore over an existing one, " + mode, restore_over, wal)
@@ -469,6 +504,13 @@ def targets(s):
          ">=", 3.5, "×"),
         ("verify quick: faster than gunzip -t", ratio(m("gunzip -t"), m("verify quick")), ">=", 5.5, "×"),
     ]
+    loading, plain = m(LOAD), m("scan of the largest table, plain")
+    for codec, most in (("gzip", 1.8), ("zstd", 1.4)):
+        lookup, scan = "lookup in place, new process, " + codec, "scan of the largest table, " + codec
+        rows.append((lookup + ": more than loading", (m(lookup) - loading) * 1000 if m(lookup) and loading else None,
+                     "<=", 8, " ms"))
+        rows.append((scan + ": time against the plain file", ratio(m(scan), plain), "<=", most, "×"))
+        rows.append((scan + ": memory, with cache_mb 32", m(scan, "memory"), "<=", 64, " MiB"))
     for mode in ("rollback", "WAL"):
         rows.append(("restore over an existing one, %s: time against .restore" % mode,
                      ratio(m("restore over an existing one, " + mode), m(".restore over an existing one, " + mode)),

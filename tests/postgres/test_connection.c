@@ -408,7 +408,7 @@ static void test_statements(void **state)
                       " current_setting('row_security') || current_setting('extra_float_digits')", 0, NULL);
   assert_string_equal(value, "1500msoff3");
   free(value);
-  expect_code(pg, "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())", LB_ERROR, "terminating connection");
+  expect_code(pg, "ROLLBACK; SELECT pg_terminate_backend(pg_backend_pid())", LB_IO, "terminating connection");
   lb_pg_close(pg);
 }
 
