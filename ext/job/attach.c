@@ -17,7 +17,7 @@ static int check_content(lb_opened *backup, lb_error *err)
   if (type == LB_TYPE_POSTGRES || lb_reader_contents(backup->reader)) {
     return lb_fail(err, LB_MISUSE,
                    "%s: holds a PostgreSQL dump, which cannot be attached: backup_restore loads it into a database, "
-                   "backup_table shows one table of it", backup->path);
+                   "backup_contents tells what is in it", backup->path);
   }
   return lb_stage_peek(backup, &header, err);
 }

@@ -189,9 +189,9 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   lb_pg_properties properties = lb_postgres_properties(about);
   lb_pg *maintenance = NULL, *scratch = NULL;
   char *name = NULL;
-  if (about->scope && strcmp(about->scope, "schema_only") != 0) {
-    return lb_fail(err, LB_UNSUPPORTED, "only a part of a database (%s): it cannot be restored on its own, so only "
-                   "quick can verify it", about->scope);
+  if (about->scope && strcmp(about->scope, "data_only") == 0) {
+    return lb_fail(err, LB_UNSUPPORTED, "rows without their tables cannot be restored on their own: only quick can "
+                   "verify them");
   }
   uri = choose_server(job, uri, err);
   const lb_pg_contents *table = content->has_table ? &content->table : NULL;
@@ -205,6 +205,10 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   if (name) scratch = lb_pg_open_again(maintenance, name, err);
   if (scratch) {
     verify_in(job, content, scratch, &survey, jobs, err);
+    if (err->code == LB_CORRUPT && about->scope) {  /* what it refers to may be in what was left out */
+      err->code = LB_UNSUPPORTED;
+      lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");
+    }
     lb_error ignored = LB_ERROR_INIT;
     drop_subscriptions(scratch, &ignored);
     lb_pg_close(scratch);
