@@ -105,6 +105,9 @@ static int check_scope(restoring *s, lb_error *err)
 static int check_target(restoring *s, lb_error *err)
 {
   const lb_restore_options *o = &s->r->o;
+  if (s->pg && s->pg->standby) {
+    return lb_fail(err, LB_MISUSE, "%s: is a standby, which takes no writes: name the primary", s->pg->label);
+  }
   if (check_scope(s, err)) return err->code;
   if (s->objects && !o->overwrite) {
     return lb_fail(err, LB_EXISTS,

@@ -50,10 +50,10 @@ setup() {
   pg_same src dst
 }
 
-@test "standby: as a target: an error with the server's words" {
+@test "standby: as a target: an error that says what it is" {
   pg_server_use primary
   sql "SELECT backup_create('$(url src)')"
   pg_server_use standby
   run -1 sql "SELECT backup_restore('latest:src', '$(url src)', '{\"overwrite\":true,\"pre_restore\":false}')"
-  [[ $output == *'read-only transaction'* ]]
+  [[ $output == *'is a standby, which takes no writes: name the primary'* ]]
 }
