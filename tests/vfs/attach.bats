@@ -180,23 +180,6 @@ PY
     \"SELECT backup_set('cache_mb', 1)\" \"SELECT backup_verify('$path', 'full')\""
 }
 
-@test "memory: scans of a backup of 200 MB with cache_mb 4 stay below 40 MiB, in each format" {
-  [ -z "${LIFEBOAT_PRELOAD:-}" ] || skip "a sanitizer takes memory of its own"
-  sqlite3 -init /dev/null -batch -bail big.db "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
-    CREATE TABLE t(id INTEGER PRIMARY KEY, body BLOB);
-    WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
-    INSERT INTO t SELECT i, printf('%0*d', 3500, i) || hex(randomblob(200)) FROM n;" >/dev/null
-  local path paths
-  paths=$(backup big.db)
-  if has_zstd; then paths+=" $(backup big.db '{"compress":"zstd"}')"; fi
-  gzip -1 -c big.db >old.db.gz
-  for path in $paths "$T/old.db.gz"; do
-    run -0 /usr/bin/python3 "$here/memory.py" "$path"
-    echo "$path: $output MiB"
-    [ "$output" -lt 40 ]
-  done
-}
-
 @test "a scan from Python goes on in both processes after os.fork, and threads end with the last connection" {
   make_db app.db 100000
   python "$here/fork.py" "$(backup app.db)"
