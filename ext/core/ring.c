@@ -1,6 +1,7 @@
 /* See ring.h. One mutex guards everything; blocks are large enough (256 KiB) that it is never contended. */
 #include "core/ring.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { YIELDING_NICE = 5 };
+enum { YIELDING_NICE = 5 };  /* added to the host's; the kernel ends at 19 */
 
 typedef enum slot_state { FREE, CLAIMED, SUBMITTED, WORKING, DONE } slot_state;
 
@@ -53,11 +54,19 @@ static bool worth_waking(const lb_ring *ring)
   return ring->err.code != LB_OK || ring->produced - ring->taken < (uint64_t)ring->opened;
 }
 
+/* Below what the host runs at, which may be low already. */
+static void yield_to_host(void)
+{
+  errno = 0;
+  int now = getpriority(PRIO_PROCESS, 0);
+  if (errno == 0) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), now + YIELDING_NICE);
+}
+
 static void *worker_main(void *arg)
 {
   worker *self = arg;
   lb_ring *ring = self->ring;
-  if (ring->ops.yielding) (void)setpriority(PRIO_PROCESS, (id_t)gettid(), YIELDING_NICE);
+  if (ring->ops.yielding) yield_to_host();
   pthread_mutex_lock(&ring->mutex);
   for (;;) {
     while (!ring->closing && ring->taken == ring->produced) pthread_cond_wait(&ring->work_ready, &ring->mutex);

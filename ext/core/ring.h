@@ -34,7 +34,7 @@ typedef struct lb_ring_ops {
   void (*worker_close)(void *worker);
   /* Works on one slot, on a worker's thread. A failure in err stops the ring; one in slot->err does not. */
   int (*work)(void *ctx, void *worker, lb_slot *slot, lb_error *err);
-  /* Workers run at a lower priority (nice 5): the producer, who may hold a lock, and the host come first. */
+  /* Workers run at a lower priority (5 nicer): the producer, who may hold a lock, and the host come first. */
   bool yielding;
 } lb_ring_ops;
 

@@ -1,6 +1,10 @@
 /* A backup's content into a SQLite database. The steps, in this order because nothing is destroyed before its
 ** replacement is proven: open the backup, look at the target, unpack beside it, check what was unpacked, save what is
 ** there, put it in place.
+**
+** Without a check of the database inside (verify false), a target in WAL mode takes its pages straight from the backup,
+** each block checked as it is read: damage rolls the one write transaction back, readers go on with the old content
+** meanwhile, and nothing is written twice. With a rollback journal readers would wait for the inflating.
 */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +15,7 @@
 #include "job/restoration.h"
 #include "job/stage.h"
 #include "sqlite/target.h"
+#include "vfs/vfs.h"
 
 enum { SAVED_COPIES_KEPT = 3 };
 
@@ -19,6 +24,7 @@ typedef struct restoring {
   lb_target target;
   lb_stage stage;
   lb_check_level level;
+  bool in_place;   /* nothing is staged: the content is read where it lies */
 } restoring;
 
 static int refuse_itself(const restoring *s, const char *backup, lb_error *err)
@@ -44,29 +50,47 @@ static int refuse_overwrite(const restoring *s, lb_error *err)
   return lb_fail(err, LB_EXISTS, "target exists: %s (pass {\"overwrite\":true} to replace it)", s->target.label);
 }
 
-/* Room for the unpacked copy, for the saved one, and for what SQLite journals while it replaces the content. */
+/* Room for the unpacked copy (read in place: for what the target grows by), for the saved one, and for what SQLite
+** journals while it replaces the content. */
 static int check_space(const restoring *s, const char *stage_dir, lb_error *err)
 {
   const int64_t most = INT64_MAX / 8;  /* a stream of another tool may claim anything */
-  int64_t raw = lb_reader_raw_bytes(s->r->backup.reader), need = raw < 0 ? 0 : raw < most ? raw : most;
-  if (s->target.kind == LB_TARGET_DATABASE) need += s->target.bytes > need ? s->target.bytes : need;
+  int64_t claimed = lb_reader_raw_bytes(s->r->backup.reader), raw = claimed < 0 ? 0 : claimed < most ? claimed : most;
+  int64_t old = s->target.bytes, need = s->in_place ? (raw > old ? raw - old : 0) : raw;
+  if (s->target.kind == LB_TARGET_DATABASE) need += old > raw ? old : raw;
   if (s->r->o.pre_restore) need += lb_target_save_bytes(&s->target);
   return lb_space_check(stage_dir, need, "the restore", err);
 }
 
-static int unpack(restoring *s, lb_error *err)
+static int unpack(restoring *s, const char *dir, lb_error *err)
 {
-  const char *dir = s->target.dir ? s->target.dir : s->r->dir;
-  char *name = NULL;
-  if (!dir) return lb_fail(err, LB_NOTFOUND, "no folder to unpack in: name one with BACKUP_DIR or the option dir");
-  if (check_space(s, dir, err)) return err->code;
-  name = lb_text_printf(err, "%s.restore", s->target.path ? lb_path_base(s->target.path) : "memory");
+  char *name = lb_text_printf(err, "%s.restore", s->target.path ? lb_path_base(s->target.path) : "memory");
   bool keep = s->target.kind == LB_TARGET_NEW || s->target.kind == LB_TARGET_UNREADABLE;
   if (name && lb_stage_unpack(s->r->job, &s->r->backup, dir, name, s->r->threads, keep, &s->stage, err) == LB_OK) {
     lb_stage_check(s->r->job, &s->stage, s->level, s->r->backup.path, err);
   }
   free(name);
   return err->code;
+}
+
+/* What can be known of a content that is not unpacked first. */
+static int look_in_place(restoring *s, lb_error *err)
+{
+  lb_opened *backup = &s->r->backup;
+  if (lb_stage_peek(backup, &s->stage.header, err)) return err->code;
+  s->stage.bytes = (uint64_t)lb_reader_raw_bytes(backup->reader);
+  return lb_stage_check_length(backup, &s->stage.header, s->stage.bytes, err);
+}
+
+static int stage(restoring *s, lb_error *err)
+{
+  const char *dir = s->target.dir ? s->target.dir : s->r->dir;
+  lb_reader *reader = s->r->backup.reader;
+  if (!dir) return lb_fail(err, LB_NOTFOUND, "no folder to unpack in: name one with BACKUP_DIR or the option dir");
+  s->in_place = s->level == LB_CHECK_NONE && s->target.kind == LB_TARGET_DATABASE && s->target.wal &&
+                lb_reader_kind_of(reader) == LB_READER_INDEXED && lb_reader_raw_bytes(reader) > 0;
+  if (check_space(s, dir, err)) return err->code;
+  return s->in_place ? look_in_place(s, err) : unpack(s, dir, err);
 }
 
 static int save(restoring *s, lb_error *err)
@@ -84,16 +108,29 @@ static int save(restoring *s, lb_error *err)
   return err->code;
 }
 
+/* SQLite only knows that reading failed. Reading all of it again tells which block it was. */
+static void name_damage(restoring *s, lb_error *err)
+{
+  lb_reader_report report = { 0 };
+  lb_error damage = LB_ERROR_INIT;
+  lb_reader_pass(s->r->backup.reader, s->r->threads, NULL, NULL, &s->r->job->task, &report, &damage);
+  if (damage.code == LB_CORRUPT) *err = damage;
+}
+
 static int put_in_place(restoring *s, lb_error *err)
 {
   const lb_manifest *m = &s->r->backup.about.manifest;
   bool from_manifest = s->r->backup.about.indexed;
   lb_target_content content = {
-    .staged = &s->stage.file, .wal = s->stage.header.wal, .page_size = s->stage.header.page_size,
+    .staged = s->in_place ? NULL : &s->stage.file, .path = s->r->backup.path, .vfs = LB_VFS_NAME,
+    .wal = s->stage.header.wal, .page_size = s->stage.header.page_size,
     .mode = from_manifest ? m->mode : -1, .uid = from_manifest ? m->uid : -1, .gid = from_manifest ? m->gid : -1,
   };
   lb_task_phase(&s->r->job->task, "putting it in place", 0);
-  if (lb_target_put(&s->target, &content, &s->r->job->notes, err)) return err->code;
+  if (lb_target_put(&s->target, &content, &s->r->job->notes, err)) {
+    if (s->in_place && err->code == LB_IO) name_damage(s, err);
+    return err->code;
+  }
   if (s->r->saved) lb_target_prune(&s->target, s->r->saved, SAVED_COPIES_KEPT, &s->r->job->notes);
   return LB_OK;
 }
@@ -104,7 +141,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   s->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
   if (strchr(backup, '/') && refuse_itself(s, backup, err)) return err->code;
   if (lb_restoration_open(r, backup, LB_TYPE_SQLITE, s->target.path, err)) return err->code;
-  if (refuse_itself(s, r->backup.path, err) || refuse_overwrite(s, err) || unpack(s, err)) return err->code;
+  if (refuse_itself(s, r->backup.path, err) || refuse_overwrite(s, err) || stage(s, err)) return err->code;
   if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;
   if (save(s, err) || put_in_place(s, err)) return err->code;
   r->bytes = (int64_t)s->stage.bytes;

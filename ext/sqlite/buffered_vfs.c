@@ -1,14 +1,18 @@
 /* See buffered_vfs.h. */
 #include "sqlite/buffered_vfs.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "core/file.h"
 
 SQLITE_EXTENSION_INIT3
 
 /* Writes stay below 128 KiB: SQLite's unix VFS writes nothing for more and reports a full disk. */
-enum { WINDOW = 64 * 1024, COLLECT = 64 * 1024 };
+enum { WINDOW = 64 * 1024, COLLECT = 64 * 1024, EARLY = 8 * 1024 * 1024 };
 
 static const char vfs_name[] = "lifeboat-buffered";
 
@@ -24,10 +28,24 @@ typedef struct buffered_file {
   sqlite3_int64 waiting_start;
   int waiting_bytes;
   int failed;                   /* result of a write that nobody was told of yet */
+  int early;                    /* descriptor of a -wal or journal, whose writing back is begun early; -1: of no use */
+  sqlite3_int64 early_start, early_end;  /* what was written since */
 } buffered_file;
 
 static buffered_file *of(sqlite3_file *file) { return (buffered_file *)file; }
 static sqlite3_file *real_of(sqlite3_file *file) { return ((buffered_file *)file)->real; }
+
+/* A transaction of a gigabyte goes through the -wal or the journal, whose sync would find all of it still in memory.
+** Begun while SQLite is at the next pages, it has little left to wait for. A hint: what fails here does not matter. */
+static void begin_write_back(buffered_file *f, int n, sqlite3_int64 offset)
+{
+  if (f->early < 0) return;
+  if (offset != f->early_end) f->early_start = offset;
+  f->early_end = offset + n;
+  if (f->early_end - f->early_start < EARLY) return;
+  lb_file_flush_early(f->early, f->early_start, f->early_end - f->early_start);
+  f->early_start = f->early_end;
+}
 
 /* SQLite ignores what some calls return (unlock, close, hints). A failed write is kept until one that counts
 ** reports it: forgetting it would let a checkpoint believe that its pages are in the database. */
@@ -37,6 +55,7 @@ static int flush(buffered_file *f)
   f->waiting_bytes = 0;
   int rc = n ? f->real->pMethods->xWrite(f->real, f->waiting, n, f->waiting_start) : SQLITE_OK;
   if (rc && !f->failed) f->failed = rc;
+  if (n && !rc) begin_write_back(f, n, f->waiting_start);
   return f->failed;
 }
 
@@ -152,6 +171,7 @@ static int file_close(sqlite3_file *file)
 {
   buffered_file *f = of(file);
   int rc = settle(file), closed = f->real->pMethods->xClose(f->real);
+  if (f->early >= 0) close(f->early);
   free(f->window);
   free(f->waiting);
   return rc ? rc : closed;
@@ -238,7 +258,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
   f->real = (sqlite3_file *)(f + 1);
   f->real->pMethods = NULL;
   int rc = host->xOpen(host, name, f->real, flags, out_flags);
+  f->early = -1;
   if (!f->real->pMethods) return rc;
+  /* SQLite keeps no locks on these two, which closing this descriptor would drop. */
+  bool log = flags & (SQLITE_OPEN_WAL | SQLITE_OPEN_MAIN_JOURNAL);
+  if (log && name) f->early = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   f->base.pMethods = f->real->pMethods->iVersion >= 2 ? &shm_methods : &plain_methods;
   return rc;
 }

@@ -13,6 +13,8 @@
 ** unlocked or closed, and before a read that overlaps it. So data that SQLite has synced is on disk before its next
 ** write to another file, which is all that SQLite relies on with synchronous=FULL: a connection that writes sets that.
 ** A write that failed is reported by the next call whose result SQLite heeds.
+**
+** What goes into a -wal or a journal is given to the disk early, so that its sync does not have to wait for all of it.
 */
 #ifndef LB_SQLITE_BUFFERED_VFS_H
 #define LB_SQLITE_BUFFERED_VFS_H

@@ -63,11 +63,17 @@ int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 ** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way. */
 int lb_target_save(lb_target *target, char **saved, lb_error *err);
 
-/* Puts the staged database in place. The staged file lies in the target's folder, is whole, checked, in rollback mode
-** (header), and is consumed when it is renamed. mode, uid, gid: for NEW, -1 where not known. wal: the content's own
-** journal mode, used for NEW and UNREADABLE; the others keep theirs. page_size 0: an empty database of no byte.
-** Notes get what a user should know. */
-typedef struct lb_target_content { lb_partial *staged; bool wal; int64_t page_size, mode, uid, gid; } lb_target_content;
+/* Puts a database in place. staged lies in the target's folder, is whole, checked, in rollback mode (header), and is
+** consumed when it is renamed. NULL for it, with DATABASE only: the content is read where it lies, at path through the
+** VFS named vfs, and says rollback mode. mode, uid, gid: for NEW, -1 where not known. wal: the content's own journal
+** mode, used for NEW and UNREADABLE; the others keep theirs. page_size 0: an empty database of no byte, which is
+** staged. Notes get what a user should know. */
+typedef struct lb_target_content {
+  lb_partial *staged;
+  const char *path, *vfs;
+  bool wal;
+  int64_t page_size, mode, uid, gid;
+} lb_target_content;
 int lb_target_put(lb_target *target, const lb_target_content *content, lb_buf *notes, lb_error *err);
 
 /* Removes all but the newest `keep` saved copies of this target, and never `saved`, the one just made. Failing to

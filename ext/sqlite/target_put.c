@@ -133,7 +133,8 @@ static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
 ** which SQLite looks at in every step. */
 static void forget_copied(const lb_target *t, const lb_target_content *c, int64_t *forgotten, int64_t copied)
 {
-  if (t->page_size != c->page_size) return;  /* SQLite may come back to the pages around the lock-byte page */
+  /* With other pages SQLite may come back to those around the lock-byte page. */
+  if (!c->staged || t->page_size != c->page_size) return;
   lb_file_forget(c->staged->fd, *forgotten, copied - *forgotten);
   if (copied > *forgotten) *forgotten = copied;
 }
@@ -166,9 +167,9 @@ static bool changed_since_save(lb_target *t, lb_error *err)
 }
 
 /* One attempt: everything in one transaction of the target. *again: somebody wrote after the copy was saved. */
-static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *staged, bool *again, lb_error *err)
+static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *content, bool *again, lb_error *err)
 {
-  sqlite3_backup *backup = sqlite3_backup_init(t->db, t->schema, staged, "main");
+  sqlite3_backup *backup = sqlite3_backup_init(t->db, t->schema, content, "main");
   if (!backup) return lb_db_fail(t->db, sqlite3_errcode(t->db), t->label, err);
   if (lock_destination(t, backup, err) == LB_OK) {
     *again = changed_since_save(t, err);
@@ -180,11 +181,11 @@ static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *st
   return err->code;
 }
 
-static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *staged, lb_buf *notes, lb_error *err)
+static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *content, lb_buf *notes, lb_error *err)
 {
   for (int attempt = 1; !err->code; attempt++) {
     bool again = false;
-    if (replace_content(t, c, staged, &again, err) || !again) break;
+    if (replace_content(t, c, content, &again, err) || !again) break;
     if (attempt == SAVE_ATTEMPTS) {
       return lb_fail(err, LB_BUSY,
                      "%s: somebody keeps writing to it, so that it cannot be saved and replaced as it is: "
@@ -202,7 +203,7 @@ static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *
 
 /* A source without any page makes the Backup API commit as soon as it has the lock, before anybody could look
 ** whether the saved copy is current. So an empty content becomes one page, of the size that the target has. */
-static int fill_empty(lb_target *t, sqlite3 *staged, lb_error *err)
+static int fill_empty(const lb_target *t, sqlite3 *staged, lb_error *err)
 {
   lb_buf sql = { 0 };
   lb_buf_printf(&sql, "PRAGMA page_size=%lld; VACUUM", (long long)t->page_size);
@@ -212,21 +213,34 @@ static int fill_empty(lb_target *t, sqlite3 *staged, lb_error *err)
   return err->code;
 }
 
+/* Where the Backup API reads from. NULL: err is set. */
+static sqlite3 *open_content(const lb_target *t, const lb_target_content *c, lb_error *err)
+{
+  sqlite3 *db = NULL;
+  if (!c->staged) {
+    db = lb_db_open(c->path, SQLITE_OPEN_READONLY, c->vfs, 0, NULL, t->label, err);
+  } else {
+    const char *vfs = lb_buffered_vfs(err);
+    if (vfs) db = lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, vfs, 0, NULL, t->label, err);
+    if (db && c->page_size == 0) fill_empty(t, db, err);
+  }
+  if (db) lb_db_exec(db, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
+  if (db && c->staged) {
+    lb_buffered_read_ahead(db, true);  /* the file is ours: nobody else writes it */
+    lb_buffered_lend_pages(db);
+  }
+  return db;
+}
+
 static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
-  const char *vfs = lb_buffered_vfs(err);
-  sqlite3 *staged = vfs ? lb_db_open(c->staged->path, SQLITE_OPEN_READWRITE, vfs, 0, NULL, t->label, err) : NULL;
-  if (!staged) return err->code;
-  if (c->page_size == 0) fill_empty(t, staged, err);
-  lb_db_exec(staged, "PRAGMA query_only=1; PRAGMA cache_size=64", t->label, err);
-  lb_buffered_read_ahead(staged, true);  /* the file is ours: nobody else writes it */
-  lb_buffered_lend_pages(staged);
+  sqlite3 *content = open_content(t, c, err);
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     lb_db_exec(t->db, "PRAGMA cache_size=-16000", t->label, err);
   }
-  if (!err->code) replace_with_save(t, c, staged, notes, err);
-  lb_db_close(staged);
+  if (!err->code) replace_with_save(t, c, content, notes, err);
+  lb_db_close(content);
   return err->code;
 }
 

@@ -190,7 +190,7 @@ class CreateZstd(Create):
 
 class Restore(Scenario):
     """onto a database in WAL mode"""
-    mode, page = "wal", 512
+    mode, page, verify = "wal", 512, "full"
 
     def prepare(self):
         source = make_db(self.in_template("source.db"), "new", rows=24)
@@ -204,7 +204,8 @@ class Restore(Scenario):
         self.old = content(path)
 
     def statement(self):
-        options = json.dumps({"dir": self.backups, "overwrite": True, "threads": 2, "timeout_ms": 300})
+        options = json.dumps({"dir": self.backups, "overwrite": True, "threads": 2, "timeout_ms": 300,
+                              "verify": self.verify})
         return (f"SELECT backup_restore({quote(self.backups + '/' + self.name)}, {quote(self.in_place('app.db'))}, "
                 f"{quote(options)})")
 
@@ -224,6 +225,11 @@ class Restore(Scenario):
             require(content(copy) in (self.old, self.new), copy, "is not what was there")
         require(now == self.old or self.old is None or any(content(c) == self.old for c in self.saved()),
                 "the old content is gone")
+
+
+class RestoreInPlace(Restore):
+    """onto a database in WAL mode, straight from the backup"""
+    verify = False
 
 
 class RestoreNew(Restore):
@@ -304,8 +310,8 @@ class Rotate(Scenario):
 
 SCENARIOS = {
     "create": Create, "create-zstd": CreateZstd, "restore-wal": Restore, "restore-new": RestoreNew,
-    "restore-rollback": RestoreRollback, "restore-pages": RestorePages, "restore-garbage": RestoreGarbage,
-    "rotate": Rotate,
+    "restore-in-place": RestoreInPlace, "restore-rollback": RestoreRollback, "restore-pages": RestorePages,
+    "restore-garbage": RestoreGarbage, "rotate": Rotate,
 }
 
 

@@ -19,6 +19,7 @@ drive() {
 @test "faults in create: rollback journal, zstd, through a copy, verified in full" { drive create-zstd; }
 @test "faults in restore: where there is nothing" { drive restore-new; }
 @test "faults in restore: onto a database in WAL mode" { drive restore-wal; }
+@test "faults in restore: onto a database in WAL mode, straight from the backup" { drive restore-in-place; }
 @test "faults in restore: onto a database with a rollback journal" { drive restore-rollback; }
 @test "faults in restore: onto a WAL database with pages of another size" { drive restore-pages; }
 @test "faults in restore: onto garbage beside a stale -wal" { drive restore-garbage; }

@@ -14,8 +14,11 @@ no_debris() { [ -z "$(ls -A "$1" | grep -E 'partial|_sqlite_')" ]; }
 @test "kill -9 at random moments of restoring onto a large rollback database" {
   ROUNDS=${ROUNDS:-6} crash kill-restore "$T" delete
 }
-@test "kill -9 in the middle of the copy into a WAL database, when part of the unpacked file is gone" {
+@test "kill -9 in the middle of the copy into a WAL database, straight from the backup" {
   crash kill-copy "$T" wal
+}
+@test "kill -9 in the middle of the copy into a WAL database, when part of the unpacked file is gone" {
+  crash kill-copy "$T" wal verify
 }
 @test "kill -9 in the middle of the copy into a rollback database, when part of the unpacked file is gone" {
   crash kill-copy "$T" delete

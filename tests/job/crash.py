@@ -139,8 +139,17 @@ def holes_appear(child, folder):
     return False
 
 
-def kill_copy(folder, mode):
-    """Killed when the first pages are in the target, and holes where they were in the unpacked file."""
+def wal_grows(child, target):
+    """Waits until pages of the transaction are in the -wal; False when the child ends before."""
+    while os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if os.path.exists(target + "-wal") and os.path.getsize(target + "-wal") > MB:
+            return True
+    return False
+
+
+def kill_copy(folder, mode, verify):
+    """Killed when the first pages are in the target: straight from the backup (WAL, unchecked), or from the unpacked
+    file, which has holes where they were."""
     db, known, backups = connect(), {}, {}
     for tag, megabytes in (("a", 24), ("b", 22)):
         source = make_large(f"{folder}/{tag}.db", tag, megabytes, mode)
@@ -148,7 +157,8 @@ def kill_copy(folder, mode):
         backups[tag] = db.execute("SELECT backup_create(?, json_object('dir', ?))", (source, folder)).fetchone()[0]
         os.remove(source)
     target, sql = folder + "/target.db", "SELECT backup_restore(?, ?, ?)"
-    options = json.dumps({"overwrite": True, "dir": folder, "verify": False, "pre_restore": False})
+    options = json.dumps({"overwrite": True, "dir": folder, "verify": verify and "quick", "pre_restore": False})
+    in_place = mode == "wal" and not verify
     in_child(sql, (backups["a"], target, options))
     now, kills, unfinished = "a", 0, 0
     for turn in range(ROUNDS):
@@ -156,8 +166,8 @@ def kill_copy(folder, mode):
         child = os.fork()
         if child == 0:
             os._exit(1 if call(connect(), sql, backups[other], target, options)[1] else 0)
-        if holes_appear(child, folder):
-            time.sleep(turn * 0.015)  # from the first hole, at a third of the copy, to the commit and behind it
+        if wal_grows(child, target) if in_place else holes_appear(child, folder):
+            time.sleep(turn * 0.015)  # from the first pages, or a third of the copy, to the commit and behind it
             os.kill(child, signal.SIGKILL)
         status = os.waitpid(child, 0)[1]
         require(os.WIFSIGNALED(status) or status == 0, "failed")
@@ -332,7 +342,7 @@ def main():
     elif what == "kill-restore":
         kill_restore(folder, sys.argv[3])
     elif what == "kill-copy":
-        kill_copy(folder, sys.argv[3])
+        kill_copy(folder, sys.argv[3], sys.argv[4:] == ["verify"])
     elif what == "full":
         full_backups(folder)
         for kind in ("new", "wal", "delete", "garbage"):

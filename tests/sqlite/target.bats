@@ -8,6 +8,8 @@ target() { /usr/bin/python3 "$BATS_TEST_DIRNAME/target.py" "$@"; }
 
 @test "WAL: a reader in a transaction keeps the old content, then sees the new" { target wal_reader; }
 @test "WAL: an open write transaction is a busy error that names the pid" { target wal_writer; }
+@test "WAL, unchecked: pages come straight from the backup" { target in_place gzip && rm -rf ./* && mkdir backups && target in_place zstd; }
+@test "WAL, unchecked: a bad block is named, and nothing has changed" { target in_place_damaged gzip && rm -rf ./* && mkdir backups && target in_place_damaged zstd; }
 @test "rollback: an open reader is a busy error that names the pid, within timeout_ms" { target rollback_reader; }
 @test "rollback: so is a writer that holds RESERVED, and its commit lives" { target rollback_reserved; }
 @test "rollback: a reader that ends in time only delays" { target rollback_waits; }
@@ -30,4 +32,5 @@ target() { /usr/bin/python3 "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "a caller that locks others out: its database is saved as well" { target exclusive_caller; }
 @test "rollback: no acknowledged commit of a busy writer is lost" { target busy_writer delete; }
 @test "WAL: no acknowledged commit of a busy writer is lost" { target busy_writer wal; }
+@test "WAL, unchecked: nor is one lost there" { target busy_writer wal false; }
 @test "the caller's own connection sees the restored content" { target caller_connected; }

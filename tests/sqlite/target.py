@@ -71,6 +71,52 @@ def wal_writer():
         assert writer('SELECT max(a) FROM t') == 'old'
 
 
+def in_place(compress):
+    """Without a check of the database inside, pages come straight from the backup, also those of another size."""
+    make('big.db', 'old', rows=3000, mode='wal', size=500)
+    make('odd.db', 'odd', rows=3000, page=1024, size=500)
+    big, odd = create('big.db', compress=compress), create('odd.db', compress=compress)
+    make('app.db', 'new', rows=50, mode='wal')
+    with Holder('app.db') as reader:
+        assert reader('BEGIN') == '-'
+        assert reader('SELECT max(a) FROM t') == 'new'
+        report = restore(big, 'app.db', verify=False)
+        assert report['check'] is None and report['bytes'] == os.path.getsize('big.db'), report
+        assert reader('SELECT max(a) FROM t') == 'new'
+        assert reader('COMMIT') == '-'
+        assert reader('SELECT min(a) || max(a) || count(*) FROM t') == 'oldold3000'
+        assert reader('PRAGMA journal_mode') == 'wal'
+    assert query(report['pre_restore'], 'SELECT max(a) || count(*) FROM t') == 'new50'
+    restore(odd, 'app.db', verify=False)
+    assert query('app.db', 'PRAGMA page_size') == 1024 and query('app.db', 'PRAGMA journal_mode') == 'wal'
+    assert query('app.db', "SELECT min(a) || count(*) FROM t") == 'odd3000'
+    assert query('app.db', 'PRAGMA integrity_check') == 'ok'
+    assert not glob.glob('.*partial'), glob.glob('.*')
+
+
+def in_place_damaged(compress):
+    """The last block is bad: found when most pages are written, named, and rolled back."""
+    make('big.db', 'old', rows=9000, mode='wal', size=500)
+    backup = create('big.db', compress=compress)
+    make('app.db', 'new', rows=50, mode='wal')
+    before = digest('app.db')
+    with connect() as db:
+        stored = value(db, 'SELECT bytes FROM backups')
+    with open(backup, 'r+b') as f:
+        f.seek(stored - 20000)
+        byte = f.read(1)
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte[0] ^ 1]))
+    with Holder('app.db') as reader:
+        assert reader('SELECT max(a) FROM t') == 'new'
+        message = restore_error(backup, 'app.db', verify=False, pre_restore=False)
+        assert message.startswith(backup + ': block ') and message.endswith(': stored checksum does not match'), message
+        assert reader('SELECT min(a) || max(a) || count(*) FROM t') == 'newnew50'
+        assert reader("INSERT INTO t VALUES('on', 1)") == '-'
+    assert query('app.db', 'SELECT count(*) FROM t') == 51 and query('app.db', 'PRAGMA integrity_check') == 'ok'
+    assert digest('app.db') != before
+
+
 def rollback_reader():
     backup = old_and_new('delete')
     before = digest('app.db')
@@ -364,7 +410,7 @@ def exclusive_caller():
     assert query(report['pre_restore'], 'SELECT min(a) || count(*) FROM t') == 'new101'
 
 
-def busy_writer(mode):
+def busy_writer(mode, verify='full'):
     """Every commit that was acknowledged before the restore took the lock is in before_restore, or in the result."""
     make('app.db', 'old', rows=3000, mode=mode, size=2000)
     db = sqlite3.connect('app.db')
@@ -390,7 +436,7 @@ def busy_writer(mode):
     time.sleep(0.2)
     outcome = None
     try:
-        outcome = restore(backup, 'app.db', timeout_ms=10000)
+        outcome = restore(backup, 'app.db', timeout_ms=10000, verify=False if verify == 'false' else verify)
     except sqlite3.OperationalError as e:
         assert 'somebody keeps writing to it' in str(e), e
     time.sleep(0.2)
