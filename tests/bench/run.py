@@ -173,6 +173,19 @@ def peer_gunzip(s):
     return result
 
 
+def peer_gunzip_check(s):
+    """What stands for a full verification where there is none."""
+    remove(path("gunzip.db"))
+    settle(s.gzip_file)
+
+    def work():
+        memory = run(["gunzip", "-c", s.gzip_file], output=path("gunzip.db"))
+        return max(memory, run(SHELL + [path("gunzip.db"), "PRAGMA integrity_check"]))
+    result = timed(work)
+    remove(path("gunzip.db"))
+    return result
+
+
 def peer_gunzip_test(s):
     settle(s.gzip_file)
     return timed(lambda: run(["gunzip", "-t", s.gzip_file]))
@@ -214,11 +227,11 @@ def peer_restic_restore(s):
     return result
 
 
-def prepare_existing(s, wal):
+def prepare_existing(s, wal, other=None):
     """The database to be replaced: as large, and of other rows."""
     target = path("existing.db")
     remove(target)
-    shutil.copyfile(s.other_db, target)
+    shutil.copyfile(other or s.other_db, target)
     if wal:
         run(SHELL + [target, "PRAGMA journal_mode=WAL"])
     return target
@@ -267,17 +280,18 @@ def create_zstd(s):
 # ---- reading in place ----
 
 SCAN = "SELECT count(*), sum(length(detail)), max(entity) FROM old.audit"  # the largest table
+FILLED = "scan of the largest table, pages among those of others"  # as rows came: nearly all blocks hold some of it
+CONTIGUOUS = "scan of the largest table, contiguous"               # after VACUUM
 LOOKUP = "SELECT uuid FROM old.messages WHERE id = 40000"
 LOAD = "loading the extension, new process"
 
 
-def in_place(s, source, sql, times=1):
-    """The median of so many new processes that attach what source names and ask; without source they only load."""
-    files = {"plain": s.db, "gzip": s.our_file, "zstd": s.our_zstd_file}
+def in_place(s, name, sql, times=1):
+    """The median of so many new processes that attach the file of that name and ask; without a name they only load."""
     seconds, memory = [], 0
-    if source:
-        settle(files[source])
-        uri = "file:" + files[source] + ("?mode=ro" if source == "plain" else "?vfs=lifeboat")
+    if name:
+        settle(name)
+        uri = "file:" + name + ("?mode=ro" if name.endswith(".db") else "?vfs=lifeboat")
         sql = "ATTACH %s AS old; %s" % (quote(uri), sql)
     for _ in range(times):
         result = timed(lambda: lifeboat(sql, path("backups")))
@@ -298,22 +312,36 @@ def restore_new(s, verify, backup=None, name="restored.db"):
     return result
 
 
-def verify_quick(s, backup=None):
+def prepare_contiguous(s):
+    """The same rows, each table in one piece, and backups of that, once for all rounds."""
+    if s.contiguous:
+        return
+    plain = path("contiguous.db")
+    remove(plain)
+    run(SHELL + [s.db, "VACUUM INTO " + quote(plain)])
+    s.contiguous["plain"] = plain
+    for codec in s.codecs:
+        made = create(s, {"compress": codec}, "contiguous", plain).more["path"]
+        s.contiguous[codec] = path(os.path.basename(made))
+        os.replace(made, s.contiguous[codec])
+
+
+def verify(s, backup=None, level="quick"):
     backup = backup or s.our_file
     settle(backup)
-    out = path("verified")
-    result = timed(lambda: lifeboat("SELECT backup_verify(%s, 'quick')" % quote(backup), path("backups"), output=out))
+    out, sql = path("verified"), "SELECT backup_verify(%s, %s)" % (quote(backup), quote(level))
+    result = timed(lambda: lifeboat(sql, path("backups"), output=out))
     with open(out) as f:
         if f.read().strip() != "ok":
             sys.exit("bench: backup_verify did not say ok")
     return result
 
 
-def restore_over(s, wal):
-    target = prepare_existing(s, wal)
-    settle(s.our_file, target)
+def restore_over(s, wal, backup=None, other=None):
+    backup, target = backup or s.our_file, prepare_existing(s, wal, other)
+    settle(backup, target)
     options = json.dumps({"overwrite": True, "pre_restore": False, "verify": False})
-    sql = "SELECT backup_restore(%s, %s, %s)" % (quote(s.our_file), quote(target), quote(options))
+    sql = "SELECT backup_restore(%s, %s, %s)" % (quote(backup), quote(target), quote(options))
     result = timed(lambda: lifeboat(sql, path("backups")))
     remove(target)
     return result
@@ -392,6 +420,8 @@ class State:
         self.db, self.other_db = path("bench.db"), path("other.db")
         self.gzip_file, self.our_file = path("bench.db.gz"), path("ours_sqlite_20000101_000000.db.gz")
         self.our_zstd_file = path("ours_sqlite_20000101_000000.db.zst")
+        self.as_filled = {"plain": self.db, "gzip": self.our_file, "zstd": self.our_zstd_file}
+        self.contiguous = {}
 
     def measure(self, name, step, *arguments):
         if not ONLY.search(name):
@@ -425,7 +455,7 @@ def one_round(s):
     s.measure("bound: gzip level 2, from memory", bound, "gzip", 2, threads, "compress")
     s.measure("create, default (gzip level 2)", create_default)
     s.measure("cp", peer_cp)
-    if s.has_zstd:
+    if "zstd" in s.codecs:
         s.measure("bound: zstd level 3, from memory", bound, "zstd", 3, threads, "compress")
         s.measure("create, zstd level 3", create_zstd)
     s.measure(".backup, gzip -6", old_script, "gzip")
@@ -441,13 +471,17 @@ def one_round(s):
     s.measure("restore to a new file, verify quick", restore_new, "quick")
     s.measure("restore to a new file, verify full (default)", restore_new, "full")
     s.measure("gunzip -t", peer_gunzip_test)
-    s.measure("verify quick", verify_quick)
-    codecs = ["gzip"] + (["zstd"] if s.has_zstd else [])
+    s.measure("verify quick", verify)
+    s.measure("gunzip to a file, integrity_check", peer_gunzip_check)
+    s.measure("verify full", verify, None, "full")
     s.measure(LOAD, in_place, None, "SELECT 1", 21)
-    for codec in codecs:
-        s.measure("lookup in place, new process, " + codec, in_place, codec, LOOKUP, 21)
-    for source in ["plain"] + codecs:
-        s.measure("scan of the largest table, " + source, in_place, source, SCAN, 3)
+    for codec in s.codecs:
+        s.measure("lookup in place, new process, " + codec, in_place, s.as_filled[codec], LOOKUP, 21)
+    for kind in ["plain"] + s.codecs:
+        s.measure("%s, %s" % (FILLED, kind), in_place, s.as_filled[kind], SCAN, 3)
+    prepare_contiguous(s)
+    for kind in ["plain"] + s.codecs:
+        s.measure("%s, %s" % (CONTIGUOUS, kind), in_place, s.contiguous[kind], SCAN, 3)
     for mode, wal in (("rollback", False), ("WAL", True)):
         s.measure(".restore over an existing one, " + mode, peer_restore_over, wal)
         s.measure("restore over an existing one, " + mode, restore_over, wal)
@@ -456,7 +490,7 @@ def one_round(s):
     for level in LEVELS:
         if s.round == 1 or level <= 6:
             s.measure("create, rollback mode, gzip level %d" % level, create, {"compress": "gzip", "level": level})
-    if s.has_zstd:
+    if "zstd" in s.codecs:
         s.measure("create, rollback mode, zstd level 3", create, {"compress": "zstd", "level": 3})
     s.measure("writer alone", writer_alone)
     s.measure("writer beside a backup", writer_beside_backup)
@@ -465,7 +499,7 @@ def one_round(s):
 def memory_at(s, megabytes):
     """Once: memory does not depend on the noise of the machine."""
     label = "%d MB" % megabytes
-    names = ["memory at %s: %s" % (label, step) for step in ("create", "restore", "verify")]
+    names = ["memory at %s: %s" % (label, step) for step in ("create", "restore", "verify", "restore over WAL")]
     if not any(ONLY.search(name) for name in names):
         return
     db, backup = path("memory.db"), None
@@ -473,7 +507,8 @@ def memory_at(s, megabytes):
     s.measure(names[0], create, {}, "memory-backups", db)
     backup = s.results[names[0]][-1].more["path"]
     s.measure(names[1], restore_new, False, backup, "memory-restored.db")
-    s.measure(names[2], verify_quick, backup)
+    s.measure(names[2], verify, backup)
+    s.measure(names[3], restore_over, True, backup, db)
     remove(db, path("memory-backups"))
 
 
@@ -503,13 +538,17 @@ def targets(s):
                                                             m("restore to a new file, verify false")),
          ">=", 3.5, "×"),
         ("verify quick: faster than gunzip -t", ratio(m("gunzip -t"), m("verify quick")), ">=", 5.5, "×"),
+        ("verify full: time against gunzip, integrity_check",
+         ratio(m("verify full"), m("gunzip to a file, integrity_check")), "<=", 1.0, "×"),
     ]
-    loading, plain = m(LOAD), m("scan of the largest table, plain")
+    loading = m(LOAD)
     for codec, most in (("gzip", 1.8), ("zstd", 1.4)):
-        lookup, scan = "lookup in place, new process, " + codec, "scan of the largest table, " + codec
+        lookup = "lookup in place, new process, " + codec
         rows.append((lookup + ": more than loading", (m(lookup) - loading) * 1000 if m(lookup) and loading else None,
                      "<=", 8, " ms"))
-        rows.append((scan + ": time against the plain file", ratio(m(scan), plain), "<=", most, "×"))
+        for layout in (CONTIGUOUS, FILLED):
+            scan = "%s, %s" % (layout, codec)
+            rows.append((scan + ": time against the plain file", ratio(m(scan), m(layout + ", plain")), "<=", most, "×"))
         rows.append((scan + ": memory, with cache_mb 32", m(scan, "memory"), "<=", 64, " MiB"))
     for mode in ("rollback", "WAL"):
         rows.append(("restore over an existing one, %s: time against .restore" % mode,
@@ -613,7 +652,7 @@ def main():
         sys.exit("bench: %s.so is missing: run make bench" % LIFEBOAT)
     os.makedirs(path("backups"), exist_ok=True)
     s = State()
-    s.has_zstd = "zstd" in ask("SELECT backup_version()", path("backups"))
+    s.codecs = ["gzip"] + (["zstd"] if "zstd" in ask("SELECT backup_version()", path("backups")) else [])
     print("making a database of %d MB" % SIZE_MB, flush=True)
     generate(s.db, SIZE_MB, 1)
     generate(s.other_db, SIZE_MB, 2)
