@@ -1,12 +1,15 @@
 #!/usr/bin/env bash
-# All of `make check`: the suite on the full build, the main tests on the minimal one and under the sanitizers, lint.
+# All of `make check`: lint, the suite on the full build, and beside it, on the second processor, the main tests on the
+# minimal build, the tests under the sanitizers, and fuzzing. What that second lane prints comes when it has ended.
 # The last line is "N passed, N failed, N skipped"; the exit status is 0 only without failures, and in CI (CI=true) a
 # skipped test is a failure too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 TALLY=$(mktemp) || exit 1
+beside=$(mktemp) || exit 1
 export TALLY
-trap 'rm -f "$TALLY"' EXIT
+lane=
+trap '[ -z "$lane" ] || kill "$lane" 2>/dev/null; rm -f "$TALLY" "$beside"' EXIT
 
 step() {  # step NAME COMMAND…: a step without tests of its own counts as one
   local name=$1 began=$SECONDS out status
@@ -19,16 +22,24 @@ step() {  # step NAME COMMAND…: a step without tests of its own counts as one
 
 make_in() { make -s -j2 "$@"; }
 
+other_builds() {
+  step 'build MINIMAL=1' make_in MINIMAL=1 BUILD=build/minimal all unit
+  LABEL=minimal BUILD=build/minimal tests/run.sh unit api
+  step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
+  LABEL=asan tests/sanitized.sh address build/asan
+  step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
+  LABEL=tsan tests/sanitized.sh thread build/tsan
+  step 'fuzz, 20 s' env FUZZ_SECONDS=20 make -s fuzz
+}
+
 step lint make -s lint
 step build make_in all unit
+other_builds >"$beside" 2>&1 &
+lane=$!
 LABEL=full tests/run.sh
-step 'build MINIMAL=1' make_in MINIMAL=1 BUILD=build/minimal all unit
-LABEL=minimal BUILD=build/minimal tests/run.sh unit api
-step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
-LABEL=asan tests/sanitized.sh address build/asan
-step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
-LABEL=tsan tests/sanitized.sh thread build/tsan
-step 'fuzz, 20 s' env FUZZ_SECONDS=20 make -s fuzz
+wait "$lane"
+lane=
+cat "$beside"
 
 awk '{ p += $1; f += $2; s += $3 } END { printf "%d passed, %d failed, %d skipped\n", p, f, s
        exit f > 0 || (s > 0 && ENVIRON["CI"] == "true") }' "$TALLY"

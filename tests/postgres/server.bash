@@ -119,7 +119,7 @@ pg_runnable() {
   local tree
   tree=$(pg_tree "$1")
   if ! pg_drop test -x "$tree/bin/postgres"; then
-    [ -d "$PG_WORLD/tree-$1" ] || cp -a "$tree" "$PG_WORLD/tree-$1" || return 1
+    [ -d "$PG_WORLD/tree-$1" ] || cp -a "$tree/." "$PG_WORLD/tree-$1" || return 1  # the tree may be a link
     tree=$PG_WORLD/tree-$1
   fi
   echo "$tree"
