@@ -57,6 +57,7 @@ libclang-rt-dev|have_fuzzer
 xxd|have xxd
 procps|have ps
 postgresql|have_postgres
+pgbouncer|have pgbouncer
 '
 # Only npm fetches the newer Node and the other servers; where those are there, it is unnecessary.
 npm_needs='

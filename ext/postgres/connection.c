@@ -239,8 +239,9 @@ static int learn_server(lb_pg *pg, lb_error *err)
   return err->code;
 }
 
-/* keys and values begin with "dbname", uri. source is taken over. */
-static lb_pg *open_with(const char *const *keys, const char *const *values, char *source, lb_task *task, lb_error *err)
+/* Connects, and knows nothing of the server yet. keys and values begin with "dbname", uri. source is taken over. */
+static lb_pg *connect_with(const char *const *keys, const char *const *values, char *source, lb_task *task,
+                           lb_error *err)
 {
   lb_pg *pg = source ? calloc(1, sizeof *pg) : NULL;
   if (!pg) {
@@ -266,11 +267,47 @@ static lb_pg *open_with(const char *const *keys, const char *const *values, char
   /* Of several hosts it may be another than the first that answered. */
   free(pg->label);
   pg->label = lb_pg_label_of(pg->conn, err);
-  if (!pg->label || learn_server(pg, err)) goto failed;
-  return pg;
+  if (pg->label) return pg;
 failed:
   lb_pg_close(pg);
   return NULL;
+}
+
+static lb_pg *learn_or_close(lb_pg *pg, lb_error *err)
+{
+  if (!pg || (err->code == LB_OK && learn_server(pg, err) == LB_OK)) return pg;
+  lb_pg_close(pg);
+  return NULL;
+}
+
+/* ---- poolers ---- */
+
+static long backend_pid(lb_pg *pg, lb_error *err)
+{
+  char *text = lb_pg_value(pg, err, "SELECT pg_catalog.pg_backend_pid()", 0, NULL);
+  long pid = text ? strtol(text, NULL, 10) : -1;
+  free(text);
+  return pid;
+}
+
+/* A pool of transactions gives every transaction whichever session is free: our settings, and pg_dump's, an empty
+** search_path for one, would stay in sessions that applications get next. Whoever has another process than the one that
+** connecting told of is behind a pooler; where a second connection's transaction then gets the first one's process,
+** though the first is still connected, the pool is not one of sessions. Before anything is set. */
+static int refuse_transaction_pool(lb_pg *pg, const char *const *keys, const char *const *values, lb_error *err)
+{
+  long first = backend_pid(pg, err), second = -1;
+  if (err->code || first == PQbackendPID(pg->conn)) return err->code;
+  lb_pg *other = connect_with(keys, values, lb_text_copy(pg->source, err), pg->task, err);
+  if (other && lb_pg_exec(other, "BEGIN", err) == LB_OK) {
+    second = backend_pid(other, err);
+    if (!err->code) lb_pg_exec(other, "ROLLBACK", err);
+  }
+  lb_pg_close(other);
+  if (err->code || first != second) return err->code;
+  return lb_fail(err, LB_UNSUPPORTED,
+                 "%s: the pooler in between (PgBouncer, for example) gives each transaction another session, where our "
+                 "settings would stay for others: connect to the server itself, or to a pool of sessions", pg->label);
 }
 
 lb_pg *lb_pg_open(const char *uri, lb_task *task, lb_error *err)
@@ -278,7 +315,9 @@ lb_pg *lb_pg_open(const char *uri, lb_task *task, lb_error *err)
   static const char *const keys[] = { "dbname", "fallback_application_name", NULL };
   const char *values[] = { uri, "lifeboat", NULL };
   char *source = lb_pg_source_of(uri, NULL, err);
-  return source ? open_with(keys, values, source, task, err) : NULL;
+  lb_pg *pg = source ? connect_with(keys, values, source, task, err) : NULL;
+  if (pg) refuse_transaction_pool(pg, keys, values, err);
+  return learn_or_close(pg, err);
 }
 
 /* The same server is meant, not another of the URI's hosts, nor another address of its name: a snapshot that one server
@@ -299,7 +338,7 @@ lb_pg *lb_pg_open_again(const lb_pg *pg, const char *database, lb_error *err)
   }
   bool same = !database || strcmp(database, pg->database) == 0;
   char *source = same ? lb_text_copy(pg->source, err) : lb_pg_source_of(pg->uri, database, err);
-  return source ? open_with(keys, values, source, pg->task, err) : NULL;
+  return learn_or_close(source ? connect_with(keys, values, source, pg->task, err) : NULL, err);
 }
 
 void lb_pg_close(lb_pg *pg)
