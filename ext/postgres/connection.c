@@ -1,6 +1,6 @@
 /* See connection.h. Here: statements, and what fails in them; connect.c connects. libpq runs in non-blocking mode
-** throughout; what waits is lb_pg_wait. Two waits are libpq's own and cannot be interrupted: the look-up of a host's name,
-** and the connection that carries a cancel request.
+** throughout; what waits is lb_pg_wait. Two waits are libpq's own and cannot be interrupted: the look-up of a host's
+** name, and the connection that carries a cancel request.
 */
 #include "postgres/connection.h"
 
