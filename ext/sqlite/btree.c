@@ -6,8 +6,7 @@
 enum {
   RESERVED_OFFSET = 20,     /* in the file's header: bytes at the end of each page that are not SQLite's */
   USABLE_MIN = 480,
-  INTERIOR_HEADER = 12, LEAF_HEADER = 8,
-  INTERIOR_INDEX = 2, INTERIOR_TABLE = 5, LEAF_INDEX = 10, LEAF_TABLE = 13
+  INTERIOR_HEADER = 12, LEAF_HEADER = 8
 };
 
 static uint32_t get_u16(const unsigned char *p)
@@ -15,7 +14,7 @@ static uint32_t get_u16(const unsigned char *p)
   return (uint32_t)p[0] << 8 | p[1];
 }
 
-static uint32_t get_u32(const unsigned char *p)
+uint32_t lb_page_u32(const unsigned char *p)
 {
   return get_u16(p) << 16 | get_u16(p + 2);
 }
@@ -69,30 +68,34 @@ static uint32_t header_offset(uint32_t number)
   return number == 1 ? LB_SQLITE_HEADER_BYTES : 0;
 }
 
+int lb_btree_page_at(const lb_pages *pages, uint32_t number, const char *name, const unsigned char *data,
+                     lb_btree_page *page, lb_error *err)
+{
+  const unsigned char *header = data + header_offset(number);
+  *page = (lb_btree_page){ .pages = pages, .name = name, .data = data, .number = number };
+  switch (header[0]) {
+  case LB_BTREE_INTERIOR_INDEX: break;
+  case LB_BTREE_INTERIOR_TABLE: page->table = true; break;
+  case LB_BTREE_LEAF_INDEX:     page->leaf = true; break;
+  case LB_BTREE_LEAF_TABLE:     page->table = page->leaf = true; break;
+  default: return lb_btree_damaged(pages, name, number, "it is no page of a b-tree", err);
+  }
+  page->cells = get_u16(header + 3);
+  page->pointers = header_offset(number) + (page->leaf ? LEAF_HEADER : INTERIOR_HEADER);
+  if (page->pointers + 2 * page->cells <= pages->usable) return LB_OK;
+  return lb_btree_damaged(pages, name, number, "more cells than fit", err);
+}
+
 int lb_btree_read(const lb_pages *pages, uint32_t number, const char *name, unsigned char *data, lb_btree_page *page,
                   lb_error *err)
 {
   if (pages->read(pages->ctx, number, data, pages->size, err)) return err->code;
-  const unsigned char *header = data + header_offset(number);
-  *page = (lb_btree_page){ .pages = pages, .name = name, .data = data, .number = number };
-  switch (header[0]) {
-  case INTERIOR_INDEX: break;
-  case INTERIOR_TABLE: page->table = true; break;
-  case LEAF_INDEX:     page->leaf = true; break;
-  case LEAF_TABLE:     page->table = page->leaf = true; break;
-  default:             return lb_btree_damaged(pages, name, number, "it is no page of a b-tree", err);
-  }
-  page->cells = get_u16(header + 3);
-  page->pointers = header_offset(number) + (page->leaf ? LEAF_HEADER : INTERIOR_HEADER);
-  if (page->pointers + 2 * page->cells > pages->usable) {
-    return lb_btree_damaged(pages, name, number, "more cells than fit", err);
-  }
-  return LB_OK;
+  return lb_btree_page_at(pages, number, name, data, page, err);
 }
 
 uint32_t lb_btree_last_child(const lb_btree_page *page)
 {
-  return get_u32(page->data + header_offset(page->number) + 8);
+  return lb_page_u32(page->data + header_offset(page->number) + 8);
 }
 
 /* How much of a payload its cell holds itself: section 1.6, "the amount of payload that spills". */
@@ -121,7 +124,7 @@ int lb_btree_cell_at(const lb_btree_page *page, uint32_t index, lb_btree_cell *c
     return lb_btree_damaged(pages, page->name, page->number, "a cell outside of it", err);
   }
   if (!page->leaf) {
-    cell->child = get_u32(at);
+    cell->child = lb_page_u32(at);
     at += 4;
   }
   bool has_payload = page->leaf || !page->table;
@@ -134,7 +137,7 @@ int lb_btree_cell_at(const lb_btree_page *page, uint32_t index, lb_btree_cell *c
   uint64_t local = local_payload(page, payload), chunk = pages->usable - 4;
   if (local == payload) return LB_OK;
   if (local + 4 > (uint64_t)(end - at)) return beyond(page, err);
-  cell->overflow = get_u32(at + local);
+  cell->overflow = lb_page_u32(at + local);
   cell->overflow_pages = (payload - local) / chunk + ((payload - local) % chunk != 0);
   return LB_OK;
 }
@@ -143,6 +146,6 @@ int lb_btree_next_overflow(const lb_pages *pages, uint32_t page, uint32_t *next,
 {
   unsigned char bytes[4];
   if (pages->read(pages->ctx, page, bytes, sizeof bytes, err)) return err->code;
-  *next = get_u32(bytes);
+  *next = lb_page_u32(bytes);
   return LB_OK;
 }

@@ -14,6 +14,8 @@
 #include "core/error.h"
 
 #define LB_PAGES_MAX 0xfffffffeu
+#define LB_BTREE_DEPTH_MAX 20   /* levels above the leaves: SQLite goes no deeper */
+enum { LB_BTREE_INTERIOR_INDEX = 2, LB_BTREE_INTERIOR_TABLE = 5, LB_BTREE_LEAF_INDEX = 10, LB_BTREE_LEAF_TABLE = 13 };
 
 /* A database as pages, numbered from 1. */
 typedef struct lb_pages {
@@ -26,6 +28,8 @@ typedef struct lb_pages {
 /* Sets size, usable and count from the header's fields and the file's length; read, ctx and label are set by then.
 ** page_count: 0 where the header does not know. */
 int lb_pages_init(lb_pages *pages, int64_t page_size, int64_t page_count, uint64_t bytes, lb_error *err);
+
+uint32_t lb_page_u32(const unsigned char *p);  /* big-endian, as every number in a database file */
 
 /* A page of a tree. Its data stays where it was read to. */
 typedef struct lb_btree_page {
@@ -46,7 +50,11 @@ typedef struct lb_btree_cell {
   uint64_t overflow_pages;     /* how many there are */
 } lb_btree_cell;
 
-/* Reads page `number`, which is in range, into data (pages->size bytes). */
+/* Takes page `number` apart, whose bytes are data. */
+int lb_btree_page_at(const lb_pages *pages, uint32_t number, const char *name, const unsigned char *data,
+                     lb_btree_page *page, lb_error *err);
+
+/* The same for a page in range that is read into data first (pages->size bytes). */
 int lb_btree_read(const lb_pages *pages, uint32_t number, const char *name, unsigned char *data, lb_btree_page *page,
                   lb_error *err);
 
