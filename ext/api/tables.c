@@ -4,6 +4,7 @@
 
 #include "api/table.h"
 #include "core/task.h"
+#include "job/diff.h"
 #include "job/inspect.h"
 #include "job/rotate.h"
 
@@ -193,6 +194,65 @@ static int fill_contents(lb_scan *scan, lb_rows *rows, lb_error *err)
   return err->code;
 }
 
+/* ---- backup_diff ---- */
+
+enum { DIFF_ADDED = 3, DIFF_REMOVED = 4, DIFF_CHANGED = 5, DIFF_COLUMNS = 7, DIFF_ROWS = 64 };
+
+/* What lasts from one piece of its rows to the next. */
+typedef struct diffing {
+  lb_call call;
+  lb_comparison *comparison;
+  int rows;   /* to make at once: one, then ever more, so that the first comes early */
+} diffing;
+
+static void close_diff(void *state)
+{
+  diffing *d = state;
+  lb_job_diff_close(d->comparison);
+  lb_call_end(&d->call);
+  free(d);
+}
+
+static int open_diff(lb_scan *scan, lb_error *err)
+{
+  static const uint32_t counts = 1u << DIFF_ADDED | 1u << DIFF_REMOVED | 1u << DIFF_CHANGED | 1u << DIFF_COLUMNS;
+  const char *a = scan->arguments[0], *b = scan->arguments[1];
+  lb_difference_wanted wanted = { .counts = scan->wanted & counts };
+  if (!a || !b) {
+    return lb_fail(err, LB_MISUSE, "backup_diff compares two sides, as in SELECT * FROM backup_diff('latest', 'main')");
+  }
+  diffing *d = calloc(1, sizeof *d);
+  if (!d) return lb_fail_nomem(err);
+  scan->state = d;
+  d->rows = 1;
+  lb_call_begin(&d->call, scan->session);
+  d->comparison = lb_job_diff_open(&d->call.job, a, b, scan->arguments[2], &wanted, err);
+  return err->code;
+}
+
+static int fill_diff(lb_scan *scan, lb_rows *rows, lb_error *err)
+{
+  lb_difference one;
+  bool any = true;
+  if (!scan->state && open_diff(scan, err)) return err->code;
+  diffing *d = scan->state;
+  for (int i = 0; i < d->rows && any; i++) {
+    if (lb_job_diff_next(d->comparison, &one, &any, err) || !any) break;
+    lb_rows_text(rows, one.schema);
+    lb_rows_text(rows, one.name);
+    lb_rows_text(rows, one.change);
+    lb_rows_integer_or_null(rows, one.added);
+    lb_rows_integer_or_null(rows, one.removed);
+    lb_rows_integer_or_null(rows, one.changed);
+    lb_rows_text(rows, one.key);
+    lb_rows_text(rows, one.columns);
+    lb_rows_text(rows, one.notes);
+  }
+  if (d->rows < DIFF_ROWS) d->rows *= 2;
+  scan->more = any;
+  return err->code;
+}
+
 const lb_table lb_tables[] = {
   { "backups", BACKUPS_COLUMNS, BACKUPS_COUNT, { "dir" }, fill_backups, NULL },
   { "backup_list", BACKUPS_COLUMNS, BACKUPS_COUNT, { "dir" }, fill_backups, NULL },
@@ -209,5 +269,9 @@ const lb_table lb_tables[] = {
     12, { "dir" }, fill_history, NULL },
   { "backup_contents", "kind TEXT, schema TEXT, name TEXT, rows INTEGER, bytes INTEGER", 5, { "backup" }, fill_contents,
     NULL },
+  { "backup_diff",
+    "schema TEXT, name TEXT, change TEXT, added INTEGER, removed INTEGER, changed INTEGER, key TEXT, columns TEXT, "
+    "notes TEXT",
+    9, { "a", "b", "table" }, fill_diff, close_diff },
   { NULL, NULL, 0, { NULL }, NULL, NULL },
 };

@@ -93,6 +93,7 @@ lb_changes *lb_changes_open(const lb_pages *base, const lb_pages *other, lb_erro
   c->other = *other;
   c->other.read = read_other;
   c->other.ctx = c;
+  c->other.usable = base->usable;
   c->most = base->count > other->count ? base->count : other->count;
   c->kept_all = true;
   c->differs = calloc(1, bytes_of_bits(c->most));

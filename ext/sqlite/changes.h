@@ -24,8 +24,8 @@
 
 typedef struct lb_changes lb_changes;
 
-/* Both sides have pages of one size. other->read may be NULL: see above. Memory: two bits a page, kept pages of at most
-** 16 MiB. Both must stay valid. */
+/* Both sides have pages of one size with as much room. other->read may be NULL: see above. Memory: two bits a page, and
+** kept pages of at most 16 MiB. base and other must stay valid. */
 lb_changes *lb_changes_open(const lb_pages *base, const lb_pages *other, lb_error *err);
 void lb_changes_close(lb_changes *changes);  /* accepts NULL */
 
