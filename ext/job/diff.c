@@ -98,10 +98,20 @@ static bool is_told(const entry *e)
 
 /* ---- virtual tables ---- */
 
-static bool belongs_to(const entry *e, const entry *virtual)
+/* The virtual table that a table is part of, by its name: of docs and docs_old, docs_old for docs_old_data. */
+static const entry *owner_of(const lb_comparison *c, const entry *part)
 {
-  size_t n = strlen(virtual->name);
-  return is_kind(e, LB_TABLE_SHADOW) && strncasecmp(e->name, virtual->name, n) == 0 && e->name[n] == '_';
+  const entry *owner = NULL;
+  size_t longest = 0;
+  for (size_t i = 0; i < c->count && is_kind(part, LB_TABLE_SHADOW); i++) {
+    const entry *e = &c->entries[i];
+    size_t n = strlen(e->name);
+    if (!is_kind(e, LB_TABLE_VIRTUAL) || n <= longest || strncasecmp(part->name, e->name, n) != 0) continue;
+    if (part->name[n] != '_') continue;
+    owner = e;
+    longest = n;
+  }
+  return owner;
 }
 
 /* A virtual table is what its own tables have. */
@@ -111,7 +121,7 @@ static int compare_virtual(lb_comparison *c, const entry *e, lb_difference *d, l
   bool both = e->kind[0] && e->kind[1], same = true, any = false;
   for (size_t i = 0; i < c->count && !err->code; i++) {
     const entry *own = &c->entries[i];
-    if (!both || !belongs_to(own, e)) continue;
+    if (!both || owner_of(c, own) != e) continue;
     lb_difference one = { 0 };
     if (lb_table_diff_open(&c->table, c->job, c->sides, own->name, err) == LB_OK) {
       lb_table_diff_sum(&c->table, &c->pages, false, &one, err);

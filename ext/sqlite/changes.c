@@ -19,7 +19,7 @@ struct lb_changes {
   lb_pages other;                      /* reads through read_other */
   const lb_pages *readable;            /* the other side itself, where it can be read */
   uint32_t most, count;                /* pages of the larger side; pages that differ */
-  unsigned char *differs, *seen;       /* a bit a page; seen: by the walks of whole trees */
+  unsigned char *differs;              /* a bit a page */
   uint32_t *kept_numbers;              /* ascending */
   unsigned char *kept;
   size_t kept_count, kept_capacity;
@@ -97,8 +97,7 @@ lb_changes *lb_changes_open(const lb_pages *base, const lb_pages *other, lb_erro
   c->most = base->count > other->count ? base->count : other->count;
   c->kept_all = true;
   c->differs = calloc(1, bytes_of_bits(c->most));
-  c->seen = calloc(1, bytes_of_bits(c->most));
-  if (!c->differs || !c->seen) {
+  if (!c->differs) {
     lb_fail_nomem(err);
     lb_changes_close(c);
     return NULL;
@@ -112,7 +111,6 @@ void lb_changes_close(lb_changes *c)
 {
   if (!c) return;
   free(c->differs);
-  free(c->seen);
   free(c->kept_numbers);
   free(c->kept);
   free(c);
@@ -262,7 +260,7 @@ typedef struct waiting { uint32_t page, level; } waiting;
 typedef struct walk {
   lb_changes *c;
   const char *name;
-  unsigned char *data;
+  unsigned char *data, *seen;   /* the page at hand; a bit for each page, so that a walk ends */
   waiting *stack;
   size_t count, capacity;
   int depth;
@@ -274,8 +272,8 @@ static int visit(walk *w, uint32_t page, uint32_t from, uint32_t level, lb_error
 {
   lb_changes *c = w->c;
   if (lb_btree_check_number(c->base, w->name, page, from, err)) return err->code;
-  if (bit(c->seen, page)) return lb_btree_damaged(c->base, w->name, page, "it is in use twice", err);
-  set_bit(c->seen, page);
+  if (bit(w->seen, page)) return lb_btree_damaged(c->base, w->name, page, "it is in use twice", err);
+  set_bit(w->seen, page);
   if (bit(c->differs, page)) w->same = false;
   if (level == (uint32_t)w->depth || !w->same) return LB_OK;
   if (w->count == w->capacity) {
@@ -309,12 +307,15 @@ int lb_changes_tree_is_same(lb_changes *c, int64_t root, const char *name, bool 
   *same = c->count == 0;
   if (*same || root < 1 || root > c->base->count || bit(c->differs, (uint32_t)root)) return LB_OK;
   w.data = malloc(c->base->size);
-  if (!w.data) return lb_fail_nomem(err);
-  if (lb_btree_depth(c->base, root, name, w.data, &w.depth, &w.is_table, err) == LB_OK) {
+  w.seen = calloc(1, bytes_of_bits(c->base->count));
+  if (!w.data || !w.seen) {
+    lb_fail_nomem(err);
+  } else if (lb_btree_depth(c->base, root, name, w.data, &w.depth, &w.is_table, err) == LB_OK) {
     visit(&w, (uint32_t)root, 1, 0, err);
   }
   while (!err->code && w.same && w.count) look_below(&w, w.stack[--w.count], err);
   free(w.data);
+  free(w.seen);
   free(w.stack);
   *same = w.same;
   return err->code;

@@ -24,7 +24,7 @@
 
 typedef struct lb_changes lb_changes;
 
-/* Both sides have pages of one size with as much room. other->read may be NULL: see above. Memory: two bits a page, and
+/* Both sides have pages of one size with as much room. other->read may be NULL: see above. Memory: a bit a page, and
 ** kept pages of at most 16 MiB. base and other must stay valid. */
 lb_changes *lb_changes_open(const lb_pages *base, const lb_pages *other, lb_error *err);
 void lb_changes_close(lb_changes *changes);  /* accepts NULL */
@@ -41,7 +41,7 @@ int lb_changes_judge(lb_changes *changes, lb_task *task, bool *useful, lb_error 
 
 /* ---- of useful ones ---- */
 
-/* Whether the trees that begin at `root` in both databases are equal. A tree may be asked for once. */
+/* Whether the trees that begin at `root` in both databases are equal. Memory meanwhile: a bit a page. */
 int lb_changes_tree_is_same(lb_changes *changes, int64_t root, const char *name, bool *same, lb_error *err);
 
 /* The stretches of rowids, in order and disjoint, outside of which the two tables are equal. */

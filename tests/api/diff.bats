@@ -142,15 +142,16 @@ typed|changed|1|["a"]' "$(on app.db "SELECT name, change, changed, columns FROM 
 
 @test "virtual tables are what their own tables are; SQLite's own tables by name" {
   db a.db "CREATE VIRTUAL TABLE same USING fts5(x); INSERT INTO same VALUES('word'); CREATE VIRTUAL TABLE words USING fts5(x);
-    INSERT INTO words VALUES('one'); CREATE VIRTUAL TABLE left USING fts5(x); CREATE TABLE words_of(a); CREATE TABLE s(a INTEGER PRIMARY KEY AUTOINCREMENT);
+    INSERT INTO words VALUES('one'); CREATE VIRTUAL TABLE same_too USING fts5(x); CREATE VIRTUAL TABLE left USING fts5(x); CREATE TABLE words_of(a); CREATE TABLE s(a INTEGER PRIMARY KEY AUTOINCREMENT);
     INSERT INTO s VALUES(5); CREATE VIRTUAL TABLE odd USING fts5(x); PRAGMA writable_schema=1;
     UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE odd USING of_elsewhere(x)' WHERE name = 'odd'"
   cp a.db b.db
-  db b.db "INSERT INTO words VALUES('two'); DROP TABLE left; INSERT INTO s VALUES(6)"
+  db b.db "INSERT INTO words VALUES('two'); INSERT INTO same_too VALUES('three'); DROP TABLE left; INSERT INTO s VALUES(6)"
   same 'left|only in a||virtual table
 odd|not compared||virtual table: what it keeps its content in is not known here
 s|changed|1|
 same|same||virtual table: compared by the tables that it keeps its content in
+same_too|changed||virtual table: compared by the tables that it keeps its content in
 words|changed||virtual table: compared by the tables that it keeps its content in
 words_of|same|0|' "$(on :memory: "SELECT name, change, added, notes FROM backup_diff('./a.db', './b.db') WHERE name NOT LIKE 'odd\\_%' ESCAPE '\\'")"
   same 'added|{"id":2}' "$(on :memory: "SELECT change, key FROM backup_diff('./a.db', './b.db', 'words_content')")"
