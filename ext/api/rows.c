@@ -81,9 +81,15 @@ const lb_cell *lb_rows_cell(const lb_rows *rows, int64_t row, int column)
   return &rows->cells[row * rows->columns + column];
 }
 
-void lb_rows_free(lb_rows *rows)
+void lb_rows_clear(lb_rows *rows)
 {
   for (int64_t i = 0; i < rows->used; i++) free(rows->cells[i].text);
+  rows->used = 0;
+}
+
+void lb_rows_free(lb_rows *rows)
+{
+  lb_rows_clear(rows);
   free(rows->cells);
   memset(rows, 0, sizeof *rows);
 }

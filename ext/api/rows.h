@@ -1,4 +1,4 @@
-/* The rows of one scan of a table, collected before SQLite asks for the first. */
+/* Rows of a table: all of a scan, or as many as were made at once, collected before SQLite asks for the first. */
 #ifndef LB_API_ROWS_H
 #define LB_API_ROWS_H
 
@@ -17,7 +17,6 @@ typedef struct lb_cell {
 typedef struct lb_rows {
   lb_cell *cells;   /* row after row */
   int columns;
-  uint32_t wanted;  /* bit n: column n is looked at; what is costly and not wanted may be NULL. 30 columns at most */
   int64_t used, capacity;
   bool failed;      /* out of memory: the rows are not complete */
 } lb_rows;
@@ -33,6 +32,7 @@ void lb_rows_time(lb_rows *rows, int64_t seconds);           /* as datetime() wr
 
 int64_t lb_rows_count(const lb_rows *rows);
 const lb_cell *lb_rows_cell(const lb_rows *rows, int64_t row, int column);
+void lb_rows_clear(lb_rows *rows);  /* no rows, but the memory for as many */
 void lb_rows_free(lb_rows *rows);
 
 #endif

@@ -19,17 +19,31 @@ typedef struct vtab {
 
 typedef struct cursor {
   sqlite3_vtab_cursor base;
+  lb_scan scan;
   lb_rows rows;
-  int64_t row;
-  char *argument;
+  int64_t row;      /* of rows */
+  int64_t passed;   /* rows before these */
 } cursor;
+
+static const lb_table *table_of(const cursor *c)
+{
+  return ((const vtab *)c->base.pVtab)->binding->table;
+}
+
+static char *declaration(const lb_table *table)
+{
+  char *sql = sqlite3_mprintf("CREATE TABLE x(%s", table->columns);
+  for (int i = 0; i < LB_TABLE_ARGUMENTS && table->arguments[i]; i++) {
+    sql = sqlite3_mprintf("%z, \"%w\" HIDDEN", sql, table->arguments[i]);
+  }
+  return sqlite3_mprintf("%z)", sql);
+}
 
 static int table_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **out, char **message)
 {
   (void)argc, (void)argv;
   binding *b = aux;
-  char *sql = sqlite3_mprintf("CREATE TABLE x(%s%s%s%s)", b->table->columns, b->table->argument ? ", " : "",
-                              b->table->argument ? b->table->argument : "", b->table->argument ? " HIDDEN" : "");
+  char *sql = declaration(b->table);
   if (!sql) return SQLITE_NOMEM;
   int rc = sqlite3_declare_vtab(db, sql);
   sqlite3_free(sql);
@@ -52,24 +66,40 @@ static int table_disconnect(sqlite3_vtab *base)
   return SQLITE_OK;
 }
 
-/* The one constraint that is taken: equality on the hidden column (HAS_ARGUMENT in idxNum, argv[0]). One that cannot be
-** used in this plan makes SQLite try another order of a join. The other bits of idxNum: the columns that are wanted. */
-enum { HAS_ARGUMENT = 1, WANTED_SHIFT = 1, WANTED_MASK = 0x3fffffff };
+/* The only constraints that are taken: equality on a hidden column. The first bits of idxNum tell which of them there
+** are, in the order of argv; the others, which columns are wanted. */
+enum { WANTED_SHIFT = LB_TABLE_ARGUMENTS, WANTED_MASK = (1 << LB_TABLE_COLUMNS) - 1 };
 
+/* The constraint that gives a hidden column its value: its place, or -1; *unusable: there is one, but not in this
+** plan. */
+static int find_argument(const sqlite3_index_info *info, int column, bool *unusable)
+{
+  *unusable = false;
+  for (int i = 0; i < info->nConstraint; i++) {
+    if (info->aConstraint[i].iColumn != column || info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
+    if (info->aConstraint[i].usable) return i;
+    *unusable = true;
+  }
+  return -1;
+}
+
+/* An argument that cannot be used in this plan makes SQLite try another order of a join. A scan is work: SQLite had
+** better not put one inside another loop. */
 static int table_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
   const lb_table *table = ((vtab *)base)->binding->table;
-  info->estimatedCost = 1000;
+  int given = 0;
+  info->estimatedCost = 1e6;
   info->estimatedRows = 100;
   info->idxNum = (int)(info->colUsed & WANTED_MASK) << WANTED_SHIFT;
-  for (int i = 0; i < info->nConstraint; i++) {
-    if (!table->argument || info->aConstraint[i].iColumn != table->column_count ||
-        info->aConstraint[i].op != SQLITE_INDEX_CONSTRAINT_EQ) continue;
-    if (!info->aConstraint[i].usable) return SQLITE_CONSTRAINT;
-    info->aConstraintUsage[i].argvIndex = 1;
-    info->aConstraintUsage[i].omit = 1;
-    info->idxNum |= HAS_ARGUMENT;
-    break;
+  for (int k = 0; k < LB_TABLE_ARGUMENTS && table->arguments[k]; k++) {
+    bool unusable;
+    int at = find_argument(info, table->column_count + k, &unusable);
+    if (at < 0 && unusable) return SQLITE_CONSTRAINT;
+    if (at < 0) continue;
+    info->aConstraintUsage[at].argvIndex = ++given;
+    info->aConstraintUsage[at].omit = 1;
+    info->idxNum |= 1 << k;
   }
   return SQLITE_OK;
 }
@@ -84,12 +114,19 @@ static int table_open(sqlite3_vtab *base, sqlite3_vtab_cursor **out)
   return SQLITE_OK;
 }
 
+static void close_state(cursor *c)
+{
+  if (c->scan.state) table_of(c)->close(c->scan.state);
+  c->scan.state = NULL;
+}
+
 static void forget(cursor *c)
 {
+  close_state(c);
   lb_rows_free(&c->rows);
-  free(c->argument);
-  c->argument = NULL;
-  c->row = 0;
+  for (int i = 0; i < LB_TABLE_ARGUMENTS; i++) free(c->scan.arguments[i]);
+  memset(&c->scan, 0, sizeof c->scan);
+  c->row = c->passed = 0;
 }
 
 static int table_close(sqlite3_vtab_cursor *base)
@@ -99,31 +136,67 @@ static int table_close(sqlite3_vtab_cursor *base)
   return SQLITE_OK;
 }
 
+static int read_arguments(cursor *c, int plan, sqlite3_value **argv, lb_error *err)
+{
+  const lb_table *table = table_of(c);
+  for (int k = 0, at = 0; k < LB_TABLE_ARGUMENTS; k++) {
+    if (!(plan >> k & 1)) continue;
+    sqlite3_value *value = argv[at++];
+    if (sqlite3_value_type(value) == SQLITE_NULL) continue;
+    const char *text = sqlite3_value_type(value) == SQLITE_BLOB ? NULL : (const char *)sqlite3_value_text(value);
+    if (!text || strlen(text) != (size_t)sqlite3_value_bytes(value)) {
+      return lb_fail(err, LB_MISUSE, "argument %s is not a text", table->arguments[k]);
+    }
+    if (!(c->scan.arguments[k] = strdup(text))) return lb_fail_nomem(err);
+  }
+  return LB_OK;
+}
+
+static int report(cursor *c, const lb_error *err)
+{
+  if (!err->code) return SQLITE_OK;
+  sqlite3_vtab *base = c->base.pVtab;
+  sqlite3_free(base->zErrMsg);
+  base->zErrMsg = sqlite3_mprintf("%s", err->message);
+  return lb_sqlite_code(err);
+}
+
+/* The next rows, or none where there are no more. */
+static int fill(cursor *c, lb_error *err)
+{
+  const lb_table *table = table_of(c);
+  do {
+    c->passed += lb_rows_count(&c->rows);
+    c->row = 0;
+    lb_rows_clear(&c->rows);
+    c->scan.more = false;
+    table->fill(&c->scan, &c->rows, err);
+    if (!err->code && c->rows.failed) lb_fail_nomem(err);
+    if (err->code) c->scan.more = false;
+  } while (c->scan.more && lb_rows_count(&c->rows) == 0);
+  if (!c->scan.more) close_state(c);
+  return err->code;
+}
+
 static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *name, int argc, sqlite3_value **argv)
 {
-  (void)name;
+  (void)name, (void)argc;
   cursor *c = (cursor *)base;
-  binding *b = ((vtab *)base->pVtab)->binding;
   lb_error err = LB_ERROR_INIT;
   forget(c);
-  c->rows.columns = b->table->column_count;
-  c->rows.wanted = (uint32_t)plan >> WANTED_SHIFT;
-  if (plan & HAS_ARGUMENT && argc == 1 && sqlite3_value_type(argv[0]) != SQLITE_NULL) {
-    const char *text = (const char *)sqlite3_value_text(argv[0]);
-    if (!text || !(c->argument = strdup(text))) return SQLITE_NOMEM;
-  }
-  b->table->fill(b->session, c->argument, &c->rows, &err);
-  if (!err.code && c->rows.failed) lb_fail_nomem(&err);
-  if (!err.code) return SQLITE_OK;
-  sqlite3_free(base->pVtab->zErrMsg);
-  base->pVtab->zErrMsg = sqlite3_mprintf("%s", err.message);
-  return lb_sqlite_code(&err);
+  c->scan.session = ((vtab *)base->pVtab)->binding->session;
+  c->scan.wanted = (uint32_t)plan >> WANTED_SHIFT;
+  c->rows.columns = table_of(c)->column_count;
+  if (read_arguments(c, plan, argv, &err) == LB_OK) fill(c, &err);
+  return report(c, &err);
 }
 
 static int table_next(sqlite3_vtab_cursor *base)
 {
-  ((cursor *)base)->row++;
-  return SQLITE_OK;
+  cursor *c = (cursor *)base;
+  lb_error err = LB_ERROR_INIT;
+  if (++c->row >= lb_rows_count(&c->rows) && c->scan.more) fill(c, &err);
+  return report(c, &err);
 }
 
 static int table_eof(sqlite3_vtab_cursor *base)
@@ -136,7 +209,8 @@ static int table_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int col
 {
   cursor *c = (cursor *)base;
   if (column >= c->rows.columns) {
-    if (c->argument) sqlite3_result_text(ctx, c->argument, -1, SQLITE_TRANSIENT);
+    const char *argument = c->scan.arguments[column - c->rows.columns];
+    if (argument) sqlite3_result_text(ctx, argument, -1, SQLITE_TRANSIENT);
     return SQLITE_OK;
   }
   const lb_cell *cell = lb_rows_cell(&c->rows, c->row, column);
@@ -151,7 +225,8 @@ static int table_column(sqlite3_vtab_cursor *base, sqlite3_context *ctx, int col
 
 static int table_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 {
-  *rowid = ((cursor *)base)->row + 1;
+  cursor *c = (cursor *)base;
+  *rowid = c->passed + c->row + 1;
   return SQLITE_OK;
 }
 

@@ -79,15 +79,7 @@ size_t lb_access_largest(const lb_access *a)
 
 uint64_t lb_access_find(const lb_access *a, uint64_t offset)
 {
-  if (a->gzip) return offset / LB_GZIP_INDEX_BLOCK;
-  const lb_index *index = &a->reader->index;
-  uint64_t low = 0, high = index->count;
-  while (high - low > 1) {
-    uint64_t middle = low + (high - low) / 2;
-    if (index->blocks[middle].raw_offset <= offset) low = middle;
-    else high = middle;
-  }
-  return low;
+  return a->gzip ? offset / LB_GZIP_INDEX_BLOCK : lb_index_find(&a->reader->index, offset);
 }
 
 void lb_access_extent(const lb_access *a, uint64_t block, uint64_t *offset, size_t *n)

@@ -59,6 +59,17 @@ uint64_t lb_index_raw_offset(const lb_index *index, uint64_t number)
   return index->blocks[number].raw_offset;
 }
 
+uint64_t lb_index_find(const lb_index *index, uint64_t offset)
+{
+  uint64_t low = 0, high = index->count;
+  while (high - low > 1) {
+    uint64_t middle = low + (high - low) / 2;
+    if (index->blocks[middle].raw_offset <= offset) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 void lb_index_largest(const lb_index *index, size_t *stored, size_t *raw)
 {
   *stored = *raw = 1;

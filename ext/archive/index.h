@@ -43,8 +43,13 @@ typedef struct lb_footer {
 int lb_index_add(lb_index *index, const lb_block *block, uint64_t hash, lb_error *err);
 void lb_index_free(lb_index *index);
 
-/* Where the content of a block (below count) begins, and the hash over all blocks' hashes (0 without them). */
+/* Where the content of a block (below count) begins. */
 uint64_t lb_index_raw_offset(const lb_index *index, uint64_t number);
+
+/* The block with the content byte at offset; the last one where the content ends before. */
+uint64_t lb_index_find(const lb_index *index, uint64_t offset);
+
+/* The hash over all blocks' hashes (0 without them). */
 int lb_index_content_hash(const lb_index *index, uint64_t *hash, lb_error *err);
 
 /* The sizes of the largest block, each 1 or more: what the buffers of a reader need. */

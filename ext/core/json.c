@@ -212,10 +212,9 @@ static size_t utf8_length(const unsigned char *p)
   return n;
 }
 
-static void put_string(lb_buf *buf, const char *text)
+static void put_characters(lb_buf *buf, const unsigned char *p, size_t bytes)
 {
-  lb_buf_append(buf, "\"", 1);
-  for (const unsigned char *p = (const unsigned char *)text; *p;) {
+  for (const unsigned char *end = p + bytes; p < end;) {
     size_t n = utf8_length(p);
     if (n == 0) lb_buf_append(buf, "\xEF\xBF\xBD", 3); /* U+FFFD: a file name need not be UTF-8, but JSON is */
     else if (*p == '"' || *p == '\\') lb_buf_printf(buf, "\\%c", *p);
@@ -223,10 +222,30 @@ static void put_string(lb_buf *buf, const char *text)
     else lb_buf_append(buf, p, n);
     p += n ? n : 1;
   }
+}
+
+static void put_string(lb_buf *buf, const char *text)
+{
+  lb_buf_append(buf, "\"", 1);
+  put_characters(buf, (const unsigned char *)text, strlen(text));
   lb_buf_append(buf, "\"", 1);
 }
 
-static void put_key(lb_buf *buf, const char *key)
+bool lb_json_put_bytes(lb_buf *buf, const char *text, size_t n)
+{
+  const unsigned char *p = (const unsigned char *)text, *end = p + n;
+  for (const unsigned char *at = p; at < end;) {
+    size_t length = utf8_length(at);
+    if (!length) return false;
+    at += length;
+  }
+  lb_buf_append(buf, "\"", 1);
+  put_characters(buf, p, n);
+  lb_buf_append(buf, "\"", 1);
+  return true;
+}
+
+void lb_json_put_key(lb_buf *buf, const char *key)
 {
   if (buf->len && buf->data[buf->len - 1] != '{') lb_buf_append(buf, ",", 1);
   put_string(buf, key);
@@ -235,7 +254,7 @@ static void put_key(lb_buf *buf, const char *key)
 
 void lb_json_put_text(lb_buf *buf, const char *key, const char *value)
 {
-  put_key(buf, key);
+  lb_json_put_key(buf, key);
   if (value) put_string(buf, value);
   else lb_buf_text(buf, "null");
 }
@@ -248,14 +267,14 @@ void lb_json_put_item(lb_buf *buf, const char *value)
 
 void lb_json_put_int(lb_buf *buf, const char *key, int64_t value)
 {
-  put_key(buf, key);
+  lb_json_put_key(buf, key);
   lb_buf_printf(buf, "%lld", (long long)value);
 }
 
 void lb_json_put_real(lb_buf *buf, const char *key, double value)
 {
   char number[400]; /* the largest double has 309 digits before the point */
-  put_key(buf, key);
+  lb_json_put_key(buf, key);
   if (!isfinite(value)) {
     lb_buf_text(buf, "null");
     return;

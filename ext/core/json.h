@@ -57,7 +57,12 @@ int lb_json_rows(lb_json *json, const char *sql, const char *text,
 ** of a text that are no UTF-8 become U+FFFD. */
 void lb_json_put_text(lb_buf *buf, const char *key, const char *value);
 void lb_json_put_int(lb_buf *buf, const char *key, int64_t value);
+void lb_json_put_key(lb_buf *buf, const char *key);     /* `"key":`; the value is the caller's to append */
 void lb_json_put_item(lb_buf *buf, const char *value);  /* a text of an array, which begins with "[" */
 void lb_json_put_real(lb_buf *buf, const char *key, double value);  /* three decimals */
+
+/* A value: n bytes as a string, a NUL among them too; behind them is a NUL. false, and nothing appended, where they are
+** no UTF-8. */
+bool lb_json_put_bytes(lb_buf *buf, const char *text, size_t n);
 
 #endif

@@ -100,6 +100,15 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
   return err->code;
 }
 
+bool lb_sqlite_is_plain(const char *path)
+{
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  lb_sqlite_header header;
+  size_t got;
+  int64_t size = 0;
+  return read_head(path, head, &got, &size) == SQLITE_OK && (size == 0 || lb_sqlite_header_read(head, got, &header));
+}
+
 bool lb_sqlite_is_open_here(const char *path)
 {
   unsigned char head[LB_SQLITE_HEADER_BYTES];

@@ -34,6 +34,9 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
 ** somebody is just writing may look so for a moment. */
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 
+/* Whether the file is a SQLite database as it is, or empty. A file that cannot be read: false. */
+bool lb_sqlite_is_plain(const char *path);
+
 /* Whether the file begins like a SQLite database and this process has it open. A file that cannot be read: false. */
 bool lb_sqlite_is_open_here(const char *path);
 

@@ -3,7 +3,7 @@
 **
 ** The file is hostile: every page number is held against the file's length, and no page is visited twice, in whatever
 ** tree, so that a walk ends after as many pages as there are. What breaks these rules is LB_CORRUPT. It does not look
-** at the content of rows, at free pages or at pointer maps. Source: sqlite.org/fileformat2.html, sections 1.6 and 1.7.
+** at the content of rows, at free pages or at pointer maps (btree.h reads the pages).
 */
 #ifndef LB_SQLITE_SIZES_H
 #define LB_SQLITE_SIZES_H

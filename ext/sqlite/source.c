@@ -55,18 +55,19 @@ static int open_private(lb_sqlite_source *s, const char *name, int flags, lb_err
   return lb_db_exec(s->db, "PRAGMA query_only=1", s->label, err);
 }
 
-static int open_schema(lb_sqlite_source *s, sqlite3 *caller, lb_error *err)
+static int open_schema(lb_sqlite_source *s, sqlite3 *caller, bool view, lb_error *err)
 {
   const char *path = sqlite3_db_filename(caller, s->schema);
   bool on_disk = path && path[0];
   s->label = on_disk ? lb_text_copy(path, err) : lb_text_printf(err, "%s (in memory)", s->schema);
   if (on_disk) s->path = lb_text_copy(path, err);
   if (err->code) return err->code;
-  if (sqlite3_txn_state(caller, s->schema) == SQLITE_TXN_WRITE) {
+  bool writing = sqlite3_txn_state(caller, s->schema) == SQLITE_TXN_WRITE;
+  if (writing && !view) {
     return lb_fail(err, LB_BUSY, "%s: this connection has an open write transaction: COMMIT first, then back up",
                    s->label);
   }
-  if (visible_by_path(caller, s->schema)) {
+  if (!writing && visible_by_path(caller, s->schema)) {
     free(s->schema);
     s->schema = lb_text_copy("main", err);
     return s->schema ? open_private(s, path, 0, err) : err->code;
@@ -107,8 +108,8 @@ static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
   return err->code;
 }
 
-int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
-                          lb_error *err)
+static int open_source(lb_sqlite_source *s, sqlite3 *caller, const char *spec, int64_t timeout_ms, bool view,
+                       lb_task *task, lb_error *err)
 {
   memset(s, 0, sizeof *s);
   s->task = task;
@@ -116,12 +117,24 @@ int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec
   bool is_schema = caller && sqlite3_db_readonly(caller, spec) >= 0;
   if (is_schema) {
     s->schema = lb_text_copy(spec, err);
-    if (s->schema) open_schema(s, caller, err);
+    if (s->schema) open_schema(s, caller, view, err);
   } else {
     open_file(s, spec, err);
   }
   if (err->code) lb_sqlite_source_close(s);
   return err->code;
+}
+
+int lb_sqlite_source_open(lb_sqlite_source *s, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
+                          lb_error *err)
+{
+  return open_source(s, caller, spec, timeout_ms, false, task, err);
+}
+
+int lb_sqlite_source_open_view(lb_sqlite_source *s, sqlite3 *caller, const char *spec, int64_t timeout_ms,
+                               lb_task *task, lb_error *err)
+{
+  return open_source(s, caller, spec, timeout_ms, true, task, err);
 }
 
 /* ---- the snapshot ---- */

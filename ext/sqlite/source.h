@@ -37,6 +37,11 @@ typedef struct lb_sqlite_source {
 int lb_sqlite_source_open(lb_sqlite_source *source, sqlite3 *caller, const char *spec, int64_t timeout_ms,
                           lb_task *task, lb_error *err);
 
+/* The same for reading by statements, through source->db. A schema with an open write transaction is read by the
+** caller's connection, with what is not committed yet. */
+int lb_sqlite_source_open_view(lb_sqlite_source *source, sqlite3 *caller, const char *spec, int64_t timeout_ms,
+                               lb_task *task, lb_error *err);
+
 /* Takes the snapshot: from here to end, the content is as it is now. */
 int lb_sqlite_source_begin(lb_sqlite_source *source, lb_error *err);
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sqlite3ext.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/buffer.h"
@@ -19,6 +20,7 @@ typedef struct backup_file {
   sqlite3_file base;
   lb_cached_file *cached;          /* NULL: a plain file, and `real` is open */
   lb_cache_trail trail;
+  lb_error *failure;               /* why the last read that failed did; NULL: none has */
   sqlite3_file *real;              /* of the default VFS; lies right behind this struct */
 } backup_file;
 
@@ -30,6 +32,7 @@ static int file_close(sqlite3_file *file)
 {
   backup_file *f = of(file);
   lb_cache_close(f->cached);
+  free(f->failure);
   return f->cached ? SQLITE_OK : f->real->pMethods->xClose(f->real);
 }
 
@@ -38,6 +41,13 @@ static int result_of(const lb_error *err, int otherwise)
   sqlite3_log(err->code == LB_NOMEM ? SQLITE_NOMEM : err->code == LB_CORRUPT ? SQLITE_IOERR_DATA : otherwise,
               "lifeboat: %s", err->message);
   return err->code == LB_NOMEM ? SQLITE_IOERR_NOMEM : err->code == LB_CORRUPT ? SQLITE_IOERR_DATA : otherwise;
+}
+
+static int read_failed(backup_file *f, const lb_error *err)
+{
+  if (!f->failure) f->failure = malloc(sizeof *f->failure);
+  if (f->failure) *f->failure = *err;
+  return result_of(err, SQLITE_IOERR_READ);
 }
 
 /* Bytes 18 and 19 of the content, where they lie in what was read: a -wal is never looked at. */
@@ -56,7 +66,7 @@ static int file_read(sqlite3_file *file, void *data, int n, sqlite3_int64 offset
   int rc = SQLITE_OK;
   if (!f->cached) rc = f->real->pMethods->xRead(f->real, data, n, offset);
   else if (lb_cache_read(f->cached, &f->trail, (uint64_t)offset, data, (size_t)n, &short_read, &err)) {
-    return result_of(&err, SQLITE_IOERR_READ);
+    return read_failed(f, &err);
   }
   if (short_read) rc = SQLITE_IOERR_SHORT_READ;
   if ((rc == SQLITE_OK || rc == SQLITE_IOERR_SHORT_READ) && offset < FORMAT_OFFSET + FORMAT_BYTES) {
@@ -107,8 +117,10 @@ static int file_reserved(sqlite3_file *file, int *out)
 /* It cannot move or change as far as anybody who has it open sees. */
 static int file_control(sqlite3_file *file, int op, void *arg)
 {
-  (void)file;
   switch (op) {
+  case LB_VFS_FAILURE:
+    if (of(file)->failure) *(lb_error *)arg = *of(file)->failure;
+    return SQLITE_OK;
   case SQLITE_FCNTL_VFSNAME:
     *(char **)arg = sqlite3_mprintf("%s", LB_VFS_NAME);
     return SQLITE_OK;

@@ -24,6 +24,10 @@
 
 #define LB_VFS_NAME "lifeboat"
 
+/* For sqlite3_file_control on a database of this VFS: makes the lb_error that it is given what made the last read fail
+** that did, and leaves it alone where none has. SQLite's own message is only "disk I/O error". */
+#define LB_VFS_FAILURE 0x4c424641
+
 /* Registers it with the host's SQLite, once a process (later calls do nothing); it is never the default. */
 int lb_vfs_register(lb_error *err);
 

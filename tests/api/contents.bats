@@ -200,6 +200,8 @@ says() { fails "./bad.db: the database is damaged: $1" "SELECT sum(bytes) FROM b
   needs="backup_contents needs a backup: pass 'latest', a file name or a path, as in SELECT * FROM backup_contents('latest')"
   fails "$needs" "SELECT * FROM backup_contents"
   fails "$needs" "SELECT * FROM backup_contents(NULL)"
+  fails 'argument backup is not a text' "SELECT * FROM backup_contents(x'61')"
+  fails 'argument backup is not a text' "SELECT * FROM backup_contents('a' || char(0))"
   fails 'no backup for "latest" in T/backups' "SELECT * FROM backup_contents('latest')"
   fails 'no such backup: ./nope.db' "SELECT * FROM backup_contents('./nope.db')"
   echo 'no database at all' >text.db

@@ -207,6 +207,21 @@ static void test_items(void **state)
   lb_json_close(t.json);
 }
 
+static void test_bytes(void **state)
+{
+  (void)state;
+  lb_buf buf = { 0 };
+  assert_true(lb_json_put_bytes(&buf, "a\0\"\xc3\xbc\n", 6));
+  assert_string_equal(buf.data, "\"a\\u0000\\\"\xc3\xbc\\u000a\"");
+  assert_true(lb_json_put_bytes(&buf, "", 0));
+  size_t n = buf.len;
+  assert_false(lb_json_put_bytes(&buf, "a\xff", 2));
+  assert_false(lb_json_put_bytes(&buf, "a\xc3", 2));
+  assert_false(lb_json_put_bytes(&buf, "\xed\xa0\x80", 3));
+  assert_int_equal(buf.len, n);
+  lb_buf_free(&buf);
+}
+
 static void test_writing(void **state)
 {
   (void)state;
@@ -243,7 +258,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_types), cmocka_unit_test(test_refused), cmocka_unit_test(test_callback_error_ends_it),
     cmocka_unit_test(test_each_text), cmocka_unit_test(test_rows), cmocka_unit_test(test_items),
-    cmocka_unit_test(test_writing),
+    cmocka_unit_test(test_bytes), cmocka_unit_test(test_writing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
