@@ -275,6 +275,15 @@ static bool is_partial_of(const char *name, const char *prefix)
   return name[0] == '.' && n >= 1 + p + s && memcmp(name + 1, prefix, p) == 0 && strcmp(name + n - s, ".partial") == 0;
 }
 
+/* A database in the making may have had a journal. */
+static void remove_leftover(int dir, const char *name)
+{
+  char journal[NAME_MAX + 1];
+  int n = snprintf(journal, sizeof journal, "%s-journal", name);
+  unlinkat(dir, name, 0);
+  if (n > 0 && (size_t)n < sizeof journal) unlinkat(dir, journal, 0);
+}
+
 void lb_partial_sweep(const char *dir, const char *prefix)
 {
   DIR *d = opendir(dir);
@@ -285,7 +294,7 @@ void lb_partial_sweep(const char *dir, const char *prefix)
     int fd = openat(dirfd(d), item->d_name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0) continue;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lb_file_lock(fd, true)) unlinkat(dirfd(d), item->d_name, 0);
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && lb_file_lock(fd, true)) remove_leftover(dirfd(d), item->d_name);
     close(fd);
   }
   closedir(d);

@@ -63,7 +63,7 @@ int lb_partial_replace(lb_partial *partial, const char *name, lb_error *err);
 /* Closes, and removes the file if it was not published. Safe to call always. */
 void lb_partial_close(lb_partial *partial);
 
-/* Removes leftovers of crashed runs: files `.PREFIX*.partial` in dir that nobody has locked. */
+/* Removes leftovers of crashed runs: files `.PREFIX*.partial` in dir that nobody has locked, each with its -journal. */
 void lb_partial_sweep(const char *dir, const char *prefix);
 
 /* Writes a small file durably, replacing what is there. */

@@ -40,7 +40,7 @@ static void put_expected(lb_buf *buf, const lb_option *option)
     }
     break;
   case LB_OPTION_LIST:
-    lb_buf_text(buf, "a text or an array of texts");
+    lb_buf_text(buf, option->min ? "a text or an array of texts, and not empty" : "a text or an array of texts");
     break;
   }
 }
@@ -155,6 +155,7 @@ static int set_list(const lb_option *option, lb_json *json, const char *array, v
   if (lb_json_each_text(json, array, count_text, &count, &own)) {
     return own.code == LB_MISUSE ? fail_value(option, err) : lb_fail(err, own.code, "%s", own.message);
   }
+  if (count < option->min) return fail_value(option, err);
   if (count && !(copy = strdup(array))) return lb_fail_nomem(err);
   put_field(option, copy, target);
   return LB_OK;

@@ -23,14 +23,15 @@ typedef enum lb_option_kind {
   LB_OPTION_TEXT,   /* field: char *, allocated; any text but an empty one, or one of `choices` */
   LB_OPTION_LEVEL,  /* field: char *, allocated; one of `choices`, or true and false as "true" and "false" */
   LB_OPTION_LIST    /* field: char *, allocated; a JSON array of texts that are not empty (lb_json_each_text reads it).
-                    ** One text becomes an array of it; an array without any makes the field NULL, as if not given */
+                    ** One text becomes an array of it; an array without any makes the field NULL, as if not given, or
+                    ** with min 1 is an error */
 } lb_option_kind;
 
 typedef struct lb_option {
   const char *name;      /* NULL ends a table */
   lb_option_kind kind;
   size_t offset;         /* of the field in the struct */
-  int64_t min, max;      /* of LB_OPTION_INT */
+  int64_t min, max;      /* of LB_OPTION_INT; min of LB_OPTION_LIST: 1 where an empty one is an error */
   const char *choices;   /* "a|b|c", or NULL */
 } lb_option;
 

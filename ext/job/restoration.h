@@ -1,16 +1,19 @@
 /* What every restore has in common, whatever its target: options, the backup, the report. restore_sqlite.c and
-** restore_postgres.c do the work.
+** restore_postgres.c do the work; restore_part.c where only some tables are wanted.
 */
 #ifndef LB_JOB_RESTORATION_H
 #define LB_JOB_RESTORATION_H
 
 #include "core/options.h"
+#include "core/rows.h"
 #include "job/job.h"
 
 typedef struct lb_restore_options {
   char *dir, *verify;
   int overwrite, pre_restore;
   int64_t threads;
+  char *tables;                /* a JSON array; NULL: all of the database */
+  char *rows, *columns;        /* with tables */
   int64_t timeout_ms;          /* SQLite; -1: the setting */
   char *mode, *name;           /* Postgres, like all that follows */
   int create, force, drop_old, no_owner, no_privileges;
@@ -28,6 +31,7 @@ typedef struct lb_restoration {
   char *previous;              /* Postgres: the name that the old database has now; NULL: it is gone */
   int64_t bytes;               /* of content */
   const char *check;           /* "ok"; NULL: nothing was checked */
+  lb_rows_counts tables;       /* of a part */
 } lb_restoration;
 
 extern const lb_option lb_restore_sqlite_options[], lb_restore_postgres_options[];
@@ -35,7 +39,26 @@ extern const lb_option lb_restore_sqlite_options[], lb_restore_postgres_options[
 int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target, lb_error *err);
 int lb_restore_postgres(lb_restoration *r, const char *backup, const char *uri, lb_error *err);
 
+/* Only the tables that the options name. */
+int lb_restore_part(lb_restoration *r, const char *backup, const char *target, lb_error *err);
+
 /* Opens the backup; source: the target's, for `latest`. Sets what history wants to know of it. */
 int lb_restoration_open(lb_restoration *r, const char *backup, lb_type type, const char *source, lb_error *err);
+
+/* The names in option `tables`: an array of texts and its length, freed by lb_restoration_free_tables. */
+char **lb_restoration_tables(lb_restoration *r, int *count, lb_error *err);
+void lb_restoration_free_tables(char **tables, int count);
+
+/* ---- SQLite ---- */
+
+struct lb_target;
+
+int lb_restore_sqlite_refuse_itself(const struct lb_target *target, const char *backup, lb_error *err);
+
+/* Saves what is there, unless option pre_restore says otherwise: r->saved. */
+int lb_restore_sqlite_save(lb_restoration *r, struct lb_target *target, lb_error *err);
+
+/* Removes all but the newest saved copies. */
+void lb_restore_sqlite_prune(lb_restoration *r, const struct lb_target *target);
 
 #endif

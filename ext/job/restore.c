@@ -19,6 +19,9 @@
 const lb_option lb_restore_sqlite_options[] = {
   COMMON_OPTIONS,
   { "timeout_ms", LB_OPTION_INT, offsetof(lb_restore_options, timeout_ms), 0, 86400000, NULL },
+  { "tables", LB_OPTION_LIST, offsetof(lb_restore_options, tables), 1, 0, NULL },
+  { "rows", LB_OPTION_TEXT, offsetof(lb_restore_options, rows), 0, 0, "replace|missing|merge" },
+  { "columns", LB_OPTION_TEXT, offsetof(lb_restore_options, columns), 0, 0, "all|common" },
   { NULL, 0, 0, 0, 0, NULL },
 };
 
@@ -54,6 +57,73 @@ static int find_dir(lb_restoration *r, const char *backup, lb_error *err)
   return err->code;
 }
 
+/* ---- a part ---- */
+
+typedef struct collecting {
+  char **list;
+  int count;
+} collecting;
+
+static int collect(void *ctx, const char *text, lb_error *err)
+{
+  collecting *c = ctx;
+  char **list = realloc(c->list, ((size_t)c->count + 1) * sizeof *list);
+  if (!list) return lb_fail_nomem(err);
+  c->list = list;
+  list[c->count] = lb_text_copy(text, err);
+  if (list[c->count]) c->count++;
+  return err->code;
+}
+
+char **lb_restoration_tables(lb_restoration *r, int *count, lb_error *err)
+{
+  collecting c = { 0 };
+  lb_json_each_text(r->job->json, r->o.tables, collect, &c, err);
+  *count = c.count;
+  return c.list;
+}
+
+void lb_restoration_free_tables(char **tables, int count)
+{
+  for (int i = 0; i < count; i++) free(tables[i]);
+  free(tables);
+}
+
+static int check_options(const lb_restore_options *o, lb_error *err)
+{
+  if (o->tables || (!o->rows && !o->columns)) return LB_OK;
+  return lb_fail(err, LB_MISUSE, "option \"%s\" is for a restore of some tables: pass \"tables\" too",
+                 o->rows ? "rows" : "columns");
+}
+
+static void put_tables(const lb_restoration *r, lb_buf *out)
+{
+  lb_buf_text(out, ",\"tables\":[");
+  for (int i = 0; i < r->tables.count; i++) {
+    const lb_rows_count *c = &r->tables.list[i];
+    lb_buf_text(out, i ? ",{" : "{");
+    lb_json_put_text(out, "table", c->table);
+    lb_json_put_int(out, "added", c->added);
+    lb_json_put_int(out, "changed", c->changed);
+    lb_json_put_int(out, "removed", c->removed);
+    lb_json_put_int(out, "kept", c->kept);
+    lb_buf_text(out, "}");
+  }
+  lb_buf_text(out, "]");
+}
+
+/* For history, which has no report. */
+static void note_tables(const lb_restoration *r)
+{
+  for (int i = 0; i < r->tables.count; i++) {
+    const lb_rows_count *c = &r->tables.list[i];
+    lb_job_note(r->job, "table %s: %lld rows added, %lld changed, %lld removed, %lld kept", c->table,
+                (long long)c->added, (long long)c->changed, (long long)c->removed, (long long)c->kept);
+  }
+}
+
+/* ---- all of it ---- */
+
 static char *format_report(const lb_restoration *r, lb_error *err)
 {
   lb_buf out = { 0 };
@@ -66,6 +136,7 @@ static char *format_report(const lb_restoration *r, lb_error *err)
   lb_json_put_real(&out, "seconds", lb_clock_monotonic() - r->job->started_monotonic);
   lb_json_put_text(&out, "check", r->check);
   lb_json_put_text(&out, "notes", r->job->notes.len ? r->job->notes.data : NULL);
+  if (r->o.tables) put_tables(r, &out);
   lb_buf_text(&out, "}");
   char *text = lb_buf_take(&out);
   if (!text) lb_fail_nomem(err);
@@ -77,6 +148,7 @@ static int restore(lb_restoration *r, const char *backup, const char *target, bo
   r->threads = lb_job_threads(r->job, r->o.threads, err);
   if (err->code || find_dir(r, backup, err)) return err->code;
   if (postgres) lb_restore_postgres(r, backup, target, err);
+  else if (r->o.tables) lb_restore_part(r, backup, target, err);
   else lb_restore_sqlite(r, backup, target, err);
   r->job->run.target = r->label;
   if (!err->code) r->job->run.raw_bytes = r->bytes;
@@ -98,13 +170,16 @@ int lb_job_restore(lb_job *job, const char *backup, const char *target, const ch
   lb_job_begin(job, "restore", subject ? subject : "", err);
   bool postgres = target && lb_job_is_postgres(target);
   const lb_option *known = postgres ? lb_restore_postgres_options : lb_restore_sqlite_options;
-  if (!err->code && lb_options_parse(job->json, options, known, &r.o, err) == LB_OK) {
+  if (!err->code && lb_options_parse(job->json, options, known, &r.o, err) == LB_OK &&
+      check_options(&r.o, err) == LB_OK) {
     restore(&r, backup, target, postgres, err);
   }
   if (!err->code) *report = format_report(&r, err);
+  if (!err->code) note_tables(&r);
   lb_job_end(job, r.dir, err);
   lb_job_close_backup(&r.backup);
   lb_options_free(known, &r.o);
+  lb_rows_counts_free(&r.tables);
   free(r.label);
   free(r.saved);
   free(r.previous);

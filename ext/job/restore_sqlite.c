@@ -27,12 +27,12 @@ typedef struct restoring {
   bool in_place;   /* nothing is staged: the content is read where it lies */
 } restoring;
 
-static int refuse_itself(const restoring *s, const char *backup, lb_error *err)
+int lb_restore_sqlite_refuse_itself(const lb_target *target, const char *backup, lb_error *err)
 {
   struct stat b, t;
-  if (!s->target.path || stat(backup, &b) || stat(s->target.path, &t)) return LB_OK;
+  if (!target->path || stat(backup, &b) || stat(target->path, &t)) return LB_OK;
   if (b.st_dev != t.st_dev || b.st_ino != t.st_ino) return LB_OK;
-  return lb_fail(err, LB_MISUSE, "%s: backup and target are the same file", s->target.path);
+  return lb_fail(err, LB_MISUSE, "%s: backup and target are the same file", target->path);
 }
 
 /* An in-memory database has no page that anybody could miss while its schema is empty. */
@@ -93,19 +93,24 @@ static int stage(restoring *s, lb_error *err)
   return s->in_place ? look_in_place(s, err) : unpack(s, dir, err);
 }
 
-static int save(restoring *s, lb_error *err)
+int lb_restore_sqlite_save(lb_restoration *r, lb_target *target, lb_error *err)
 {
-  if (!s->r->o.pre_restore || s->target.kind == LB_TARGET_MEMORY) {
-    if (s->target.kind == LB_TARGET_MEMORY && s->r->o.pre_restore && !holds_nothing(&s->target)) {
-      lb_job_note(s->r->job, "an in-memory database is not saved before it is replaced");
+  if (!r->o.pre_restore || target->kind == LB_TARGET_MEMORY) {
+    if (target->kind == LB_TARGET_MEMORY && r->o.pre_restore && !holds_nothing(target)) {
+      lb_job_note(r->job, "an in-memory database is not saved before it is %s", r->o.tables ? "changed" : "replaced");
     }
     return LB_OK;
   }
-  if (lb_target_save(&s->target, &s->r->saved, err)) {
+  if (lb_target_save(target, &r->saved, err)) {
     lb_error_prefix(
         err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
   }
   return err->code;
+}
+
+void lb_restore_sqlite_prune(lb_restoration *r, const lb_target *target)
+{
+  if (r->saved) lb_target_prune(target, r->saved, SAVED_COPIES_KEPT, &r->job->notes);
 }
 
 /* SQLite only knows that reading failed. Reading all of it again tells which block it was. */
@@ -131,7 +136,7 @@ static int put_in_place(restoring *s, lb_error *err)
     if (s->in_place && err->code == LB_IO) name_damage(s, err);
     return err->code;
   }
-  if (s->r->saved) lb_target_prune(&s->target, s->r->saved, SAVED_COPIES_KEPT, &s->r->job->notes);
+  lb_restore_sqlite_prune(s->r, &s->target);
   return LB_OK;
 }
 
@@ -139,11 +144,13 @@ static int restore(restoring *s, const char *backup, lb_error *err)
 {
   lb_restoration *r = s->r;
   s->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
-  if (strchr(backup, '/') && refuse_itself(s, backup, err)) return err->code;
+  if (strchr(backup, '/') && lb_restore_sqlite_refuse_itself(&s->target, backup, err)) return err->code;
   if (lb_restoration_open(r, backup, LB_TYPE_SQLITE, s->target.path, err)) return err->code;
-  if (refuse_itself(s, r->backup.path, err) || refuse_overwrite(s, err) || stage(s, err)) return err->code;
+  if (lb_restore_sqlite_refuse_itself(&s->target, r->backup.path, err) || refuse_overwrite(s, err) || stage(s, err)) {
+    return err->code;
+  }
   if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;
-  if (save(s, err) || put_in_place(s, err)) return err->code;
+  if (lb_restore_sqlite_save(r, &s->target, err) || put_in_place(s, err)) return err->code;
   r->bytes = (int64_t)s->stage.bytes;
   r->check = s->level == LB_CHECK_NONE ? NULL : "ok";  /* anything else was an error */
   return LB_OK;

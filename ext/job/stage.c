@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 
 #include "archive/reader.h"
+#include "vfs/cache.h"
+#include "vfs/vfs.h"
 
 static int fail_not_sqlite(const lb_opened *backup, const char *head, size_t n, lb_error *err)
 {
@@ -105,6 +107,18 @@ int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const cha
   if (damage.len) lb_fail(err, LB_CORRUPT, "%s: the database inside is damaged: %s", label, damage.data);
   lb_buf_free(&damage);
   return err->code;
+}
+
+/* A file of another tool would be read twice, if at any place at all. */
+bool lb_stage_fits_cache(const lb_opened *backup, uint64_t bytes)
+{
+  return lb_reader_kind_of(backup->reader) == LB_READER_INDEXED && bytes <= lb_cache_look().limit;
+}
+
+sqlite3 *lb_stage_attach(lb_job *job, const lb_opened *backup, lb_error *err)
+{
+  if (lb_vfs_register(err)) return NULL;
+  return lb_db_open(backup->path, SQLITE_OPEN_READONLY, LB_VFS_NAME, 0, &job->task, backup->path, err);
 }
 
 void lb_stage_close(lb_stage *stage)

@@ -1,4 +1,5 @@
 /* A backup's content as a SQLite file in a folder: unpacked, checked, in rollback mode, not yet under any final name.
+** And in place, as a connection through the VFS, where that will do.
 */
 #ifndef LB_JOB_STAGE_H
 #define LB_JOB_STAGE_H
@@ -30,6 +31,13 @@ int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err);
 int lb_stage_check_length(const lb_opened *backup, const lb_sqlite_header *header, uint64_t bytes, lb_error *err);
 
 void lb_stage_close(lb_stage *stage);
+
+/* Whether a check of a database of so many bytes is done in place, through the VFS: it reads at random, and where not
+** all content fits the cache, blocks would be inflated many times. */
+bool lb_stage_fits_cache(const lb_opened *backup, uint64_t bytes);
+
+/* The database inside, in place, through the VFS. NULL: err is set. */
+sqlite3 *lb_stage_attach(lb_job *job, const lb_opened *backup, lb_error *err);
 
 /* "false" (or NULL with fallback NONE), "quick", "true", "full" as a level. */
 lb_check_level lb_stage_level(const char *text, lb_check_level fallback, lb_check_level of_true);

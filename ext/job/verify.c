@@ -12,8 +12,6 @@
 #include "job/stage.h"
 #include "sqlite/check.h"
 #include "sqlite/connection.h"
-#include "vfs/cache.h"
-#include "vfs/vfs.h"
 
 typedef struct verify_options {
   char *level, *dir, *verify_uri;
@@ -69,20 +67,12 @@ static int check_bytes(verifying *v, lb_error *err)
   return err->code;
 }
 
-/* A check reads at random: where not all content fits the cache, blocks would be inflated many times. A file of another
-** tool would be read twice, if at any place at all. */
-static bool fits_cache(const verifying *v, uint64_t bytes)
-{
-  return lb_reader_kind_of(v->backup->reader) == LB_READER_INDEXED && bytes <= lb_cache_look().limit;
-}
-
 static int check_in_place(verifying *v, lb_error *err)
 {
   const char *path = v->backup->path;
   lb_buf damage = { 0 };
   lb_task_phase(&v->job->task, "integrity_check", 0);
-  if (lb_vfs_register(err)) return err->code;
-  sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READONLY, LB_VFS_NAME, 0, &v->job->task, path, err);
+  sqlite3 *db = lb_stage_attach(v->job, v->backup, err);
   if (db) lb_sqlite_check(db, "main", LB_CHECK_FULL, path, &damage, &v->job->notes, err);
   lb_db_close(db);
   if (damage.len) lb_fail(err, LB_CORRUPT, "%s: the database inside is damaged: %s", path, damage.data);
@@ -100,7 +90,7 @@ static int check_sqlite(verifying *v, bool full, lb_error *err)
       lb_stage_check_length(v->backup, &header, bytes, &inside) || !full) {
     return sort_out(v, &inside, err);
   }
-  if (fits_cache(v, bytes)) {
+  if (lb_stage_fits_cache(v->backup, bytes)) {
     check_in_place(v, &inside);
     return sort_out(v, &inside, err);
   }

@@ -43,6 +43,18 @@ static bool is_damage(int rc)
   return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 }
 
+/* Returns the SQLite result code; a table that needs what is not here is a note. */
+static int check_one(sqlite3 *db, const char *schema, const char *pragma, const char *table, lb_buf *damage,
+                     lb_buf *notes, int *lines)
+{
+  char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table);
+  int rc = sql ? collect(db, sql, damage, lines) : SQLITE_NOMEM;
+  sqlite3_free(sql);
+  if (rc == SQLITE_DONE || !is_missing_feature(sqlite3_errmsg(db))) return rc;
+  lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table, sqlite3_errmsg(db));
+  return SQLITE_DONE;
+}
+
 /* One by one, so that one table with an unknown collation does not hide the state of the others. */
 static int check_tables(sqlite3 *db, const char *schema, const char *pragma, const char *label, lb_buf *damage,
                         lb_buf *notes, int *lines, lb_error *err)
@@ -51,18 +63,9 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
   sqlite3_stmt *tables = NULL;
   int rc = list ? sqlite3_prepare_v2(db, list, -1, &tables, NULL) : SQLITE_NOMEM;
   while (rc == SQLITE_OK && (rc = sqlite3_step(tables)) == SQLITE_ROW) {
-    rc = SQLITE_OK;
     const char *table = (const char *)sqlite3_column_text(tables, 0);
-    char *sql = sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table ? table : "");
-    int one = sql ? collect(db, sql, damage, lines) : SQLITE_NOMEM;
-    sqlite3_free(sql);
-    if (one == SQLITE_DONE) continue;
-    if (is_missing_feature(sqlite3_errmsg(db))) {
-      lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table ? table : "?",
-                    sqlite3_errmsg(db));
-    } else {
-      rc = one;
-    }
+    int one = check_one(db, schema, pragma, table ? table : "?", damage, notes, lines);
+    rc = one == SQLITE_DONE ? SQLITE_OK : one;
   }
   if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
   sqlite3_finalize(tables);
@@ -106,6 +109,18 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
   }
   if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);
   if (damage->failed || notes->failed) lb_fail_nomem(err);
+  return err->code;
+}
+
+int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, const char *label, lb_buf *damage,
+                          lb_buf *notes, lb_error *err)
+{
+  int lines = 0;
+  if (level == LB_CHECK_NONE || err->code) return err->code;
+  const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
+  int rc = check_one(db, "main", pragma, table, damage, notes, &lines);
+  if (is_damage(rc)) lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
+  else if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
   return err->code;
 }
 

@@ -17,6 +17,10 @@ typedef enum lb_check_level { LB_CHECK_NONE, LB_CHECK_QUICK, LB_CHECK_FULL } lb_
 int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const char *label, lb_buf *damage,
                     lb_buf *notes, lb_error *err);
 
+/* The same of one table of schema main, with its indexes; foreign keys are not looked at. */
+int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, const char *label, lb_buf *damage,
+                          lb_buf *notes, lb_error *err);
+
 /* The same on a file that nobody else uses, on a connection of its own. */
 int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, const char *label, lb_buf *damage,
                          lb_buf *notes, lb_error *err);

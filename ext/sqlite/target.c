@@ -169,12 +169,12 @@ static void return_to_wal(lb_target *t)
   lb_db_exec(t->db, "PRAGMA main.journal_mode=WAL", t->label, &err);
 }
 
-/* A target that was not replaced is left as it was: closing must not checkpoint its -wal either. */
+/* A target that was not touched is left as it was: closing must not checkpoint its -wal either. */
 void lb_target_close(lb_target *t)
 {
   if (t->before.db) lb_sqlite_source_close(&t->before);
   if (t->left_wal) return_to_wal(t);
-  if (t->own && (t->replaced || t->left_wal)) lb_db_close(t->db);
+  if (t->own && (t->touched || t->left_wal)) lb_db_close(t->db);
   else if (t->own) lb_db_close_untouched(t->db, t->path, t->had_shm);
   free(t->path);
   free(t->dir);

@@ -6,6 +6,9 @@
 **             crash rolls back, connected readers in WAL mode go on with the old content.
 ** UNREADABLE  a file that SQLite cannot open: kept byte for byte, then replaced by rename, while nobody has it open.
 ** MEMORY      a schema of the caller's connection that no path reaches: as DATABASE, on that connection.
+**
+** A part of a DATABASE is changed by SQL on `db`, between begin and commit. What only the caller's connection reaches
+** is copied instead, the copy is changed, and put back whole: nothing of ours runs SQL on the caller's connection.
 */
 #ifndef LB_SQLITE_TARGET_H
 #define LB_SQLITE_TARGET_H
@@ -43,7 +46,8 @@ typedef struct lb_target {
   lb_sqlite_source before;/* DATABASE: the connection that `save` read through; tells whether somebody wrote since */
   uint64_t saved_stamp;
   bool saved;
-  bool replaced;          /* put succeeded */
+  bool copied;            /* as lb_target_copy does; saved_stamp is that of the copy */
+  bool touched;           /* its content was replaced, or a transaction of ours was begun: closing it is SQLite's */
 } lb_target;
 
 /* Looks at what is there. spec: a schema of the caller's connection, or a path. Changes nothing. */
@@ -62,6 +66,20 @@ int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 /* Keeps what is there as PATH.before_restore.STAMP; *saved is its path, allocated, or NULL where there was nothing. For
 ** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way. */
 int lb_target_save(lb_target *target, char **saved, lb_error *err);
+
+/* Removes the copy that was just saved of a target that has not changed since. */
+void lb_target_unsave(const lb_target *target, const char *saved);
+
+/* A snapshot of a target on the caller's connection as a file in dir, in rollback mode. Whatever is saved and put
+** afterwards has to find the target as it was copied, else it is LB_BUSY. */
+int lb_target_copy(lb_target *target, const char *dir, lb_partial *file, lb_error *err);
+
+/* Begins the transaction that changes a DATABASE on a connection of our own, `db`, by SQL: nobody else writes from here
+** on, with a rollback journal nobody reads either. Waits for the lock up to timeout_ms. What was saved is what is
+** there; where somebody committed in between it is saved again, with a note. */
+int lb_target_begin(lb_target *target, lb_buf *notes, lb_error *err);
+int lb_target_commit(lb_target *target, lb_error *err);
+void lb_target_rollback(lb_target *target);  /* nothing to do outside of a transaction */
 
 /* Puts a database in place. staged lies in the target's folder, is whole, checked, in rollback mode (header), and is
 ** consumed when it is renamed. NULL for it, with DATABASE only: the content is read where it lies, at path through the

@@ -5,15 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/clock.h"
-#include "core/holders.h"
 #include "sqlite/buffered_vfs.h"
 #include "sqlite/recognize.h"
-#include "sqlite/target.h"
+#include "sqlite/target_lock.h"
 
 SQLITE_EXTENSION_INIT3
 
-enum { PAGES_A_STEP = 2048, SAVE_ATTEMPTS = 3, HEADER_KEPT = 64 * 1024 };
+enum { PAGES_A_STEP = 2048, HEADER_KEPT = 64 * 1024 };
 
 /* ---- by rename: NEW and UNREADABLE ---- */
 
@@ -108,27 +106,6 @@ int lb_target_prepare(lb_target *t, int64_t page_size, lb_error *err)
   return LB_OK;
 }
 
-/* Waits for the destination's lock in a way that can be interrupted. */
-static int lock_destination(lb_target *t, sqlite3_backup *backup, lb_error *err)
-{
-  double until = lb_clock_monotonic() + (double)t->timeout_ms / 1000.0;
-  for (;;) {
-    int rc = sqlite3_backup_step(backup, 0);
-    if (rc == SQLITE_OK || rc == SQLITE_DONE) return LB_OK;
-    if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED) return lb_db_fail(NULL, rc, t->label, err);
-    if (lb_task_poll(t->task, err)) return err->code;
-    if (lb_clock_monotonic() >= until) {
-      lb_buf holders = { 0 };
-      if (t->path) lb_holders_of_locks(t->path, &holders);
-      lb_fail(err, LB_BUSY, "%s: database is locked%s; waited %lld ms (option timeout_ms), nothing was changed",
-              t->label, holders.data ? holders.data : "", (long long)t->timeout_ms);
-      lb_buf_free(&holders);
-      return err->code;
-    }
-    sqlite3_sleep(20);
-  }
-}
-
 /* Gives the memory (or the disk) of copied pages back, so that the journal or the -wal grows into it. The header stays,
 ** which SQLite looks at in every step. */
 static void forget_copied(const lb_target *t, const lb_target_content *c, int64_t *forgotten, int64_t copied)
@@ -158,46 +135,31 @@ static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *
   return LB_OK;
 }
 
-static bool changed_since_save(lb_target *t, lb_error *err)
+/* A step without pages takes the destination's lock. */
+static int try_step(void *backup)
 {
-  uint64_t now = 0;
-  if (!t->saved || !t->before.db || !t->own) return false;
-  lb_sqlite_source_stamp(&t->before, &now, err);
-  return !err->code && now != t->saved_stamp;
+  int rc = sqlite3_backup_step(backup, 0);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+typedef struct replacing {
+  const lb_target_content *content;
+  sqlite3 *source;  /* where the Backup API reads it from */
+} replacing;
+
 /* One attempt: everything in one transaction of the target. *again: somebody wrote after the copy was saved. */
-static int replace_content(lb_target *t, const lb_target_content *c, sqlite3 *content, bool *again, lb_error *err)
+static int replace_content(lb_target *t, void *ctx, bool *again, lb_error *err)
 {
-  sqlite3_backup *backup = sqlite3_backup_init(t->db, t->schema, content, "main");
+  const replacing *r = ctx;
+  sqlite3_backup *backup = sqlite3_backup_init(t->db, t->schema, r->source, "main");
   if (!backup) return lb_db_fail(t->db, sqlite3_errcode(t->db), t->label, err);
-  if (lock_destination(t, backup, err) == LB_OK) {
-    *again = changed_since_save(t, err);
-    if (!*again && !err->code) copy_pages(t, c, backup, err);
+  if (lb_target_wait_lock(t, try_step, backup, err) == LB_OK) {
+    *again = t->own && lb_target_changed(t, err);
+    if (!*again && !err->code) copy_pages(t, r->content, backup, err);
   }
   int rc = sqlite3_backup_finish(backup);
   if (t->own) lb_buffered_read_ahead(t->db, false);
   if (rc && rc != SQLITE_BUSY && rc != SQLITE_LOCKED && !err->code) lb_db_fail(t->db, rc, t->label, err);
-  return err->code;
-}
-
-static int replace_with_save(lb_target *t, const lb_target_content *c, sqlite3 *content, lb_buf *notes, lb_error *err)
-{
-  for (int attempt = 1; !err->code; attempt++) {
-    bool again = false;
-    if (replace_content(t, c, content, &again, err) || !again) break;
-    if (attempt == SAVE_ATTEMPTS) {
-      return lb_fail(err, LB_BUSY,
-                     "%s: somebody keeps writing to it, so that it cannot be saved and replaced as it is: "
-                     "stop the writers, or pass {\"pre_restore\":false}",
-                     t->label);
-    }
-    char *saved = NULL;
-    lb_target_save(t, &saved, err);
-    if (saved)
-      lb_buf_printf(notes, "%sthe target changed meanwhile and was saved again: %s", notes->len ? "\n" : "", saved);
-    free(saved);
-  }
   return err->code;
 }
 
@@ -234,13 +196,16 @@ static sqlite3 *open_content(const lb_target *t, const lb_target_content *c, lb_
 
 static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
-  sqlite3 *content = open_content(t, c, err);
+  sqlite3 *content = NULL;
+  if (t->copied && lb_target_changed(t, err)) return lb_target_fail_copied(t, err);
+  if (!err->code) content = open_content(t, c, err);
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     /* Pages that have to leave the cache cost a sync of the journal; in WAL mode nothing. */
     lb_db_exec(t->db, t->wal ? "PRAGMA cache_size=-4000" : "PRAGMA cache_size=-16000", t->label, err);
   }
-  if (!err->code) replace_with_save(t, c, content, notes, err);
+  replacing r = { c, content };
+  if (!err->code) lb_target_attempt(t, replace_content, &r, notes, err);
   lb_db_close(content);
   return err->code;
 }
@@ -249,6 +214,6 @@ int lb_target_put(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_er
 {
   if (err->code) return err->code;
   bool by_rename = t->kind == LB_TARGET_NEW || t->kind == LB_TARGET_UNREADABLE;
-  t->replaced = (by_rename ? put_by_rename(t, c, notes, err) : put_by_backup(t, c, notes, err)) == LB_OK;
+  t->touched = (by_rename ? put_by_rename(t, c, notes, err) : put_by_backup(t, c, notes, err)) == LB_OK;
   return err->code;
 }

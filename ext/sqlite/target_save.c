@@ -8,13 +8,23 @@
 
 #include "core/clock.h"
 #include "core/spool.h"
-#include "sqlite/target.h"
+#include "sqlite/recognize.h"
+#include "sqlite/target_lock.h"
 
 static const char *const siblings[] = { "-wal", "-journal" };
 
-/* A readable database: a snapshot of it, as a plain SQLite file with its owner. The connection stays open: it tells
-** later whether somebody committed after the copy. */
-static int save_database(lb_target *t, const char *name, lb_partial *partial, lb_error *err)
+/* What is there is looked at more than once: a copy to work on, and one to keep. */
+static void take_stamp(lb_target *t, lb_error *err)
+{
+  uint64_t stamp = 0;
+  lb_sqlite_source_stamp(&t->before, &stamp, err);
+  if (!err->code && t->copied && stamp != t->saved_stamp) lb_target_fail_copied(t, err);
+  t->saved_stamp = stamp;
+}
+
+/* A readable database: a snapshot of it, as a plain SQLite file. The connection stays open: it tells later whether
+** somebody committed after the copy. */
+static int copy_database(lb_target *t, const char *dir, const char *name, lb_partial *partial, lb_error *err)
 {
   if (t->before.db) lb_sqlite_source_close(&t->before);
   if (lb_sqlite_source_open(&t->before, t->own ? NULL : t->db, t->own ? t->path : t->schema, t->timeout_ms, t->task,
@@ -22,20 +32,38 @@ static int save_database(lb_target *t, const char *name, lb_partial *partial, lb
     return err->code;
   }
   lb_sqlite_source *source = &t->before;
-  lb_partial_sweep(t->dir, name);
-  if (lb_partial_create(partial, t->dir, name, err)) return err->code;
+  lb_partial_sweep(dir, name);
+  if (lb_partial_create(partial, dir, name, err)) return err->code;
   lb_spool *spool = lb_spool_open(partial->fd, partial->path, NULL, t->task, err);
   if (spool && lb_sqlite_source_begin(source, err) == LB_OK) {
     lb_task_phase(t->task, "saving the target", source->page_size * source->page_count);
-    lb_sqlite_source_stamp(source, &t->saved_stamp, err);
-    lb_sqlite_source_copy(source, lb_spool_sink(spool), err);
+    take_stamp(t, err);
+    if (!err->code) lb_sqlite_source_copy(source, lb_spool_sink(spool), err);
   }
   lb_sqlite_source_end(source);
   lb_spool_close(spool);
+  return err->code;
+}
+
+static int save_database(lb_target *t, const char *name, lb_partial *partial, lb_error *err)
+{
+  if (copy_database(t, t->dir, name, partial, err)) return err->code;
   /* Only root may give files away; for others the copy is theirs, as everything they make. */
-  if (!err->code && geteuid() == 0 && fchown(partial->fd, (uid_t)t->uid, (gid_t)t->gid)) {
+  if (geteuid() == 0 && fchown(partial->fd, (uid_t)t->uid, (gid_t)t->gid)) {
     lb_fail_errno(err, errno, "cannot give %s to the owner of the target", partial->path);
   }
+  return err->code;
+}
+
+int lb_target_copy(lb_target *t, const char *dir, lb_partial *file, lb_error *err)
+{
+  static const unsigned char rollback[2] = { 1, 1 };
+  char *name = lb_text_printf(err, "%s.restore", t->path ? lb_path_base(t->path) : "memory");
+  if (name && copy_database(t, dir, name, file, err) == LB_OK) {
+    t->saved = t->copied = true;
+    if (t->before.page_count) lb_file_write(file->fd, rollback, 2, LB_SQLITE_MODE_OFFSET, file->path, err);
+  }
+  free(name);
   return err->code;
 }
 
@@ -217,4 +245,11 @@ void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *no
     if (!just_made) remove_copy(t, copies[i].file, notes);
   }
   free_copies(copies, count);
+}
+
+void lb_target_unsave(const lb_target *t, const char *saved)
+{
+  lb_buf ignored = { 0 };
+  remove_copy(t, lb_path_base(saved), &ignored);
+  lb_buf_free(&ignored);
 }

@@ -113,12 +113,15 @@ static void test_sweep(void **state)
   lb_partial partial = LB_PARTIAL_INIT;
   assert_int_equal(lb_partial_create(&partial, folder, "a_busy", &err), LB_OK);
   put_file(".a_crashed.000001.partial", "x", 1);
+  put_file(".a_crashed.000001.partial-journal", "x", 1);
   put_file(".b_crashed.000001.partial", "x", 1);
+  put_file(".b_crashed.000001.partial-journal", "x", 1);
   put_file("a.partial", "x", 1);
   put_file(".a_other", "x", 1);
   assert_int_equal(symlink("a.partial", in_folder(".a_link.partial")), 0);
   lb_partial_sweep(folder, "a");
-  assert_false(file_exists(".a_crashed.000001.partial"));
+  assert_false(file_exists(".a_crashed.000001.partial") || file_exists(".a_crashed.000001.partial-journal"));
+  assert_true(file_exists(".b_crashed.000001.partial-journal"));
   assert_true(file_exists(".b_crashed.000001.partial") && file_exists("a.partial") && file_exists(".a_other"));
   assert_true(file_exists(".a_link.partial"));
   assert_int_equal(access(partial.path, F_OK), 0); /* locked: work in progress */

@@ -152,6 +152,22 @@ static void test_lists(void **state)
   assert_null(o.tables);
 }
 
+static void test_a_list_that_may_not_be_empty(void **state)
+{
+  static const lb_option needed[] = {
+    { "tables", LB_OPTION_LIST, offsetof(options, tables), 1, 0, NULL }, { NULL, LB_OPTION_INT, 0, 0, 0, NULL },
+  };
+  lb_error err = LB_ERROR_INIT;
+  options o = { 0 };
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":[]}", needed, &o, &err), LB_MISUSE);
+  assert_string_equal(err.message, "option \"tables\" must be a text or an array of texts, and not empty");
+  assert_null(o.tables);
+  lb_error_clear(&err);
+  assert_int_equal(lb_options_parse(*state, "{\"tables\":[\"a\"]}", needed, &o, &err), LB_OK);
+  expect_list(*state, o.tables, "a;");
+  lb_options_free(needed, &o);
+}
+
 static int set(int option, const char *text, options *o, lb_error *err)
 {
   lb_error_clear(err);
@@ -194,7 +210,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_all_kinds), cmocka_unit_test(test_messages), cmocka_unit_test(test_from_text),
-    cmocka_unit_test(test_lists),
+    cmocka_unit_test(test_lists), cmocka_unit_test(test_a_list_that_may_not_be_empty),
   };
   return cmocka_run_group_tests(tests, open_json, close_json);
 }

@@ -190,7 +190,8 @@ class CreateZstd(Create):
 
 class Restore(Scenario):
     """onto a database in WAL mode"""
-    mode, page, verify = "wal", 512, "full"
+    mode, page = "wal", 512
+    options = {"overwrite": True}
 
     def prepare(self):
         source = make_db(self.in_template("source.db"), "new", rows=24)
@@ -204,8 +205,7 @@ class Restore(Scenario):
         self.old = content(path)
 
     def statement(self):
-        options = json.dumps({"dir": self.backups, "overwrite": True, "threads": 2, "timeout_ms": 300,
-                              "verify": self.verify})
+        options = json.dumps({**self.options, "dir": self.backups, "threads": 2, "timeout_ms": 300})
         return (f"SELECT backup_restore({quote(self.backups + '/' + self.name)}, {quote(self.in_place('app.db'))}, "
                 f"{quote(options)})")
 
@@ -229,7 +229,7 @@ class Restore(Scenario):
 
 class RestoreInPlace(Restore):
     """onto a database in WAL mode, straight from the backup"""
-    verify = False
+    options = {"overwrite": True, "verify": False}
 
 
 class RestoreNew(Restore):
@@ -247,6 +247,18 @@ class RestoreRollback(Restore):
 class RestorePages(Restore):
     """onto a database in WAL mode with pages of another size"""
     page = 1024
+
+
+class RestorePart(Restore):
+    """a table into a database in WAL mode: rows come, change and go"""
+    options = {"tables": ["t"]}
+
+    def make_target(self, path):
+        make_db(path, "old", rows=12, mode=self.mode, page=self.page)
+        target = sqlite3.connect(path, isolation_level=None)
+        target.execute("UPDATE t SET id = id + 30 WHERE id > 8")
+        target.close()
+        self.old = content(path)
 
 
 class RestoreGarbage(Restore):
@@ -311,7 +323,7 @@ class Rotate(Scenario):
 SCENARIOS = {
     "create": Create, "create-zstd": CreateZstd, "restore-wal": Restore, "restore-new": RestoreNew,
     "restore-in-place": RestoreInPlace, "restore-rollback": RestoreRollback, "restore-pages": RestorePages,
-    "restore-garbage": RestoreGarbage, "rotate": Rotate,
+    "restore-garbage": RestoreGarbage, "restore-part": RestorePart, "rotate": Rotate,
 }
 
 

@@ -23,4 +23,5 @@ drive() {
 @test "faults in restore: onto a database with a rollback journal" { drive restore-rollback; }
 @test "faults in restore: onto a WAL database with pages of another size" { drive restore-pages; }
 @test "faults in restore: onto garbage beside a stale -wal" { drive restore-garbage; }
+@test "faults in restore: one table into a database in WAL mode" { drive restore-part; }
 @test "faults in rotate" { drive rotate; }

@@ -1,0 +1,19 @@
+/* What hangs on the tables of a partial restore: foreign keys, triggers, full-text indexes, AUTOINCREMENT. For the part
+** modules only. */
+#ifndef LB_SQLITE_PART_LINKS_H
+#define LB_SQLITE_PART_LINKS_H
+
+#include "sqlite/part_plan.h"
+
+/* Remembers which rows are orphans before anything moves; afterwards new ones are an error that names the first and
+** says which tables would mend it. */
+int lb_part_orphans_before(lb_sqlite_part *part, lb_error *err);
+int lb_part_orphans_after(lb_sqlite_part *part, lb_error *err);
+
+/* Rebuilds full-text indexes over tables that were touched, and tells what triggers were not run. */
+int lb_part_rebuild(lb_sqlite_part *part, lb_error *err);
+
+/* sqlite_sequence of a table becomes what is larger, the target's or the backup's. */
+int lb_part_raise_sequence(const lb_sqlite_part *part, const lb_part_table *table, lb_error *err);
+
+#endif
