@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/utf8.h"
+
 enum { EXCERPT_BYTES = 80 };
 
 /* ---- kinds ---- */
@@ -238,21 +240,12 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
 
 /* ---- messages ---- */
 
-/* Bytes of a whole UTF-8 character at p; 0: none. */
-static size_t character(const unsigned char *p, size_t n)
-{
-  size_t need = *p < 0x80 ? 1 : *p >= 0xc2 && *p < 0xe0 ? 2 : (*p & 0xf0) == 0xe0 ? 3 : *p >= 0xf0 && *p < 0xf5 ? 4 : 0;
-  if (need > n) return 0;
-  for (size_t i = 1; i < need; i++) if ((p[i] & 0xc0) != 0x80) return 0;
-  return need;
-}
-
 void lb_statement_describe(const char *sql, size_t len, uint64_t offset, lb_buf *out)
 {
   size_t i = 0;
   lb_buf_printf(out, "statement at byte %llu (", (unsigned long long)offset);
   while (i < len && i < EXCERPT_BYTES && sql[i] != '\'' && sql[i] != '$') {
-    size_t n = character((const unsigned char *)sql + i, len - i);
+    size_t n = lb_utf8_length(sql + i, len - i);
     bool control = (unsigned char)sql[i] < ' ' || sql[i] == 0x7f;
     lb_buf_append(out, control ? " " : n ? sql + i : "?", control || !n ? 1 : n);
     i += n ? n : 1;
