@@ -39,8 +39,8 @@ bool lb_token_both(lb_tokens *t, const char *first, const char *second);  /* two
 bool lb_token_name(lb_tokens *t, lb_span *name);                          /* a word or a quoted name */
 
 /* Where it returns false, it may have stepped over a part. */
-bool lb_token_qualified(lb_tokens *t, lb_qualified *q);                     /* [schema.]name */
-bool lb_token_parentheses(lb_tokens *t, lb_span *span, bool *simple);       /* (…); simple: only names and commas in it */
+bool lb_token_qualified(lb_tokens *t, lb_qualified *q);                /* [schema.]name */
+bool lb_token_parentheses(lb_tokens *t, lb_span *span, bool *simple);  /* (…); simple: only names and commas in it */
 
 /* Goes on to the next place outside parentheses where `word` stands, and steps over it; else to the end. */
 bool lb_token_seek(lb_tokens *t, const char *word);
