@@ -28,9 +28,6 @@ SQLITE_EXTENSION_INIT3
 enum { ROWID_EQUAL = 1, ROWID_FROM = 2, ROWID_TO = 4, ROWID_ABOVE = 8, ROWID_BELOW = 16 };
 enum { ROWS_GUESSED = 1000000, THREADS_MOST = 2 };
 
-#define USAGE "backup_table needs a backup and a table: CREATE VIRTUAL TABLE temp.old USING backup_table('latest', " \
-              "'public.agents')"
-
 /* What was opened for a table, by the module's and the connected tables' references. */
 typedef struct opened {
   lb_table_rows *rows;
@@ -190,7 +187,9 @@ static int check_call(const char *schema, int arguments, lb_error *err)
   if (strcmp(schema, "temp") != 0) {
     return lb_fail(err, LB_MISUSE, "backup_table makes tables in the schema temp only: CREATE VIRTUAL TABLE temp.…");
   }
-  return arguments == 2 ? LB_OK : lb_fail(err, LB_MISUSE, "%s", USAGE);
+  if (arguments == 2) return LB_OK;
+  return lb_fail(err, LB_MISUSE, "backup_table needs a backup and a table: CREATE VIRTUAL TABLE temp.old USING "
+                                 "backup_table('latest', 'public.agents')");
 }
 
 /* argv: module, schema, table, then the arguments. */

@@ -231,7 +231,7 @@ static int distance(const char *a, const char *b)
 typedef struct near {
   const lb_tables *tables;
   const question *q;
-  const char *what;    /* what is called so, and has no rows; NULL: nothing */
+  const char *what;    /* of what is called so, and has no rows; NULL: nothing */
   int count, all;
   struct { int distance; told item; } best[NEAR_MOST];   /* nearest first */
 } near;
@@ -257,8 +257,8 @@ static int look_near(void *ctx, const told *item, lb_error *err)
   int far = distance(name.data, n->q->name.data), most = 1 + (int)n->q->name.len / 4;
   if (!has_rows(item->kind)) {
     bool called = schema && strcmp(name.data, n->q->name.data) == 0;
-    if (called && item->kind == LB_DDL_VIEW) n->what = "a view";
-    if (called && item->kind == LB_DDL_FOREIGN) n->what = "a foreign table";
+    if (called && item->kind == LB_DDL_VIEW) n->what = "is a view, whose rows are in no backup";
+    if (called && item->kind == LB_DDL_FOREIGN) n->what = "is a foreign table, whose rows are in no backup";
   } else {
     n->all++;
     if (far > most && strstr(name.data, n->q->name.data)) far = most;
@@ -282,7 +282,7 @@ int lb_tables_fail_unknown(const lb_tables *t, const char *wanted, lb_error *err
   if (list.failed) lb_fail_nomem(err);
   const char *near_ones = list.data ? list.data : "";
   if (n.what) {
-    lb_fail(err, LB_NOTFOUND, "%s: %s is %s, whose rows are in no backup", t->path, wanted, n.what);
+    lb_fail(err, LB_NOTFOUND, "%s: %s %s", t->path, wanted, n.what);
   } else if (t->contents) {
     lb_fail(err, LB_NOTFOUND, "%s: no table %s in it%s (SELECT * FROM backup_contents('%s') lists its tables)", t->path,
             wanted, near_ones, t->path);
