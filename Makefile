@@ -145,7 +145,8 @@ $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	$(V)clang $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 	  -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
 
-FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/core/buffer.c ext/core/error.c
+FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_rows.c \
+  ext/core/buffer.c ext/core/error.c
 $(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK)

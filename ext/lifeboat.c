@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sqlite3ext.h>
 
+#include "api/backup_table.h"
 #include "api/functions.h"
 #include "api/session.h"
 #include "api/table.h"
@@ -57,6 +58,7 @@ static int register_all(sqlite3 *db, lb_session *session)
     }
   }
   for (const lb_table *t = lb_tables; t->name && rc == SQLITE_OK; t++) rc = lb_table_register(db, t, session);
+  if (rc == SQLITE_OK) rc = lb_backup_table_register(db, session);
   return rc;
 }
 

@@ -32,21 +32,27 @@ lb_cursor *lb_cursor_open(lb_reader *r, lb_error *err)
   return NULL;
 }
 
-int lb_cursor_read(lb_cursor *cursor, uint64_t block, const unsigned char **data, size_t *n, lb_error *err)
+int lb_cursor_decode(lb_cursor *cursor, uint64_t block, unsigned char *raw, size_t *n, lb_error *err)
 {
   const lb_reader *r = cursor->reader;
   lb_error damage = LB_ERROR_INIT;
-  *data = NULL;
   *n = 0;
   if (err->code) return err->code;
   if (block >= r->index.count) {
     return lb_fail(err, LB_MISUSE, "%s: block %llu was asked for, but it has %llu blocks", r->path,
                    (unsigned long long)block, (unsigned long long)r->index.count);
   }
-  if (lb_reader_block(r, cursor->decompressor, block, cursor->stored, cursor->raw, &damage, err)) return err->code;
+  if (lb_reader_block(r, cursor->decompressor, block, cursor->stored, raw, &damage, err)) return err->code;
   if (damage.code) return lb_fail(err, damage.code, "%s: %s", r->path, damage.message);
-  *data = cursor->raw;
   *n = r->index.blocks[block].raw;
+  return LB_OK;
+}
+
+int lb_cursor_read(lb_cursor *cursor, uint64_t block, const unsigned char **data, size_t *n, lb_error *err)
+{
+  *data = NULL;
+  if (lb_cursor_decode(cursor, block, cursor->raw, n, err)) return err->code;
+  *data = cursor->raw;
   return LB_OK;
 }
 

@@ -64,6 +64,14 @@ int lb_reader_stream(lb_reader *reader, int threads, lb_reader_take take, void *
 /* The first n bytes of the content (fewer only when there are no more); *got tells how many. */
 int lb_reader_peek(lb_reader *reader, void *data, size_t n, size_t *got, lb_error *err);
 
+/* The content of a STREAM or PLAIN from its front, in pieces that the caller asks for; *n is 0 behind the last. data is
+** valid until the next read or close. What is wrong with a file may be seen only behind the piece that it is in. One
+** front serves one thread at a time; it must be closed before its reader. task: polled, may be NULL. */
+typedef struct lb_front lb_front;
+lb_front *lb_front_open(const lb_reader *reader, lb_task *task, lb_error *err);
+int lb_front_read(lb_front *front, const unsigned char **data, size_t *n, lb_error *err);
+void lb_front_close(lb_front *front);  /* accepts NULL */
+
 /* Single blocks of an INDEXED file, in any order; of another one LB_MISUSE. One cursor serves one thread at a time; it
 ** must be closed before its reader. Memory: the largest block, stored and raw. NULL: err is set. */
 typedef struct lb_cursor lb_cursor;

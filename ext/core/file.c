@@ -162,6 +162,11 @@ bool lb_file_lock(int fd, bool exclusive)
   return rc == 0;
 }
 
+void lb_file_unlock(int fd)
+{
+  flock(fd, LOCK_UN);  /* it cannot fail where it could be locked */
+}
+
 char *lb_file_slurp(const char *path, size_t max, lb_error *err)
 {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);

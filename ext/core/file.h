@@ -38,6 +38,7 @@ int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *er
 
 /* flock() without waiting. false: somebody else holds it, or (errno other than EWOULDBLOCK) it cannot be locked. */
 bool lb_file_lock(int fd, bool exclusive);
+void lb_file_unlock(int fd);
 
 /* Reads a small text file whole into a new string (the caller frees); fails above max bytes. */
 char *lb_file_slurp(const char *path, size_t max, lb_error *err);

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
 SQLITE_EXTENSION_INIT3
 
 struct lb_json {
@@ -198,24 +200,10 @@ int lb_json_each_text(lb_json *json, const char *array, int (*each)(void *ctx, c
 
 /* ---- writing ---- */
 
-/* The length of the UTF-8 character at p (RFC 3629: no overlong forms, no surrogates), 0 when it is not one. The text's
-** NUL ends every check, so nothing behind it is read. */
-static size_t utf8_length(const unsigned char *p)
-{
-  if (p[0] < 0x80) return 1;
-  size_t n = p[0] >= 0xC2 && p[0] <= 0xDF ? 2 : (p[0] & 0xF0) == 0xE0 ? 3 : p[0] >= 0xF0 && p[0] <= 0xF4 ? 4 : 0;
-  for (size_t i = 1; i < n; i++) {
-    if ((p[i] & 0xC0) != 0x80) return 0;
-  }
-  if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F)) return 0;
-  if ((p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F)) return 0;
-  return n;
-}
-
 static void put_characters(lb_buf *buf, const unsigned char *p, size_t bytes)
 {
   for (const unsigned char *end = p + bytes; p < end;) {
-    size_t n = utf8_length(p);
+    size_t n = lb_utf8_length(p, (size_t)(end - p));
     if (n == 0) lb_buf_append(buf, "\xEF\xBF\xBD", 3); /* U+FFFD: a file name need not be UTF-8, but JSON is */
     else if (*p == '"' || *p == '\\') lb_buf_printf(buf, "\\%c", *p);
     else if (*p < 0x20) lb_buf_printf(buf, "\\u%04x", *p);
@@ -235,7 +223,7 @@ bool lb_json_put_bytes(lb_buf *buf, const char *text, size_t n)
 {
   const unsigned char *p = (const unsigned char *)text, *end = p + n;
   for (const unsigned char *at = p; at < end;) {
-    size_t length = utf8_length(at);
+    size_t length = lb_utf8_length(at, (size_t)(end - at));
     if (!length) return false;
     at += length;
   }

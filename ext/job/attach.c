@@ -34,12 +34,9 @@ int lb_job_cache_limit(const lb_config *config, lb_error *err)
 int lb_job_uri(lb_job *job, const char *name, char **uri, lb_error *err)
 {
   lb_opened backup = { .fd = -1 };
-  lb_error why = LB_ERROR_INIT;
   *uri = NULL;
   lb_job_begin(job, "uri", name, err);
-  char *dir = lb_job_dir(job, NULL, &why);
-  if (!dir && !strchr(name, '/') && !err->code) *err = why;  /* a path needs no folder of backups */
-  if (!err->code && lb_job_open_backup(job, dir ? dir : ".", name, LB_TYPE_NONE, NULL, &backup, err) == LB_OK &&
+  if (!err->code && lb_job_find_backup(job, name, LB_TYPE_NONE, &backup, err) == LB_OK &&
       check_content(&backup, err) == LB_OK) {
     char *path = lb_path_absolute(backup.path, err);
     if (path) *uri = lb_vfs_uri(path, err);
@@ -47,6 +44,5 @@ int lb_job_uri(lb_job *job, const char *name, char **uri, lb_error *err)
   }
   lb_job_end(job, NULL, err);
   lb_job_close_backup(&backup);
-  free(dir);
   return err->code;
 }

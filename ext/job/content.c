@@ -43,12 +43,14 @@ bool lb_content_is_script(const lb_opened *backup, lb_error *err)
          (lb_script_looks_like_dump(head, n) || lb_script_is_custom_format(head, n));
 }
 
+/* Ours begin with a preamble, which is in the first block; the next one may be of a table that nobody asked for. */
 static int check_script(lb_reader *reader, const char *path, lb_error *err)
 {
+  enum { PREAMBLE = 256 };
   char head[4096];
   size_t n = 0;
   lb_sqlite_header header;
-  if (lb_reader_peek(reader, head, sizeof head, &n, err)) return err->code;
+  if (lb_reader_peek(reader, head, lb_reader_contents(reader) ? PREAMBLE : sizeof head, &n, err)) return err->code;
   if (lb_script_looks_like_dump(head, n)) return LB_OK;
   if (lb_script_is_custom_format(head, n)) {
     return lb_fail(err, LB_UNSUPPORTED, "%s: is in pg_dump's custom format: restore it with pg_restore", path);

@@ -134,23 +134,12 @@ static int inspect_sqlite(inspecting *in, lb_error *err)
   return err->code;
 }
 
-/* A path needs no folder of backups. */
-static int open_backup(lb_job *job, const char *name, lb_opened *backup, lb_error *err)
-{
-  lb_error why = LB_ERROR_INIT;
-  char *dir = lb_job_dir(job, NULL, &why);
-  if (!dir && !strchr(name, '/')) *err = why;
-  else lb_job_open_backup(job, dir ? dir : ".", name, LB_TYPE_NONE, NULL, backup, err);
-  free(dir);
-  return err->code;
-}
-
 int lb_job_inspect(lb_job *job, const char *name, const lb_inspect *inspect, lb_error *err)
 {
   lb_opened backup = { .fd = -1 };
   inspecting in = { .job = job, .what = inspect, .backup = &backup };
   lb_job_begin(job, "contents", name, err);
-  if (!err->code && open_backup(job, name, &backup, err) == LB_OK) {
+  if (!err->code && lb_job_find_backup(job, name, LB_TYPE_NONE, &backup, err) == LB_OK) {
     bool postgres = lb_content_is_script(&backup, err);
     if (postgres && !err->code) inspect_postgres(&in, err);
     else if (!err->code) inspect_sqlite(&in, err);

@@ -156,6 +156,16 @@ int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, lb_type
   return err->code;
 }
 
+int lb_job_find_backup(lb_job *job, const char *backup, lb_type type, lb_opened *o, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  char *dir = lb_job_dir(job, NULL, &why);
+  if (!dir && !strchr(backup, '/') && !err->code) *err = why;
+  if (!err->code) lb_job_open_backup(job, dir ? dir : ".", backup, type, NULL, o, err);
+  free(dir);
+  return err->code;
+}
+
 void lb_job_close_backup(lb_opened *o)
 {
   lb_reader_close(o->reader);

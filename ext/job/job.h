@@ -59,6 +59,8 @@ typedef struct lb_opened {
 /* backup: as the user calls it (catalog/resolve.h); type and target_source: see there. */
 int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, lb_type type, const char *target_source,
                        lb_opened *opened, lb_error *err);
+/* The same in the folder of the settings, which need not exist where backup is a path. */
+int lb_job_find_backup(lb_job *job, const char *backup, lb_type type, lb_opened *opened, lb_error *err);
 void lb_job_close_backup(lb_opened *opened);
 
 /* What the configuration names as the database: a path or URI, NULL with err set when it names none. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/buffer.h"
+#include "postgres/tokens.h"
 
 typedef enum lb_statement_kind {
   LB_STATEMENT_OTHER,
@@ -37,11 +38,6 @@ typedef enum lb_statement_kind {
                                ** ATTACH), CLUSTER ON, REPLICA IDENTITY */
 } lb_statement_kind;
 
-typedef struct lb_span { const char *at; size_t len; } lb_span;
-
-/* [schema.]name as it stands, and its parts (quotes still on). schema.len 0: none. */
-typedef struct lb_qualified { lb_span whole, schema, name; } lb_qualified;
-
 typedef struct lb_statement {
   lb_statement_kind kind;
   lb_span name;
@@ -53,11 +49,6 @@ typedef struct lb_statement {
 } lb_statement;
 
 void lb_statement_read(const char *sql, size_t len, lb_statement *st);
-
-/* A name without its quotes, or in lower case where it had none. */
-void lb_span_name(lb_span span, lb_buf *out);
-/* Whether a word without quotes is `word` (lower case). */
-bool lb_span_is(lb_span span, const char *word);
 
 /* The roles that a statement names: owner, grantees, grantor, of policies and user mappings. PUBLIC, CURRENT_USER and
 ** their like are left out. name: as by lb_span_name. */

@@ -49,6 +49,9 @@ create or replace function f(a int) returns int begin atomic select case a when 
 CREATE PROCEDURE p() AS $a$ $b$a$ $a$; /* /* */ ; */ select E'a\'b'
   '\'c', U&"x;" - 1 / $1;
 \connect "x;"
+CREATE TABLE s.t (a int DEFAULT (1), "b" text[] COLLATE "C", CONSTRAINT c CHECK (a > 0), d numeric(1,2) GENERATED ALWAYS
+AS (a) STORED) INHERITS (s.u, "v") PARTITION BY LIST (a); CREATE DOMAIN d AS x.y; SET search_path = 'a, b';
+ALTER TABLE ONLY s.t ATTACH PARTITION s.w DEFAULT; CREATE TABLE o OF p (a WITH OPTIONS NOT NULL);
 COPY "t ""u"".v" (a, "from stdin") FROM stdin WITH (FORMAT text, DELIMITER E'\t', NULL '\N');
 1	\\.
 \N	x

@@ -1,6 +1,7 @@
 /* libFuzzer target: the bytes are an SQL script. It is read whole, in pieces whose sizes its first bytes choose, and
 ** byte by byte; all three must tell the same, fail with the same code, and keep what script.h promises of offsets, texts and
-** rows. abort() on anything else. `make fuzz` runs it after the reader's target.
+** rows. abort() on anything else. What it tells goes on to those who read definitions and rows. `make fuzz` runs it
+** after the reader's target.
 */
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 
 #include "core/buffer.h"
+#include "postgres/copy_rows.h"
+#include "postgres/ddl.h"
 #include "postgres/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,6 +37,55 @@ static void require_at(heard *h, const char *text, size_t len, uint64_t offset)
   h->last = offset + len;
 }
 
+static void require_span(lb_span span, const char *text, size_t len)
+{
+  require(!span.len || (span.at >= text && span.len <= len && (size_t)(span.at - text) <= len - span.len));
+}
+
+/* A definition points into its statement, whatever that is; the text is of its own, so that the sanitizer sees a look
+** beyond it. */
+static void look_at_statement(const char *sql, size_t len)
+{
+  lb_ddl ddl;
+  lb_ddl_column column;
+  lb_qualified parent;
+  char *text = malloc(len);
+  require(text);
+  memcpy(text, sql, len);
+  lb_ddl_read(text, len, &ddl);
+  require_span(ddl.name.name, text, len);
+  require_span(ddl.name.schema, text, len);
+  require_span(ddl.of.name, text, len);
+  lb_tokens columns = ddl.columns, inherits = ddl.inherits;
+  while (ddl.has_columns && lb_ddl_next_column(&columns, &column)) {
+    require_span(column.name, text, len);
+    require_span(column.type.name.name, text, len);
+  }
+  while (inherits.p && lb_ddl_next_parent(&inherits, &parent)) require_span(parent.name, text, len);
+  free(text);
+}
+
+/* COPY data as rows of two fields, in pieces of `piece` bytes. */
+static void look_at_rows(const uint8_t *data, size_t size, size_t piece)
+{
+  lb_error err = LB_ERROR_INIT;
+  lb_buf buf = { 0 };
+  lb_copy_field field;
+  lb_copy_rows *rows = lb_copy_rows_open(&err);
+  require(rows && lb_copy_rows_begin(rows, 2, 0, &err) == LB_OK);
+  for (size_t at = 0; at < size && !err.code; at += piece) {
+    bool found = true;
+    int tag;
+    lb_copy_rows_put(rows, (const char *)data + at, size - at < piece ? size - at : piece, &err);
+    while (found && lb_copy_rows_next(rows, &found, &tag, &err) == LB_OK) {
+      for (int i = 0; found && i < 2 && !err.code; i++) lb_copy_rows_field(rows, i, &buf, &field, &err);
+    }
+  }
+  require(err.code == LB_OK || err.code == LB_CORRUPT);
+  lb_copy_rows_close(rows);
+  lb_buf_free(&buf);
+}
+
 static int hear_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
                           lb_error *err)
 {
@@ -41,6 +93,7 @@ static int hear_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   heard *h = ctx;
   require(!h->copying && len > 0 && strlen(sql) == len && strlen(comment) <= h->size);
   require_at(h, sql, len, offset);
+  look_at_statement(sql, len);
   lb_buf_printf(&h->log, "statement %llu %d %s: %s\n", (unsigned long long)offset, copy, comment, sql);
   if (copy) lb_buf_text(&h->log, "data ");
   h->copying = copy;
@@ -116,6 +169,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   hear(&bytes, one, 1);
   require(whole.log.len == parts.log.len && memcmp(whole.log.data, parts.log.data, whole.log.len) == 0);
   require(whole.log.len == bytes.log.len && memcmp(whole.log.data, bytes.log.data, whole.log.len) == 0);
+  look_at_rows(data + 4, size - 4, (size_t)data[0] + 1);
   lb_script_looks_like_dump(data, size);
   lb_script_is_custom_format(data, size);
   lb_buf_free(&whole.log);

@@ -1,0 +1,48 @@
+/* The rows of one table inside a PostgreSQL backup, one at a time, without a server.
+**
+** A backup of ours is read by its table of contents: only the blocks that hold rows of the table. A dump of another
+** tool is read from its front for every scan. Rows have numbers, from 1, in the order of the backup: the same ones in
+** every scan of the same file.
+**
+** A partitioned table has the rows of those of its partitions that are in the backup; a table that others inherit from
+** has its own rows only.
+**
+** The file stays open and is not locked: rotation may remove it, and reading goes on. Nothing here is for two threads
+** at once; several scans of a table may be open.
+*/
+#ifndef LB_JOB_TABLE_ROWS_H
+#define LB_JOB_TABLE_ROWS_H
+
+#include "job/job.h"
+#include "postgres/datum.h"
+
+typedef struct lb_table_rows lb_table_rows;
+
+/* backup: as the user calls it, a PostgreSQL one; table: as in SQL (table_name.h). Reads the definitions, and of a dump
+** of another tool as much as it takes to find the table. It is no run in history. */
+int lb_table_rows_open(lb_job *job, const char *backup, const char *table, lb_table_rows **rows, lb_error *err);
+void lb_table_rows_close(lb_table_rows *rows);  /* accepts NULL; after all of its scans */
+
+int lb_table_rows_columns(const lb_table_rows *rows);   /* how many; 0: rows have nothing but a number */
+const char *lb_table_rows_column(const lb_table_rows *rows, int i);   /* its name, UTF-8 */
+lb_pg_kind lb_table_rows_kind(const lb_table_rows *rows, int i);
+int64_t lb_table_rows_count(const lb_table_rows *rows);  /* -1: not known */
+
+typedef struct lb_row_scan lb_row_scan;
+
+/* Rows number first to last (from 1; last may be INT64_MAX). threads: how many may inflate ahead. task is polled as it
+** goes on, and stopped by an interrupt: it serves this scan only. */
+lb_row_scan *lb_row_scan_open(lb_table_rows *rows, int64_t first, int64_t last, int threads, lb_task *task,
+                              lb_error *err);
+void lb_row_scan_close(lb_row_scan *scan);  /* accepts NULL */
+
+/* The next row: *found, or there are no more. Damage, and rows that do not fit the table, are LB_CORRUPT; the message
+** names table and block, or row. Nothing more can be read after a failure. */
+int lb_row_scan_next(lb_row_scan *scan, bool *found, lb_error *err);
+
+/* Of the row at hand: its number; a value, valid until the next call for this scan. One of more than `most` bytes is
+** LB_UNSUPPORTED, as what a host cannot hold. */
+int64_t lb_row_scan_number(const lb_row_scan *scan);
+int lb_row_scan_value(lb_row_scan *scan, int column, size_t most, lb_pg_datum *value, lb_error *err);
+
+#endif
