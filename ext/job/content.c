@@ -43,14 +43,12 @@ bool lb_content_is_script(const lb_opened *backup, lb_error *err)
          (lb_script_looks_like_dump(head, n) || lb_script_is_custom_format(head, n));
 }
 
-/* Ours begin with a preamble, which is in the first block; the next one may be of a table that nobody asked for. */
 static int check_script(lb_reader *reader, const char *path, lb_error *err)
 {
-  enum { PREAMBLE = 256 };
   char head[4096];
   size_t n = 0;
   lb_sqlite_header header;
-  if (lb_reader_peek(reader, head, lb_reader_contents(reader) ? PREAMBLE : sizeof head, &n, err)) return err->code;
+  if (lb_reader_peek(reader, head, sizeof head, &n, err)) return err->code;
   if (lb_script_looks_like_dump(head, n)) return LB_OK;
   if (lb_script_is_custom_format(head, n)) {
     return lb_fail(err, LB_UNSUPPORTED, "%s: is in pg_dump's custom format: restore it with pg_restore", path);
@@ -61,20 +59,27 @@ static int check_script(lb_reader *reader, const char *path, lb_error *err)
                  path);
 }
 
+/* Where there is a table of contents the first block is enough: the next one may be a table's that nobody asks for. */
+static int check_first_block(lb_cursor *cursor, lb_reader *reader, const char *path, lb_error *err)
+{
+  const unsigned char *data = NULL;
+  size_t n = 0;
+  if (lb_reader_block_count(reader) && lb_cursor_read(cursor, 0, &data, &n, err)) return err->code;
+  return data && lb_script_looks_like_dump(data, n) ? LB_OK : check_script(reader, path, err);
+}
+
 int lb_content_open(lb_content *c, lb_reader *reader, const char *path, lb_job *job, int threads, lb_error *err)
 {
   const char *contents = lb_reader_contents(reader);
   *c = (lb_content){ .source = { stream, NULL }, .reader = reader, .task = &job->task, .threads = threads };
-  if (check_script(reader, path, err)) return err->code;
-  if (contents) {
-    if (lb_pg_contents_parse(job->json, contents, lb_reader_block_count(reader), &c->table, err)) {
-      lb_error_prefix(err, "%s: ", path);
-      return err->code;
-    }
-    c->has_table = true;
-    c->cursor = lb_cursor_open(reader, err);
-    c->source.block = block;
+  if (!contents) return check_script(reader, path, err);
+  c->cursor = lb_cursor_open(reader, err);
+  c->source.block = block;
+  if (!c->cursor || check_first_block(c->cursor, reader, path, err)) return err->code;
+  if (lb_pg_contents_parse(job->json, contents, lb_reader_block_count(reader), &c->table, err)) {
+    lb_error_prefix(err, "%s: ", path);
   }
+  c->has_table = !err->code;
   return err->code;
 }
 
