@@ -24,6 +24,7 @@ part() { python -B "$BATS_TEST_DIRNAME/part.py" "$@"; }
 @test "a collation that only the application has" { part unknown_here; }
 @test "backups of every kind, at every level of checking" { part kinds; }
 @test "a damaged backup changes nothing" { part damaged; }
+@test "quick_check has no complaints about a key in another order" { part sound_for_quick_check; }
 @test "an index of the backup that lacks rows hides none" { part stale_index; }
 @test "a schema that was tampered with makes nothing else" { part hostile; }
 @test "in memory, attached, locked by the caller" { part callers_own; }
