@@ -1,8 +1,9 @@
 /* See part_links.h.
 **
 ** Orphans (rows with a foreign key that leads nowhere) are found by SQLite, PRAGMA foreign_key_check, and kept in a
-** temporary table, stage by stage. They are told apart by table, rowid and parent; rows of a table WITHOUT ROWID, of
-** which SQLite tells no more than that there is one, are counted.
+** temporary table, stage by stage. They are told apart by table, rowid, parent and the number of the key among the
+** table's (a row may have two that lead to one parent); rows of a table WITHOUT ROWID, of which SQLite tells no more
+** than that there is one, are counted.
 */
 #include "sqlite/part_links.h"
 
@@ -18,8 +19,9 @@ enum { BEFORE, AFTER, BACKUP, ORPHANS_TOLD = 5 };
 /* An orphan that was there before, or is one in the backup too, is nothing that this restore has done. */
 #define NEW_ORPHANS \
   "SELECT tbl, r, parent FROM temp.lb_orphans AS a WHERE stage = 1 AND r IS NOT NULL AND NOT EXISTS (SELECT 1 " \
-  "FROM temp.lb_orphans AS b WHERE b.tbl = a.tbl AND b.r = a.r AND b.parent = a.parent AND b.stage <> 1) " \
-  "UNION ALL SELECT tbl, NULL, parent FROM temp.lb_orphans WHERE r IS NULL GROUP BY tbl, parent " \
+  "FROM temp.lb_orphans AS b WHERE b.tbl = a.tbl AND b.r = a.r AND b.parent = a.parent AND b.fk = a.fk " \
+  "AND b.stage <> 1) UNION ALL SELECT tbl, NULL, parent FROM temp.lb_orphans WHERE r IS NULL " \
+  "GROUP BY tbl, parent, fk " \
   "HAVING sum(stage = 1) > max(sum(stage = 0), sum(stage = 2))"
 
 static bool is_part(const lb_sqlite_part *part, const char *table)
@@ -35,7 +37,7 @@ static bool is_part(const lb_sqlite_part *part, const char *table)
 static int keep_orphan(sqlite3_stmt *keep, int stage, sqlite3_stmt *found)
 {
   int rc = sqlite3_bind_int(keep, 1, stage);
-  for (int i = 0; i < 3 && rc == SQLITE_OK; i++) rc = lb_part_bind(keep, i + 2, found, i, false);
+  for (int i = 0; i < 4 && rc == SQLITE_OK; i++) rc = lb_part_bind(keep, i + 2, found, i, false);
   if (rc == SQLITE_OK) sqlite3_step(keep);
   return rc == SQLITE_OK ? sqlite3_reset(keep) : rc;
 }
@@ -45,7 +47,8 @@ static int keep_orphan(sqlite3_stmt *keep, int stage, sqlite3_stmt *found)
 static int keep_orphans(const lb_sqlite_part *part, sqlite3 *db, const char *table, int stage, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
-  sqlite3_stmt *keep = lb_part_query(q->to, "INSERT INTO temp.lb_orphans VALUES (?1, ?2, ?3, ?4)", q->to_label, err);
+  sqlite3_stmt *keep = lb_part_query(q->to, "INSERT INTO temp.lb_orphans VALUES (?1, ?2, ?3, ?4, ?5)", q->to_label,
+                                     err);
   sqlite3_stmt *check = NULL;
   char *sql = sqlite3_mprintf("PRAGMA main.foreign_key_check(\"%w\")", table);
   int rc = sql ? sqlite3_prepare_v2(db, sql, -1, &check, NULL) : SQLITE_NOMEM;
@@ -93,7 +96,7 @@ int lb_part_orphans_before(lb_sqlite_part *part, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   lb_task_phase(q->task, "checking foreign keys", 0);
-  if (lb_db_exec(q->to, "CREATE TEMP TABLE lb_orphans(stage, tbl COLLATE NOCASE, r, parent COLLATE NOCASE); "
+  if (lb_db_exec(q->to, "CREATE TEMP TABLE lb_orphans(stage, tbl COLLATE NOCASE, r, parent COLLATE NOCASE, fk); "
                  "CREATE INDEX temp.lb_orphans_tbl ON lb_orphans(tbl, r)", q->to_label, err)) {
     return err->code;
   }
@@ -159,7 +162,8 @@ static void note_orphans(const lb_sqlite_part *part)
   int64_t count = 0;
   lb_error ignored = LB_ERROR_INIT;
   lb_db_integer(part->request->to, "SELECT count(*) FROM temp.lb_orphans AS a WHERE stage = 1 AND NOT EXISTS (SELECT 1 "
-                "FROM temp.lb_orphans AS b WHERE b.stage = 0 AND b.tbl = a.tbl AND b.r IS a.r AND b.parent = a.parent)",
+                "FROM temp.lb_orphans AS b WHERE b.stage = 0 AND b.tbl = a.tbl AND b.r IS a.r AND b.parent = a.parent "
+                "AND b.fk = a.fk)",
                 &count, part->request->to_label, &ignored);
   if (count) {
     lb_part_note(part, "rows that refer to rows which are not there, as they did in the backup: %lld",

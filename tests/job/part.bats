@@ -19,6 +19,7 @@ part() { python -B "$BATS_TEST_DIRNAME/part.py" "$@"; }
 @test "full-text indexes over a table are rebuilt; triggers do not run, and are named" { part fulltext; }
 @test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
 @test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }
+@test "an orphan of one foreign key hides none of another" { part orphans_beside_orphans; }
 @test "foreign keys in a circle, with actions that must not run" { part cycles; }
 @test "rows in each other's way: an error with a way out; REPLACE in a schema takes no row away" { part collisions; }
 @test "a collation that only the application has" { part unknown_here; }

@@ -575,6 +575,21 @@ def orphans():
     assert 'foreign keys of odd were not checked: foreign key mismatch - "odd" referencing "users"' in report['notes'], report
 
 
+def orphans_beside_orphans():
+    """Two keys of a row lead to one parent: that one of them led nowhere before hides nothing of the other."""
+    sql = """CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (2);
+             CREATE TABLE c(id INTEGER PRIMARY KEY, a REFERENCES p, b REFERENCES p);
+             CREATE TABLE w(id INTEGER PRIMARY KEY, a REFERENCES p, b REFERENCES p) WITHOUT ROWID;"""
+    run('app.db', sql)
+    backup = create('app.db')
+    for table in 'c', 'w':
+        run('app.db', f'DELETE FROM c; DELETE FROM w; INSERT OR IGNORE INTO p VALUES (1); '
+                      f'INSERT INTO {table} VALUES (1, 99, 1)')
+        before = everything('app.db')
+        assert f'{table}{" row 1" if table == "c" else ""} refers to p' in refused(backup, 'app.db', ['p'])
+        assert everything('app.db') == before
+
+
 def cycles():
     sql = """CREATE TABLE a(id INTEGER PRIMARY KEY, b INT REFERENCES b ON DELETE CASCADE, up INT REFERENCES a);
              CREATE TABLE b(id INTEGER PRIMARY KEY, a INT REFERENCES a ON DELETE SET NULL);
