@@ -11,10 +11,11 @@ static const char *to_name(const lb_part_move *m, int column) { return m->table-
 
 const char *lb_part_key_name(const lb_part_move *m, int i) { return to_name(m, m->table->to.key[i].column); }
 
+/* By the key, which may have a column twice, under two collations. */
 int lb_part_key_column(const lb_part_move *m, int i)
 {
   for (int c = 0; c < m->table->column_count; c++) {
-    if (m->table->columns[c].key == i + 1) return c + 1;
+    if (m->table->columns[c].to == m->table->to.key[i].column) return c + 1;
   }
   return 0;
 }

@@ -396,6 +396,16 @@ def differing_keys():
     assert counts(part(backup, 'app.db', ['p'])) == (0, 0, 0, 0)
 
 
+def key_with_a_column_twice():
+    for options in '', 'WITHOUT ROWID':
+        run('app.db', f"""DROP TABLE IF EXISTS d; CREATE TABLE d(a TEXT, v, PRIMARY KEY (a COLLATE NOCASE, a)) {options};
+                          INSERT INTO d VALUES ('x', 1), ('X', 2);""")
+        backup = create('app.db')
+        run('app.db', "DELETE FROM d WHERE v = 2; UPDATE d SET v = 0; INSERT INTO d VALUES ('y', 3)")
+        assert counts(part(backup, 'app.db', ['d'])) == (1, 1, 1, 0)
+        assert rows('app.db', 'SELECT a, v FROM d ORDER BY v') == [('x', 1), ('X', 2)]
+
+
 def no_key():
     """Rows are told apart by rowid, and keep it; with a key, the rowid is the backup's where it is free."""
     run('app.db', """CREATE TABLE log(line); INSERT INTO log(rowid, line) VALUES (7, 'a'), (9, 'b'), (11, 'c');
