@@ -317,7 +317,7 @@ id INTEGER, body TEXT' "$file" message 'SELECT * FROM x' "SELECT group_concat(na
   newdb latin "ENCODING 'LATIN1' LOCALE 'C'" && load_bytes latin
   newdb ascii "ENCODING 'SQL_ASCII' LOCALE 'C'" && load_bytes ascii
   sql "SELECT backup_create('$(url latin)')" "SELECT backup_create('$(url ascii)')" >/dev/null
-  rows "$(PGCLIENTENCODING=UTF8 psql -XAtqc $'SELECT id, length("\u00fc") FROM "n\u00e9m" ORDER BY id' "$(url latin)")
+  rows "$(PGCLIENTENCODING=UTF8 psql -XAtqc $'SELECT id, length("\xc3\xbc") FROM "n\xc3\xa9m" ORDER BY id' "$(url latin)")
 äöü Ã¤
 ü" latest:latin '"ném"' 'SELECT id, length("ü") FROM x ORDER BY id' 'SELECT "ü" FROM x WHERE id = 1' "SELECT name FROM pragma_table_info('x') WHERE type = 'TEXT'"
   rows 3 latest:latin "$(sql "SELECT '\"' || name || '\"' FROM backup_contents('latest:latin')")" 'SELECT count(*) FROM x'
