@@ -20,7 +20,7 @@ setup() {
 }
 
 teardown() {
-  [ -z "${pooler:-}" ] || kill "$pooler"
+  [ -z "${pooler:-}" ] || { kill "$pooler" && wait "$pooler"; } 2>/dev/null || true
   cd / && rm -rf "$T"
 }
 
@@ -40,7 +40,7 @@ auth_type = any
 ignore_startup_parameters = extra_float_digits,options
 INI
   pg_give "$dir"
-  pg_drop pgbouncer "$dir/ini" >"$T/pooler.log" 2>&1 3>&- &
+  pg_exec pgbouncer "$dir/ini" >"$T/pooler.log" 2>&1 3>&- &
   pooler=$!
   uri="postgresql:///app?host=$dir&port=6432&user=postgres"
   for _ in $(seq 100); do
