@@ -263,7 +263,7 @@ static void test_random_edits(void **state)
   int useful_ones = 0, same = 0, rounds = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
     make("a.db", kinds[k].page_size, kinds[k].vacuum);
-    for (int round = 0; round < 20; round++) {
+    for (int round = 0; round < 14; round++) {
       bool useful;
       copy_db("a.db", "b.db");
       sqlite3 *db = open_db("b.db");
@@ -405,7 +405,7 @@ static void test_hostile(void **state)
     unload(&f);
   }
   /* any page as any other: it ends, and nothing is read that is not there */
-  for (int i = 0; i < 1200; i++) {
+  for (int i = 0; i < 800; i++) {
     lb_error err = LB_ERROR_INIT;
     lb_leaf leaf;
     int64_t leaves = 0;
