@@ -102,7 +102,7 @@ static const char *list_columns(lb_table_diff *t, const bool *differs, lb_error 
   lb_buf_text(&t->columns, "[");
   for (int i = t->match.key_count; i < t->match.count; i++) {
     if (!(differs ? differs[i] : lb_diff_field_differs(t->diff, i))) continue;
-    lb_json_put_item(&t->columns, t->match.fields[i].name[0]);
+    lb_json_put_item(&t->columns, t->match.fields[i].label);
     any = true;
   }
   lb_buf_text(&t->columns, "]");
@@ -162,10 +162,9 @@ static int sum_one_side(lb_table_diff *t, bool counts, lb_difference *d, lb_erro
   return count_all(t, side, side == 0 ? &d->removed : &d->added, err);
 }
 
-static int sum_both_sides(lb_table_diff *t, const lb_diff_pages *pages, bool counts, lb_difference *d, lb_error *err)
+int lb_table_diff_totals(lb_table_diff *t, bool counts, lb_difference *d, lb_error *err)
 {
   int64_t numbers[4] = { 0 };
-  if (lb_table_diff_begin(t, pages, err)) return err->code;
   bool *differs = calloc((size_t)t->match.count + 1, sizeof *differs);
   if (!differs) return lb_fail_nomem(err);
   if (t->diff && count_rows(t, counts, numbers, differs, err) == LB_OK && counts) {
@@ -181,6 +180,7 @@ static int sum_both_sides(lb_table_diff *t, const lb_diff_pages *pages, bool cou
   }
   lb_match_describe(&t->match, &t->key);
   d->key = text_of(&t->key, err);
+  d->notes = text_of(&t->notes, err);
   return err->code;
 }
 
@@ -188,8 +188,6 @@ int lb_table_diff_sum(lb_table_diff *t, const lb_diff_pages *pages, bool counts,
 {
   d->name = any_shape(t)->name;
   d->added = d->removed = d->changed = -1;
-  if (is_there(t, 0) && is_there(t, 1)) sum_both_sides(t, pages, counts, d, err);
-  else sum_one_side(t, counts, d, err);
-  d->notes = text_of(&t->notes, err);
-  return err->code;
+  if (!is_there(t, 0) || !is_there(t, 1)) return sum_one_side(t, counts, d, err);
+  return lb_table_diff_begin(t, pages, err) ? err->code : lb_table_diff_totals(t, counts, d, err);
 }

@@ -27,7 +27,10 @@ int lb_table_diff_check(const lb_table_diff *t, const char *name, lb_error *err)
 int lb_table_diff_begin(lb_table_diff *t, const lb_diff_pages *pages, lb_error *err);
 int lb_table_diff_row(lb_table_diff *t, lb_difference *d, bool *any, lb_error *err);
 
-/* Compares all rows, or without counts until one differs. */
+/* The same, but tells how many there are; without counts the first that differs ends it. */
+int lb_table_diff_totals(lb_table_diff *t, bool counts, lb_difference *d, lb_error *err);
+
+/* All of it for a table that may be on one side only: begins, and tells the totals. */
 int lb_table_diff_sum(lb_table_diff *t, const lb_diff_pages *pages, bool counts, lb_difference *d, lb_error *err);
 
 #endif

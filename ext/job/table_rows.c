@@ -397,6 +397,8 @@ void lb_table_rows_close(lb_table_rows *r)
   free(r);
 }
 
+const char *lb_table_rows_schema(const lb_table_rows *r) { return r->own.schema; }
+const char *lb_table_rows_name(const lb_table_rows *r) { return r->own.name; }
 int lb_table_rows_columns(const lb_table_rows *r) { return r->column_count; }
 const char *lb_table_rows_column(const lb_table_rows *r, int i) { return r->columns[i].name; }
 lb_pg_kind lb_table_rows_kind(const lb_table_rows *r, int i) { return r->columns[i].kind; }

@@ -23,6 +23,10 @@ typedef struct lb_table_rows lb_table_rows;
 int lb_table_rows_open(lb_job *job, const char *backup, const char *table, lb_table_rows **rows, lb_error *err);
 void lb_table_rows_close(lb_table_rows *rows);  /* accepts NULL; after all of its scans */
 
+/* What it is called, as the script writes it. */
+const char *lb_table_rows_schema(const lb_table_rows *rows);
+const char *lb_table_rows_name(const lb_table_rows *rows);
+
 int lb_table_rows_columns(const lb_table_rows *rows);   /* how many; 0: rows have nothing but a number */
 const char *lb_table_rows_column(const lb_table_rows *rows, int i);   /* its name, UTF-8 */
 lb_pg_kind lb_table_rows_kind(const lb_table_rows *rows, int i);

@@ -210,8 +210,7 @@ void lb_diff_key(const lb_diff *d, lb_buf *json)
   int s = d->told == LB_DIFF_ADDED;
   lb_buf_text(json, "{");
   for (int i = 0; i < d->match->key_count; i++) {
-    const char *const *names = d->match->fields[i].name;
-    lb_json_put_key(json, names[0]);
+    lb_json_put_key(json, d->match->fields[i].label);
     lb_value_json(d->side[s].stmt, i, json);
   }
   lb_buf_text(json, "}");

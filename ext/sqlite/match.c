@@ -77,7 +77,7 @@ static bool is_ordered(const lb_shape *shape)
 
 static void add_field(lb_match *m, const char *name_a, const char *name_b)
 {
-  m->fields[m->count++] = (lb_match_field){ .name = { name_a, name_b } };
+  m->fields[m->count++] = (lb_match_field){ .name = { name_a, name_b }, .label = name_a };
 }
 
 static void add_key(lb_match *m, const lb_shape *a, const lb_shape *b)
@@ -140,6 +140,6 @@ void lb_match_describe(const lb_match *m, lb_buf *out)
   if (m->by == LB_MATCH_WHOLE) lb_buf_text(out, "whole rows");
   if (m->by != LB_MATCH_KEY) return;
   lb_buf_text(out, "primary key (");
-  for (int i = 0; i < m->key_count; i++) lb_buf_printf(out, "%s%s", i ? ", " : "", m->fields[i].name[0]);
+  for (int i = 0; i < m->key_count; i++) lb_buf_printf(out, "%s%s", i ? ", " : "", m->fields[i].label);
   lb_buf_text(out, ")");
 }

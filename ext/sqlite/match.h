@@ -14,6 +14,7 @@ typedef enum lb_match_by { LB_MATCH_KEY, LB_MATCH_ROWID, LB_MATCH_WHOLE } lb_mat
 /* What is selected of a row: a column that both tables have, or the rowid. Names are those of the shapes. */
 typedef struct lb_match_field {
   const char *name[2];     /* in each table */
+  const char *label;       /* what it is called when it is told of */
   bool descending;         /* of a key's */
 } lb_match_field;
 
