@@ -57,6 +57,7 @@ int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_er
   };
   const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
   if (!state || !PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY)) return lb_pg_fail_connection(pg, what, err);
+  snprintf(pg->state, sizeof pg->state, "%s", state);
   lb_buf text = { 0 };
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     const char *field = PQresultErrorField(result, parts[i].field);

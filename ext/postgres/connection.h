@@ -27,6 +27,7 @@ typedef struct lb_pg {
   int version;         /* 150020, as PQserverVersion */
   char *version_text;  /* "15.20", as server_version begins */
   bool standby;        /* in recovery */
+  char state[6];       /* SQLSTATE of the last result that failed; "": none so far */
   bool escapes;        /* backslashes escape in plain strings, where nobody says otherwise */
 } lb_pg;
 

@@ -238,6 +238,38 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
   }
 }
 
+/* ---- COPY, and partitions ---- */
+
+bool lb_statement_copy(const char *sql, size_t len, lb_qualified *table, lb_span *columns)
+{
+  bool simple;
+  lb_tokens t = lb_tokens_begin(sql, len);
+  *columns = (lb_span){ NULL, 0 };
+  if (!lb_token_take(&t, "copy") || !lb_token_qualified(&t, table)) return false;
+  if (lb_token_is_symbol(&t, '(') && (!lb_token_parentheses(&t, columns, &simple) || !simple)) return false;
+  return lb_token_is(&t, "from");
+}
+
+bool lb_statement_names(lb_span list, bool (*take)(void *ctx, lb_span name), void *ctx)
+{
+  lb_span name;
+  lb_tokens t = lb_tokens_begin(list.at, list.len);
+  if (!lb_token_is_symbol(&t, '(')) return false;
+  do {
+    lb_token_next(&t);
+    if (!lb_token_name(&t, &name) || !take(ctx, name)) return false;
+  } while (lb_token_is_symbol(&t, ','));
+  return lb_token_is_symbol(&t, ')');
+}
+
+bool lb_statement_attach(const char *sql, size_t len, lb_qualified *parent, lb_qualified *child)
+{
+  lb_tokens t = lb_tokens_begin(sql, len);
+  if (!lb_token_both(&t, "alter", "table")) return false;
+  lb_token_take(&t, "only");
+  return lb_token_qualified(&t, parent) && lb_token_both(&t, "attach", "partition") && lb_token_qualified(&t, child);
+}
+
 /* ---- messages ---- */
 
 void lb_statement_describe(const char *sql, size_t len, uint64_t offset, lb_buf *out)

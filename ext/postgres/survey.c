@@ -27,6 +27,7 @@ typedef struct surveying {
   size_t head_len;
   char tail[TAIL_BYTES + 1];  /* its end, for the same reason */
   size_t tail_len;
+  const lb_pg_watch *watch;  /* NULL: nobody else listens */
   lb_error *err;           /* of the statement at hand, for callbacks without one */
 } surveying;
 
@@ -107,8 +108,8 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   surveying *s = ctx;
   lb_statement st;
   (void)comment;
-  (void)offset;
   s->survey->statements++;
+  if (s->watch && s->watch->statement(s->watch->ctx, sql, len, offset, copy, err)) return err->code;
   if (copy) return LB_OK;
   lb_statement_read(sql, len, &st);
   if (st.kind == LB_STATEMENT_RELATION || st.kind == LB_STATEMENT_INDEX || st.kind == LB_STATEMENT_KEY) {
@@ -303,7 +304,13 @@ static void give_names(surveying *s)
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
                       lb_error *err)
 {
-  surveying s = { .survey = survey, .task = task };
+  return lb_pg_survey_watch(source, contents, task, NULL, survey, err);
+}
+
+int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_task *task, const lb_pg_watch *watch,
+                       lb_pg_survey *survey, lb_error *err)
+{
+  surveying s = { .survey = survey, .task = task, .watch = watch };
   memset(survey, 0, sizeof *survey);
   if (contents) read_parts(&s, source, contents, err);
   else if (open_stretch(&s, 0, err) == LB_OK) {

@@ -30,6 +30,14 @@ int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task
                       lb_error *err);
 void lb_pg_survey_free(lb_pg_survey *survey);
 
+/* The same, and tells of every statement that is read; copy: it is a COPY … FROM stdin. */
+typedef struct lb_pg_watch {
+  int (*statement)(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, lb_error *err);
+  void *ctx;
+} lb_pg_watch;
+int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_task *task, const lb_pg_watch *watch,
+                       lb_pg_survey *survey, lb_error *err);
+
 /* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`; those that the script
 ** makes itself are none of survey->roles), extensions that are not available, a client_encoding that the server cannot
 ** convert to its own. One LB_NOTFOUND that names all of them and says what to do (CREATE ROLE …,
