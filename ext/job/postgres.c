@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "catalog/names.h"
 #include "core/file.h"
@@ -70,6 +71,11 @@ int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char 
   free(c.o.dir);
   free(c.o.name);
   return err->code;
+}
+
+void lb_postgres_unsave(const char *path)
+{
+  unlink(path);  /* one that cannot be removed is a copy too many, and nothing else */
 }
 
 /* ---- full verification ---- */

@@ -41,6 +41,7 @@ int lb_restore_postgres(lb_restoration *r, const char *backup, const char *uri, 
 
 /* Only the tables that the options name. */
 int lb_restore_part(lb_restoration *r, const char *backup, const char *target, lb_error *err);
+int lb_restore_part_postgres(lb_restoration *r, const char *backup, const char *uri, lb_error *err);
 
 /* Opens the backup; source: the target's, for `latest`. Sets what history wants to know of it. */
 int lb_restoration_open(lb_restoration *r, const char *backup, lb_type type, const char *source, lb_error *err);
@@ -60,5 +61,27 @@ int lb_restore_sqlite_save(lb_restoration *r, struct lb_target *target, lb_error
 
 /* Removes all but the newest saved copies. */
 void lb_restore_sqlite_prune(lb_restoration *r, const struct lb_target *target);
+
+/* ---- PostgreSQL ---- */
+
+struct lb_content;
+struct lb_pg;
+
+int lb_restore_postgres_open(lb_restoration *r, const char *backup, const char *uri, struct lb_content *content,
+                             lb_error *err);
+
+/* The whole backup, as option verify asks for. */
+int lb_restore_postgres_verify(lb_restoration *r, struct lb_content *content, const char *uri, lb_error *err);
+
+/* complete: whether the end of a dump of another tool is there. */
+int lb_restore_postgres_check_end(const lb_restoration *r, bool complete, lb_error *err);
+
+/* Saves the database, unless option pre_restore says otherwise: r->saved. */
+int lb_restore_postgres_save(lb_restoration *r, const char *database, const char *uri, lb_error *err);
+
+/* Ends the transaction of pg; not to be interrupted. */
+int lb_restore_postgres_commit(lb_restoration *r, struct lb_pg *pg, lb_error *err);
+
+int64_t lb_restore_postgres_lock_timeout(const lb_restoration *r);  /* ms */
 
 #endif

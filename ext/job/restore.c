@@ -14,14 +14,14 @@
   { "pre_restore", LB_OPTION_BOOL, offsetof(lb_restore_options, pre_restore), 0, 0, NULL }, \
   { "verify", LB_OPTION_LEVEL, offsetof(lb_restore_options, verify), 0, 0, "quick|full" }, \
   { "dir", LB_OPTION_TEXT, offsetof(lb_restore_options, dir), 0, 0, NULL }, \
-  { "threads", LB_OPTION_INT, offsetof(lb_restore_options, threads), 1, 64, NULL }
+  { "threads", LB_OPTION_INT, offsetof(lb_restore_options, threads), 1, 64, NULL }, \
+  { "tables", LB_OPTION_LIST, offsetof(lb_restore_options, tables), 1, 0, NULL }, \
+  { "rows", LB_OPTION_TEXT, offsetof(lb_restore_options, rows), 0, 0, "replace|missing|merge" }, \
+  { "columns", LB_OPTION_TEXT, offsetof(lb_restore_options, columns), 0, 0, "all|common" }
 
 const lb_option lb_restore_sqlite_options[] = {
   COMMON_OPTIONS,
   { "timeout_ms", LB_OPTION_INT, offsetof(lb_restore_options, timeout_ms), 0, 86400000, NULL },
-  { "tables", LB_OPTION_LIST, offsetof(lb_restore_options, tables), 1, 0, NULL },
-  { "rows", LB_OPTION_TEXT, offsetof(lb_restore_options, rows), 0, 0, "replace|missing|merge" },
-  { "columns", LB_OPTION_TEXT, offsetof(lb_restore_options, columns), 0, 0, "all|common" },
   { NULL, 0, 0, 0, 0, NULL },
 };
 
@@ -91,6 +91,12 @@ void lb_restoration_free_tables(char **tables, int count)
 
 static int check_options(const lb_restore_options *o, lb_error *err)
 {
+  const char *whole = o->mode ? "mode" : o->create ? "create" : o->force ? "force" : o->drop_old ? "drop_old"
+    : o->no_owner ? "no_owner" : o->no_privileges ? "no_privileges" : NULL;
+  if (o->tables && whole) {
+    return lb_fail(err, LB_MISUSE, "option \"%s\" is for a restore of the whole database, not of some \"tables\"",
+                   whole);
+  }
   if (o->tables || (!o->rows && !o->columns)) return LB_OK;
   return lb_fail(err, LB_MISUSE, "option \"%s\" is for a restore of some tables: pass \"tables\" too",
                  o->rows ? "rows" : "columns");
@@ -147,7 +153,8 @@ static int restore(lb_restoration *r, const char *backup, const char *target, bo
 {
   r->threads = lb_job_threads(r->job, r->o.threads, err);
   if (err->code || find_dir(r, backup, err)) return err->code;
-  if (postgres) lb_restore_postgres(r, backup, target, err);
+  if (postgres && r->o.tables) lb_restore_part_postgres(r, backup, target, err);
+  else if (postgres) lb_restore_postgres(r, backup, target, err);
   else if (r->o.tables) lb_restore_part(r, backup, target, err);
   else lb_restore_sqlite(r, backup, target, err);
   r->job->run.target = r->label;

@@ -16,7 +16,7 @@
 #include "job/restoration.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000, UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63 };
+enum { UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63 };
 
 typedef struct restoring {
   lb_restoration *r;
@@ -29,21 +29,19 @@ typedef struct restoring {
   int64_t objects;       /* of users, in the target */
 } restoring;
 
-static int open_backup(restoring *s, const char *backup, lb_error *err)
+int lb_restore_postgres_open(lb_restoration *r, const char *backup, const char *uri, lb_content *content, lb_error *err)
 {
-  lb_restoration *r = s->r;
-  char *source = lb_pg_source_of_uri(s->uri, err);
+  char *source = lb_pg_source_of_uri(uri, err);
   if (source) lb_restoration_open(r, backup, LB_TYPE_POSTGRES, source, err);
   free(source);
   if (err->code) return err->code;
-  return lb_content_open(&s->content, r->backup.reader, r->backup.path, r->job, r->threads, err);
+  return lb_content_open(content, r->backup.reader, r->backup.path, r->job, r->threads, err);
 }
 
 /* With verify, the whole file first. Without, every block is checked as it is read: a bad one ends the restore before
 ** anything that was there is gone. */
-static int verify_first(restoring *s, lb_error *err)
+int lb_restore_postgres_verify(lb_restoration *r, lb_content *content, const char *uri, lb_error *err)
 {
-  lb_restoration *r = s->r;
   const char *level = r->o.verify;
   if (!level || strcmp(level, "false") == 0) return LB_OK;
   int64_t raw = lb_reader_raw_bytes(r->backup.reader);
@@ -51,21 +49,25 @@ static int verify_first(restoring *s, lb_error *err)
   lb_task_phase(&r->job->task, "verifying", raw > 0 ? raw : 0);
   if (lb_reader_pass(r->backup.reader, r->threads, NULL, NULL, &r->job->task, &report, err)) return err->code;
   if (strcmp(level, "full") != 0) return LB_OK;
-  return lb_postgres_verify_full(r->job, &s->content, &r->backup.about.manifest, s->uri, lb_job_jobs(r->o.jobs), err);
+  return lb_postgres_verify_full(r->job, content, &r->backup.about.manifest, uri, lb_job_jobs(r->o.jobs), err);
+}
+
+int lb_restore_postgres_check_end(const lb_restoration *r, bool complete, lb_error *err)
+{
+  if (complete || (r->o.verify && strcmp(r->o.verify, "false") == 0)) return LB_OK;
+  return lb_fail(err, LB_CORRUPT, "%s: the last line of pg_dump is missing: the dump was not finished (pass "
+                                  "{\"verify\":false} if you know that it is whole)", r->backup.path);
 }
 
 static int read_script(restoring *s, lb_error *err)
 {
   lb_task_phase(&s->r->job->task, "reading the script", 0);
   const lb_pg_contents *table = s->content.has_table ? &s->content.table : NULL;
-  const char *level = s->r->o.verify;
-  lb_pg_survey_read(&s->content.source, table, &s->r->job->task, &s->survey, err);
-  if (!err->code && !s->survey.complete && !(level && strcmp(level, "false") == 0)) {
-    lb_fail(err, LB_CORRUPT, "the last line of pg_dump is missing: the dump was not finished (pass {\"verify\":false} "
-                             "if you know that it is whole)");
+  if (lb_pg_survey_read(&s->content.source, table, &s->r->job->task, &s->survey, err)) {
+    lb_error_prefix(err, "%s: ", s->r->backup.path);
+    return err->code;
   }
-  lb_error_prefix(err, "%s: ", s->r->backup.path);
-  return err->code;
+  return lb_restore_postgres_check_end(s->r, s->survey.complete, err);
 }
 
 /* ---- the target ---- */
@@ -117,17 +119,16 @@ static int check_target(restoring *s, lb_error *err)
   return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, !o->no_owner || !o->no_privileges, err);
 }
 
-static int save(restoring *s, lb_error *err)
+int lb_restore_postgres_save(lb_restoration *r, const char *database, const char *uri, lb_error *err)
 {
-  lb_restoration *r = s->r;
-  if (!s->objects || !r->o.pre_restore) return LB_OK;
+  if (!r->o.pre_restore) return LB_OK;
   if (!r->dir) {
     return lb_fail(err, LB_NOTFOUND, "no folder to save the target in: name one with BACKUP_DIR or the option dir "
                                      "({\"pre_restore\":false} goes without)");
   }
   const char *given = r->o.name ? r->o.name : lb_config_text(r->job->config, LB_CONFIG_NAME);
-  char *name = given ? lb_text_copy(given, err) : lb_postgres_name(s->database, err);
-  if (name && lb_postgres_save(r->job, r->dir, name, s->uri, lb_job_jobs(r->o.jobs), &r->saved, err)) {
+  char *name = given ? lb_text_copy(given, err) : lb_postgres_name(database, err);
+  if (name && lb_postgres_save(r->job, r->dir, name, uri, lb_job_jobs(r->o.jobs), &r->saved, err)) {
     lb_error_prefix(
         err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
   }
@@ -215,25 +216,30 @@ static int restore_empty(restoring *s, lb_error *err)
 }
 
 /* Not to be broken off: whoever is told of a failure may rely on the old content being there. */
-static int commit(restoring *s, lb_error *err)
+int lb_restore_postgres_commit(lb_restoration *r, lb_pg *pg, lb_error *err)
 {
   lb_task deaf = { 0 };
   lb_error why = LB_ERROR_INIT;
-  s->pg->task = &deaf;
-  lb_pg_exec(s->pg, "COMMIT", &why);
-  s->pg->task = &s->r->job->task;
+  pg->task = &deaf;
+  lb_pg_exec(pg, "COMMIT", &why);
+  pg->task = &r->job->task;
   if (why.code == LB_IO) {
     return lb_fail(err, LB_IO, "%s; it may hold the old or the new content, whole: look before you go on", why.message);
   }
   return why.code ? lb_fail(err, (lb_code)why.code, "%s", why.message) : LB_OK;
 }
 
+int64_t lb_restore_postgres_lock_timeout(const lb_restoration *r)
+{
+  enum { DEFAULT_MS = 60000 };
+  return r->o.lock_timeout < 0 ? DEFAULT_MS : r->o.lock_timeout;
+}
+
 /* Opens the transaction, and keeps writers out before the target is saved: what they commit afterwards would be in no
 ** copy. Readers go on until everything is dropped. */
 static int begin_transaction(restoring *s, lb_error *err)
 {
-  const lb_restore_options *o = &s->r->o;
-  int64_t timeout = o->lock_timeout < 0 ? LOCK_TIMEOUT_MS : o->lock_timeout;
+  int64_t timeout = lb_restore_postgres_lock_timeout(s->r);
   if (lb_pg_target_fits_one_transaction(s->pg, s->survey.objects, err)) return err->code;
   lb_task_phase(&s->r->job->task, "locking tables", 0);
   if (lb_pg_exec(s->pg, "BEGIN", err) ||
@@ -254,7 +260,7 @@ static int restore_in_transaction(restoring *s, lb_error *err)
   if (lb_pg_target_empty(s->pg, err)) return err->code;
   lb_task_phase(&r->job->task, "loading", lb_reader_raw_bytes(r->backup.reader));
   if (lb_pg_load_serial(&load, err)) return err->code;
-  return lb_postgres_analyze(r->job, &load, err) ? err->code : commit(s, err);
+  return lb_postgres_analyze(r->job, &load, err) ? err->code : lb_restore_postgres_commit(r, s->pg, err);
 }
 
 /* NAME_WORD_STAMP, NAME cut so that it fits PostgreSQL's limit. */
@@ -311,12 +317,15 @@ static int restore_by_swap(restoring *s, lb_error *err)
 static int restore(restoring *s, const char *backup, lb_error *err)
 {
   lb_restoration *r = s->r;
-  if (open_backup(s, backup, err) || verify_first(s, err) || read_script(s, err)) return err->code;
+  if (lb_restore_postgres_open(r, backup, s->uri, &s->content, err) ||
+      lb_restore_postgres_verify(r, &s->content, s->uri, err) || read_script(s, err)) {
+    return err->code;
+  }
   lb_task_phase(&r->job->task, "connecting", 0);
   if (open_target(s, err) || check_target(s, err)) return err->code;
   bool swap = r->o.mode && strcmp(r->o.mode, "swap") == 0;
   if (s->objects && !swap && begin_transaction(s, err)) return err->code;
-  if (save(s, err)) return err->code;
+  if (s->objects && lb_restore_postgres_save(r, s->database, s->uri, err)) return err->code;
   if (!s->pg) restore_missing(s, err);
   else if (!s->objects) restore_empty(s, err);
   else if (swap) restore_by_swap(s, err);

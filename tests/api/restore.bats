@@ -63,7 +63,7 @@ setup() {
   gives 1 "SELECT backup_restore('$BACKUP', 'n.db', '{\"verify\":false}') ->> 'check' IS NULL"
   BACKUP_DIR=/nonexistent gives ok "SELECT backup_restore('latest', 'm.db', '{\"dir\":\"$T/backups\"}') ->> 'check'"
   BACKUP_DIR=/nonexistent gives ok "SELECT backup_restore('$BACKUP', 'o.db') ->> 'check'"
-  fails 'unknown option "overwirte" (valid: overwrite, pre_restore, verify, dir, threads, timeout_ms, tables, rows, columns)' \
+  fails 'unknown option "overwirte" (valid: overwrite, pre_restore, verify, dir, threads, tables, rows, columns, timeout_ms)' \
     "SELECT backup_restore('latest', 'admin.db', '{\"overwirte\":true}')"
   fails 'option "overwrite" must be true or false' "SELECT backup_restore('latest', 'admin.db', '{\"overwrite\":\"yes\"}')"
 }

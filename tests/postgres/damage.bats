@@ -9,7 +9,8 @@ setup_file() {
 INSERT INTO messages SELECT i, repeat(md5(i::text), 2) FROM generate_series(1, 60) AS i;
 CREATE TABLE other(a int REFERENCES messages, b text); INSERT INTO other SELECT i, 'b' FROM generate_series(1, 30) AS i;
 CREATE VIEW v AS SELECT a FROM other; CREATE SEQUENCE s; SELECT nextval('s'); SELECT lo_from_bytea(4711, 'large');"
-  newdb target && q target "CREATE TABLE messages(id int PRIMARY KEY); INSERT INTO messages SELECT generate_series(1, 9)"
+  newdb target && q target "CREATE TABLE messages(id int PRIMARY KEY); INSERT INTO messages SELECT generate_series(1, 9);
+CREATE TABLE other(a int, b text)"
   newdb empty
   mkdir "$PG_WORLD/backups"
   export BACKUP

@@ -9,8 +9,8 @@ found when they are read for what they say: verify is asked for as well, but nee
 BACKUP is one whose restore over TARGET succeeds. The target is compared by the server's own figures after every
 restore that was not refused before it connected.
 
-Forged parts are restored in both ways: in one transaction over what is there, and at once into an empty database, whose
-URI is TARGET's with "empty" in place of "target".
+Forged parts are restored in three ways: in one transaction over what is there, at once into an empty database, whose URI is
+TARGET's with "empty" in place of "target", and two tables of them into TARGET.
 """
 import json
 import os
@@ -121,6 +121,10 @@ def forged_contents(contents):
     yield "no parts", changed(parts=[])
     yield "no tables", changed(tables=[])
     yield "one row more", part(data, 4, parts[data][4] + 1)
+    more = [list(p) for p in parts]
+    more[data][4] += 1
+    yield "one row more, of the table too", changed(
+        parts=more, tables=[{**t, "rows": t["rows"] + (i == parts[data][1])} for i, t in enumerate(tables)])
     yield "no JSON", json.dumps(contents)[:-2]
     yield "deep", "[" * 100000
     yield "nothing", ""
@@ -158,6 +162,8 @@ def forged_blocks(blocks, contents):
 
 # A script is code. Read from its beginning to its end, as psql does, it may have statements between its data.
 TAKEN_IN_ORDER = ("SQL before", "SQL behind", "\\connect")
+# Where only the rows of one table are wanted, what comes behind all rows is not read.
+NOT_OF_THE_TABLE = ("data in post-data", "unfinished", "a COMMIT in post-data")
 
 class Ground:
     def __init__(self, backup, target):
@@ -199,6 +205,13 @@ class Ground:
             _, error = self.ask("""SELECT backup_restore(?, ?, '{"jobs":2}')""", self.path, self.empty)
             if error is None:
                 self.fail(what, "was restored into an empty database")
+            _, error = self.ask("""SELECT backup_restore(?, ?, '{"tables":["messages","other"],"columns":"common",
+                                   "pre_restore":false}')""", self.path, self.target)
+            if error is None and what not in NOT_OF_THE_TABLE:
+                self.fail(what, "gave the rows of two tables")
+            if error is None:
+                psql(self.target, "DELETE FROM messages WHERE id > 9; DELETE FROM other")
+                self.before = psql(self.target, FIGURES)
             if self.count % 4 == 0 and psql(self.empty, EMPTY) != "0\n":
                 self.fail(what, "or one of the 3 before left something in the empty database:", error)
         # That nothing changed is asked of the server now and then: if it did, one of those before is to blame.
