@@ -77,10 +77,15 @@ static int fail_connecting(const lb_pg *pg, const char *words, lb_error *err)
 
 /* ---- connecting ---- */
 
-static void drop_notice(void *ctx, const PGresult *result)
+/* A server that ends a session while no statement runs says why in a notice; all that libpq says afterwards is that
+** there is no connection. */
+static void take_notice(void *ctx, const PGresult *result)
 {
-  (void)ctx;
-  (void)result;
+  lb_pg *pg = ctx;
+  const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char *words = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+  bool ends = severity && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+  if (ends && words && !pg->farewell) pg->farewell = strdup(words);
 }
 
 /* Seconds; 0: as long as it takes, as libpq has it. */
@@ -182,7 +187,7 @@ static lb_pg *connect_with(const char *const *keys, const char *const *values, c
   pg->conn = PQconnectStartParams(keys, values, 1);
   if (!pg->conn) lb_fail_nomem(err);
   if (pg->conn) {
-    PQsetNoticeReceiver(pg->conn, drop_notice, NULL);
+    PQsetNoticeReceiver(pg->conn, take_notice, pg);
     pg->label = lb_pg_label_of(pg->conn, err);
     pg->database = lb_text_copy(PQdb(pg->conn) ? PQdb(pg->conn) : "", err);
   }

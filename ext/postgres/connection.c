@@ -43,7 +43,7 @@ static lb_code code_of_sqlstate(const char *state)
 
 int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err)
 {
-  char *words = lb_pg_one_line(PQerrorMessage(pg->conn));
+  char *words = lb_pg_one_line(pg->farewell ? pg->farewell : PQerrorMessage(pg->conn));
   lb_fail(err, LB_IO, "%s: %s: %s", pg->label, what,
           words && words[0] ? words : "the connection to the server was lost");
   free(words);
@@ -101,6 +101,7 @@ void lb_pg_close(lb_pg *pg)
   free(pg->database);
   free(pg->encoding);
   free(pg->version_text);
+  free(pg->farewell);
   free(pg);
 }
 

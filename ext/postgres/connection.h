@@ -28,12 +28,13 @@ typedef struct lb_pg {
   char *version_text;  /* "15.20", as server_version begins */
   bool standby;        /* in recovery */
   char state[6];       /* SQLSTATE of the last result that failed; "": none so far */
+  char *farewell;      /* the server's words where it ended the session while no statement ran; else NULL */
   bool escapes;        /* backslashes escape in plain strings, where nobody says otherwise */
 } lb_pg;
 
 /* Connects, in non-blocking mode (PQsetnonblocking): whoever sends COPY data flushes it, waiting by lb_pg_wait.
 ** task may be NULL. connect_timeout of the URI counts, else 30 s. application_name is lifeboat unless the URI has
-** one. All notices of the server are dropped. Of the session's settings these are made: an empty search_path (so
+** one. Notices are dropped, but for a farewell. Of the session's settings these are made: an empty search_path (so
 ** that no operator of a user's is taken for the server's), strings without backslashes, and no timeouts but
 ** lock_timeout. A server below 10 is LB_UNSUPPORTED. A database that is missing is LB_NOTFOUND, a refused login
 ** LB_PERM, a server that is not there LB_BUSY; the message has the server's words and what to do. NULL: err is
@@ -64,7 +65,8 @@ char *lb_pg_value(lb_pg *pg, lb_error *err, const char *sql, int count, const ch
 ** 42P06, 42P07, 42710 and 42723 LB_EXISTS, anything else LB_ERROR. The message: what, then the server's primary
 ** message, detail and hint. */
 int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_error *err);
-/* The same for a connection that broke ("the server closed the connection …"). */
+/* The same for a connection that broke: the server's farewell, else libpq's words ("the server closed the
+** connection …"). */
 int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err);
 
 /* Waits until the socket is readable (or, with write, readable or writable), at most 100 ms, polling the task. Reads

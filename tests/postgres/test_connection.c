@@ -412,6 +412,24 @@ static void test_statements(void **state)
   lb_pg_close(pg);
 }
 
+/* A session that is ended between two statements: the server's words come with the next one. */
+static void test_farewell(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_pg *pg = connected(), *other = connected();
+  assert_int_equal(lb_pg_execf(other, &err, "SELECT pg_terminate_backend(%d)", PQbackendPID(pg->conn)), LB_OK);
+  for (int i = 0; i < 50 && PQstatus(pg->conn) != CONNECTION_BAD; i++) {
+    lb_pg_wait(pg, false, &err);
+    PQconsumeInput(pg->conn);
+    PQisBusy(pg->conn);
+  }
+  assert_int_equal(PQstatus(pg->conn), CONNECTION_BAD);
+  expect_code(pg, "SELECT 1", LB_IO, "sending a statement: terminating connection due to administrator command");
+  lb_pg_close(other);
+  lb_pg_close(pg);
+}
+
 /* A statement longer than socket buffers, to a server that answers as long: neither may wait for the other. */
 static void test_long(void **state)
 {
@@ -522,7 +540,8 @@ int main(void)
   };
   const struct CMUnitTest served[] = {
     cmocka_unit_test(test_open), cmocka_unit_test(test_refused), cmocka_unit_test(test_statements),
-    cmocka_unit_test(test_long), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_dump),
+    cmocka_unit_test(test_farewell), cmocka_unit_test(test_long), cmocka_unit_test(test_interrupt),
+    cmocka_unit_test(test_dump),
   };
   server_uri = getenv("LB_TEST_PG_URI");
   if (!server_uri) return cmocka_run_group_tests_name("connection", alone, make_folder, remove_folder);
