@@ -9,6 +9,14 @@
 
 #define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
+/* libpq reads into a buffer of 16 KiB, which grows for a value that does not fit and stays so: after this one it holds
+** what a socket does, and a lane's rows are fetched in one call instead of in a dozen. */
+static int widen_input(lb_pg *pg, lb_error *err)
+{
+  free(lb_pg_value(pg, err, "SELECT pg_catalog.repeat(' ', 200000)", 0, NULL));
+  return err->code;
+}
+
 int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapshot, lb_error *err)
 {
   *snapshot = (lb_pg_snapshot){ .lock_timeout = lock_timeout };
@@ -16,24 +24,34 @@ int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapsho
   if (!snapshot->lanes) return lb_fail_nomem(err);
   snapshot->lanes[0] = pg;
   snapshot->lane_count = 1;
-  if (lb_pg_exec(pg, BEGIN_READING, err) || lb_pg_fix_settings(pg, lock_timeout, err)) return err->code;
+  if (lb_pg_exec(pg, BEGIN_READING, err) || lb_pg_fix_settings(pg, lock_timeout, err) || widen_input(pg, err)) {
+    return err->code;
+  }
   snapshot->id = lb_pg_value(pg, err, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL);
   if (!snapshot->id && !err->code) lb_fail(err, LB_ERROR, "%s: no snapshot could be exported", pg->label);
   snapshot->taken = lb_clock_monotonic();
   return err->code;
 }
 
+/* The snapshot of a leader whose session was ended is gone as well: then that is what happened. */
+static int fail_joining(const lb_pg_snapshot *snapshot, const lb_error *why, lb_error *err)
+{
+  if (lb_pg_exec(snapshot->lanes[0], "SELECT 1", err)) return err->code;
+  return lb_fail(err, (lb_code)why->code,
+                 "a second connection did not find the snapshot of the first (is a transaction pooler such as "
+                 "pgbouncer in between? connect to the server itself): %s", why->message);
+}
+
 /* SET TRANSACTION SNAPSHOT has to come before any query, SET LOCAL of settings may follow. */
 static int join(lb_pg *pg, const lb_pg_snapshot *snapshot, lb_error *err)
 {
   lb_buf sql = { 0 };
+  lb_error why = LB_ERROR_INIT;
   lb_buf_text(&sql, BEGIN_READING "; SET TRANSACTION SNAPSHOT ");
   lb_pg_put_literal(&sql, snapshot->id);
   if (sql.failed) lb_fail_nomem(err);
-  else if (lb_pg_exec(pg, sql.data, err)) {
-    lb_error_prefix(err, "a second connection did not find the snapshot of the first (is a transaction pooler such as "
-                         "pgbouncer in between? connect to the server itself): ");
-  } else lb_pg_fix_settings(pg, snapshot->lock_timeout, err);
+  else if (lb_pg_exec(pg, sql.data, &why)) fail_joining(snapshot, &why, err);
+  else if (lb_pg_fix_settings(pg, snapshot->lock_timeout, err) == LB_OK) widen_input(pg, err);
   lb_buf_free(&sql);
   return err->code;
 }

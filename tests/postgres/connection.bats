@@ -20,12 +20,12 @@ served() {
   run served "postgresql://postgres:SECRET@/postgres?host=$PGHOST&port=$PGPORT"
   echo "$output"
   [ "$status" -eq 0 ]
-  [ "$(grep -c '^ok ' <<<"$output")" -eq 7 ]
+  [ "$(grep -c '^ok ' <<<"$output")" -eq 8 ]
 }
 
 @test "the same over TCP, to the second of two hosts" {
   run served "postgresql://postgres:SECRET@127.0.0.1:1,127.0.0.1:$PGPORT/postgres?sslmode=prefer"
   echo "$output"
   [ "$status" -eq 0 ]
-  [ "$(grep -c '^ok ' <<<"$output")" -eq 7 ]
+  [ "$(grep -c '^ok ' <<<"$output")" -eq 8 ]
 }

@@ -24,6 +24,7 @@
 #include "postgres/connection.h"
 #include "postgres/environment.h"
 #include "postgres/program.h"
+#include "postgres/snapshot.h"
 #include "postgres/tools.h"
 
 static char folder[] = "/tmp/lifeboat-test.XXXXXX";
@@ -430,6 +431,24 @@ static void test_farewell(void **state)
   lb_pg_close(pg);
 }
 
+/* A leader that is ended takes its snapshot with it: its end is told, not that a second connection finds none. */
+static void test_lost_leader(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_buf notes = { 0 };
+  lb_pg_snapshot snapshot;
+  lb_pg *pg = connected(), *other = connected();
+  assert_int_equal(lb_pg_snapshot_take(pg, 0, &snapshot, &err), LB_OK);
+  assert_int_equal(lb_pg_snapshot_widen(&snapshot, 2, &notes, &err), LB_OK);
+  assert_int_equal(lb_pg_execf(other, &err, "SELECT pg_terminate_backend(%d, 5000)", PQbackendPID(pg->conn)), LB_OK);
+  assert_int_equal(lb_pg_snapshot_widen(&snapshot, 3, &notes, &err), LB_IO);
+  if (!strstr(err.message, "terminating connection")) fail_msg("%s", err.message);
+  lb_pg_snapshot_end(&snapshot);
+  lb_pg_close(other);
+  lb_pg_close(pg);
+}
+
 /* A statement longer than socket buffers, to a server that answers as long: neither may wait for the other. */
 static void test_long(void **state)
 {
@@ -540,8 +559,8 @@ int main(void)
   };
   const struct CMUnitTest served[] = {
     cmocka_unit_test(test_open), cmocka_unit_test(test_refused), cmocka_unit_test(test_statements),
-    cmocka_unit_test(test_farewell), cmocka_unit_test(test_long), cmocka_unit_test(test_interrupt),
-    cmocka_unit_test(test_dump),
+    cmocka_unit_test(test_farewell), cmocka_unit_test(test_lost_leader), cmocka_unit_test(test_long),
+    cmocka_unit_test(test_interrupt), cmocka_unit_test(test_dump),
   };
   server_uri = getenv("LB_TEST_PG_URI");
   if (!server_uri) return cmocka_run_group_tests_name("connection", alone, make_folder, remove_folder);
