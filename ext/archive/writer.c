@@ -15,7 +15,7 @@
 #include "core/hash.h"
 #include "core/ring.h"
 
-#define FLUSH_BYTES (8 << 20)
+#define FLUSH_BYTES (1 << 20)  /* what an application's fsync may have to wait for behind ours */
 #define BLOCK_SMALLEST (256u << 10)
 #define BLOCKS_MOST (128 << 10)
 
