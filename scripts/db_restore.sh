@@ -274,9 +274,12 @@ CREATE TEMP TABLE restored AS SELECT backup_restore() AS report;
 CREATE TEMP TABLE line AS
   SELECT json_extract(report, '$.check') AS outcome, json_extract(report, '$.pre_restore') AS saved,
          json_extract(report, '$.seconds') AS seconds, json_extract(report, '$.notes') AS notes,
-         json_extract(report, '$.previous') AS previous
+         json_extract(report, '$.previous') AS previous,
+         CASE WHEN json_extract(report, '$.created') THEN json_extract(report, '$.target') END AS created
     FROM restored;
 SELECT 'Restore finished';
+SELECT '  created    ' || replace(replace(created, char(10), '?'), char(27), '?') || ', which was not there before'
+  FROM line WHERE created IS NOT NULL;
 SELECT '  saved as   ' || coalesce(replace(replace(saved, char(10), '?'), char(27), '?'), 'nothing') FROM line;
 SELECT '  seconds    ' || printf('%.2f', seconds) FROM line;
 SELECT '  previous   ' || replace(replace(previous, char(10), '?'), char(27), '?')

@@ -27,6 +27,7 @@ typedef struct lb_restoration {
   int threads;
   lb_opened backup;
   char *label;                 /* of the target, for report and history; owned */
+  bool created;                /* nothing was there: a file or a database was made */
   char *saved;                 /* where what was there before is kept; NULL: nowhere */
   char *previous;              /* Postgres: the name that the old database has now; NULL: it is gone */
   int64_t bytes;               /* of content */

@@ -137,6 +137,8 @@ static char *format_report(const lb_restoration *r, lb_error *err)
   lb_json_put_text(&out, "backup", r->backup.path);
   lb_json_put_text(&out, "target", r->label);
   lb_json_put_text(&out, "pre_restore", r->saved);
+  lb_json_put_key(&out, "created");
+  lb_buf_text(&out, r->created ? "true" : "false");
   if (r->previous) lb_json_put_text(&out, "previous", r->previous);
   lb_json_put_int(&out, "bytes", r->bytes);
   lb_json_put_real(&out, "seconds", lb_clock_monotonic() - r->job->started_monotonic);

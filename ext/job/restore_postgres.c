@@ -174,6 +174,7 @@ static int restore_missing(restoring *s, lb_error *err)
   if (pg) load_fresh(s, pg, err);
   lb_pg_close(pg);
   if (err->code || lb_pg_database_settle(s->maintenance, fresh, s->database, err)) drop_scratch(s, fresh);
+  s->r->created = err->code == LB_OK;
   free(fresh);
   return err->code;
 }

@@ -152,6 +152,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;
   if (lb_restore_sqlite_save(r, &s->target, err) || put_in_place(s, err)) return err->code;
   r->bytes = (int64_t)s->stage.bytes;
+  r->created = s->target.kind == LB_TARGET_NEW;
   r->check = s->level == LB_CHECK_NONE ? NULL : "ok";  /* anything else was an error */
   return LB_OK;
 }

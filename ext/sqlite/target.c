@@ -104,6 +104,11 @@ static int open_path(lb_target *t, const char *spec, lb_error *err)
   }
   if (errno != ENOENT) return lb_fail_errno(err, errno, "%s", t->path);
   if (lstat(t->path, &st) == 0) return lb_fail(err, LB_MISUSE, "%s: a symbolic link that leads nowhere", t->path);
+  /* More likely a schema's name with a slip than a file that is to be called that. */
+  if (!strpbrk(spec, "/.")) {
+    return lb_fail(err, LB_NOTFOUND, "%s: neither a schema of this connection nor a file (for a new file write ./%s)",
+                   spec, spec);
+  }
   t->kind = LB_TARGET_NEW;
   return LB_OK;
 }

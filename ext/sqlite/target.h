@@ -50,7 +50,8 @@ typedef struct lb_target {
   bool touched;           /* its content was replaced, or a transaction of ours was begun: closing it is SQLite's */
 } lb_target;
 
-/* Looks at what is there. spec: a schema of the caller's connection, or a path. Changes nothing. */
+/* Looks at what is there. spec: a schema of the caller's connection, or a path; a word without '/' and '.' that is
+** neither is LB_NOTFOUND, not a new file. Changes nothing. */
 int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
                    lb_error *err);
 

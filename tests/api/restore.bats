@@ -15,7 +15,7 @@ setup() {
 @test "the report of a restore over an existing database, and the saved copy" {
   sql "SELECT backup_restore('latest', 'admin.db', '{\"overwrite\":true}')" >report
   same "{\"backup\":\"T/backups/admin_sqlite_STAMP.db.gz\",\"target\":\"T/admin.db\",\
-\"pre_restore\":\"T/admin.db.before_restore.STAMP\",\"bytes\":$(stat -c %s admin.db),\"seconds\":S,\
+\"pre_restore\":\"T/admin.db.before_restore.STAMP\",\"created\":false,\"bytes\":$(stat -c %s admin.db),\"seconds\":S,\
 \"check\":\"ok\",\"notes\":null}" "$(plain <report | sed -E 's/"seconds":[0-9]+\.[0-9]{3},/"seconds":S,/')"
   [ "$(content admin.db)" = "$GOOD" ]
   saved=$(echo admin.db.before_restore.*)
@@ -37,7 +37,7 @@ setup() {
 @test "a new target takes mode and owner from the manifest" {
   chmod 640 admin.db
   path=$(sql "SELECT backup_create('admin.db')")
-  gives '|ok|' "SELECT r ->> 'pre_restore', r ->> 'check', r ->> 'notes' FROM (SELECT backup_restore('$path', 'new.db') AS r)"
+  gives '|1|ok|' "SELECT r ->> 'pre_restore', r ->> 'created', r ->> 'check', r ->> 'notes' FROM (SELECT backup_restore('$path', 'new.db') AS r)"
   [ "$(stat -c %a:%u:%g new.db)" = "$(stat -c %a:%u:%g admin.db)" ]
   [ "$(content new.db)" = "$DAMAGED" ]
   [ -z "$(ls -A | grep -E 'partial|new.db.')" ]
@@ -144,6 +144,20 @@ setup() {
   run sql "SELECT backup_restore('./soft.db', 'copy.db', '{\"overwrite\":true}')"
   [ "$status" -ne 0 ]
   [[ $output == *'backup and target are the same file'* ]]
+}
+
+@test "a word that names neither a schema nor a file is a slip, not a new file" {
+  local wanted='mian: neither a schema of this connection nor a file (for a new file write ./mian)' before
+  before=$(ls -A)
+  fails "$wanted" "SELECT backup_restore('latest', 'mian')"
+  fails "$wanted" "SELECT backup_restore('latest', 'mian', '{\"tables\":[\"t\"]}')"
+  fails "$wanted" "SELECT backup_restore('latest', 'mian', '{\"overwrite\":true,\"verify\":false}')"
+  [ "$(ls -A)" = "$before" ]
+  gives 1 "SELECT backup_restore('latest', './mian') ->> 'created'"
+  [ "$(content mian)" = "$GOOD" ]
+  gives 0 "SELECT backup_restore('latest', 'mian', '{\"overwrite\":true}') ->> 'created'"
+  gives 1 "SELECT backup_restore('latest', '.hidden') ->> 'created'"
+  gives 1 "ATTACH ':memory:' AS word" "SELECT backup_restore('latest', 'word') ->> 'check' = 'ok'"
 }
 
 @test "a live database is no backup: its newest commits lie in the -wal" {

@@ -108,7 +108,7 @@ stand_up() {
   pg_same latin fresh
   pg_properties_same latin fresh
   absent fresh
-  restore latest:objects fresh '{"create":true,"jobs":3}'
+  [ "$(restore latest:objects fresh '{"create":true,"jobs":3}' created)" = 1 ]
   pg_same objects fresh
 }
 
@@ -118,7 +118,9 @@ stand_up() {
   [[ $output == *'"overwrite":true'* ]]
   pg_same old over
   [ "$(saves)" = 0 ]
-  run -0 restore latest:objects over '{"overwrite":true}' pre_restore
+  run -0 restore latest:objects over '{"overwrite":true,"create":true}'
+  [[ $output == *'"created":false'* ]]
+  output=$(sql "SELECT '${output//\'/\'\'}' ->> 'pre_restore'")
   [[ $output =~ /b/over_postgres_before_restore_[0-9_]+\.sql\.gz$ ]]
   pg_same objects over
   [ "$(sql "SELECT kind, type, name FROM backups WHERE path = '$output'")" = 'before_restore|postgres|over' ]

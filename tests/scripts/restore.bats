@@ -174,6 +174,7 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   rm data/admin.db
   run -0 restore --yes admin_sqlite_20200102_030405.db.gz
   [[ $output == *'  target     '*', which does not exist yet'* ]]
+  [[ $output == *'Restore finished'*"  created    $ADMIN_DB_PATH, which was not there before"* ]]
   [ "$(rows data/admin.db)" = 100 ]
   [ "$(ls data)" = admin.db ]
 }
@@ -185,6 +186,7 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   before=$(sha256sum data/admin.db)
   make_db other.db 5
   run -0 restore --yes --target other.db --no-pre-restore admin_sqlite_20200102_030405.db.gz
+  [[ $output != *'created '* ]]
   [ "$(rows other.db)" = 100 ]
   [ "$(sha256sum data/admin.db)" = "$before" ]
   run -0 find . -name '*before_restore*'
