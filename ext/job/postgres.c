@@ -1,6 +1,7 @@
 /* See postgres.h. */
 #include "job/postgres.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,9 +74,10 @@ int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char 
   return err->code;
 }
 
-void lb_postgres_unsave(const char *path)
+/* One that cannot be removed is a copy too many, and nothing else. */
+bool lb_postgres_unsave(const char *path)
 {
-  unlink(path);  /* one that cannot be removed is a copy too many, and nothing else */
+  return unlink(path) == 0 || errno == ENOENT;
 }
 
 /* ---- full verification ---- */

@@ -39,7 +39,7 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
 int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char *uri, int jobs, char **path,
                      lb_error *err);
 
-/* Removes what lb_postgres_save has made, of a database that has not changed since. */
-void lb_postgres_unsave(const char *path);
+/* Removes what lb_postgres_save has made, of a database that has not changed since. false: it is still there. */
+bool lb_postgres_unsave(const char *path);
 
 #endif

@@ -51,6 +51,9 @@ int lb_restoration_open(lb_restoration *r, const char *backup, lb_type type, con
 char **lb_restoration_tables(lb_restoration *r, int *count, lb_error *err);
 void lb_restoration_free_tables(char **tables, int count);
 
+/* The copy that r->saved names was removed again, since the target has not changed. */
+void lb_restoration_unsaved(lb_restoration *r);
+
 /* ---- SQLite ---- */
 
 struct lb_target;

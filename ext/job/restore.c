@@ -89,6 +89,13 @@ void lb_restoration_free_tables(char **tables, int count)
   free(tables);
 }
 
+void lb_restoration_unsaved(lb_restoration *r)
+{
+  free(r->saved);
+  r->saved = NULL;
+  lb_job_note(r->job, "nothing was changed, so the copy that was saved first was removed again");
+}
+
 static int check_options(const lb_restore_options *o, lb_error *err)
 {
   const char *whole = o->mode ? "mode" : o->create ? "create" : o->force ? "force" : o->drop_old ? "drop_old"

@@ -191,32 +191,47 @@ static int put_copy(restoring *s, lb_error *err)
 {
   lb_target_content content = { .staged = &s->copy, .page_size = s->target.page_size, .mode = -1, .uid = -1,
                                 .gid = -1 };
-  if (lb_db_exec(s->to, "COMMIT", s->target.label, err)) return err->code;
   lb_db_close(s->to);
   s->to = NULL;
   lb_task_phase(&s->r->job->task, "putting it in place", 0);
   return lb_target_put(&s->target, &content, &s->r->job->notes, err);
 }
 
-/* What has not changed need not be kept: whoever mends an error and tries again would fill the disk with copies. */
-static void undo(restoring *s)
+/* What has not changed need not be kept: whoever mends an error and tries again would fill the disk with copies, and
+** push out the one from before the accident. */
+static void unsave(restoring *s)
 {
   lb_restoration *r = s->r;
-  if (!s->target.own) return;
-  lb_target_rollback(&s->target);
-  if (r->saved && sqlite3_get_autocommit(s->target.db)) lb_target_unsave(&s->target, r->saved);
+  if (r->saved && lb_target_unsave(&s->target, &r->job->notes)) lb_restoration_unsaved(r);
+}
+
+static void undo(restoring *s)
+{
+  if (s->target.own) lb_target_rollback(&s->target);  /* else only the copy was worked on */
+  if (!s->target.own || sqlite3_get_autocommit(s->target.db)) unsave(s);
+}
+
+static int commit(restoring *s, lb_error *err)
+{
+  if (s->target.own) return lb_target_commit(&s->target, err);
+  return lb_db_exec(s->to, "COMMIT", s->target.label, err);
 }
 
 static int write(restoring *s, lb_error *err)
 {
+  int before = lb_db_pages_written(s->to);
   if (begin(s, err) || lb_sqlite_part_run(s->part, &s->r->tables, err)) {
     undo(s);
     return err->code;
   }
-  if (s->target.own) lb_target_commit(&s->target, err);
-  else put_copy(s, err);
-  if (!err->code) lb_restore_sqlite_prune(s->r, &s->target);
-  return err->code;
+  if (commit(s, err)) return err->code;
+  if (lb_db_pages_written(s->to) == before) {
+    unsave(s);
+    return LB_OK;
+  }
+  if (!s->target.own && put_copy(s, err)) return err->code;
+  lb_restore_sqlite_prune(s->r, &s->target);
+  return LB_OK;
 }
 
 static int restore(restoring *s, const char *backup, lb_error *err)

@@ -68,7 +68,7 @@ static void undo(restoring *s)
   lb_task deaf = { 0 };
   if (!s->r->saved) return;
   s->pg->task = &deaf;  /* the interrupt that got us here would end this as well */
-  if (lb_pg_exec(s->pg, "ROLLBACK", &why) == LB_OK) lb_postgres_unsave(s->r->saved);
+  if (lb_pg_exec(s->pg, "ROLLBACK", &why) == LB_OK && lb_postgres_unsave(s->r->saved)) lb_restoration_unsaved(s->r);
   s->pg->task = &s->r->job->task;
 }
 
@@ -79,6 +79,10 @@ static int write(restoring *s, lb_error *err)
   if (lb_pg_merge_run(s->merge, &r->tables, err)) {
     undo(s);
     return err->code;
+  }
+  if (!lb_pg_merge_changed(s->merge)) {
+    undo(s);
+    return LB_OK;
   }
   return lb_restore_postgres_commit(r, s->pg, err);
 }

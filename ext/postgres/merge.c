@@ -85,6 +85,16 @@ int lb_pg_merge_run(lb_pg_merge *m, lb_rows_counts *counts, lb_error *err)
   return err->code;
 }
 
+bool lb_pg_merge_changed(const lb_pg_merge *m)
+{
+  bool changed = m->sequences_moved;
+  for (int i = 0; i < m->count; i++) {
+    const lb_merge_table *t = &m->tables[i];
+    if (t->added || t->changed || t->removed) changed = true;
+  }
+  return changed;
+}
+
 static void free_table(lb_merge_table *t)
 {
   for (int i = 0; i < t->column_count; i++) {

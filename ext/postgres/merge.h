@@ -46,6 +46,9 @@ int lb_pg_merge_lock(lb_pg_merge *merge, lb_error *err);
 /* Moves the rows. The caller commits, or rolls back. */
 int lb_pg_merge_run(lb_pg_merge *merge, lb_rows_counts *counts, lb_error *err);
 
+/* Whether lb_pg_merge_run has written any row, or moved a sequence. If not, a rollback loses nothing. */
+bool lb_pg_merge_changed(const lb_pg_merge *merge);
+
 void lb_pg_merge_close(lb_pg_merge *merge);  /* accepts NULL; the transaction is the caller's to end */
 
 #endif

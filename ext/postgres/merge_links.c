@@ -240,8 +240,10 @@ int lb_merge_guard_update(const lb_pg_merge *m, const lb_merge_table *t, lb_erro
 
 /* ---- sequences ---- */
 
-int lb_merge_move_sequences(const lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
+/* No rollback takes it back. */
+int lb_merge_move_sequences(lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
 {
+  int64_t moved = 0;
   const char *params[] = { t->oid };
   PGresult *rows = lb_pg_query(m->request->pg, err, lb_sql_merge_sequences, 1, params);
   for (int i = 0; rows && i < PQntuples(rows) && !err->code; i++) {
@@ -252,7 +254,8 @@ int lb_merge_move_sequences(const lb_pg_merge *m, const lb_merge_table *t, lb_er
     lb_buf_printf(&sql, "::pg_catalog.regclass, x.last::bigint) FROM (SELECT pg_catalog.max(%s) AS last FROM %s) AS x, "
                   "%s AS s WHERE x.last > s.last_value OR (x.last = s.last_value AND NOT s.is_called)", column, t->sql,
                   sequence);
-    runf(m, &sql, err);
+    lb_merge_run_sql(m, &sql, &moved, err);
+    if (moved) m->sequences_moved = true;
   }
   PQclear(rows);
   return err->code;

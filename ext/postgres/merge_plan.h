@@ -47,6 +47,7 @@ struct lb_pg_merge {
   int count;
   char *below;         /* an array of oids: the tables and all partitions below them */
   PGresult *triggers, *references;  /* what was switched off and is to be set back */
+  bool sequences_moved;
   bool again;          /* a table was found to exchange values: all begins anew */
 };
 
@@ -104,6 +105,6 @@ int lb_merge_guard_update(const lb_pg_merge *merge, const lb_merge_table *table,
 /* After lb_merge_unlink: whether a foreign key leads from a to b. */
 bool lb_merge_refers(const lb_pg_merge *merge, const lb_merge_table *a, const lb_merge_table *b);
 
-int lb_merge_move_sequences(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
+int lb_merge_move_sequences(lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
 
 #endif

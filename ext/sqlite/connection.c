@@ -157,6 +157,13 @@ void lb_db_close_untouched(sqlite3 *db, const char *path, bool had_shm)
 
 /* ---- statements ---- */
 
+int lb_db_pages_written(sqlite3 *db)
+{
+  int pages = 0, ignored = 0;
+  sqlite3_db_status(db, SQLITE_DBSTATUS_CACHE_WRITE, &pages, &ignored, 0);
+  return pages;
+}
+
 int lb_db_exec(sqlite3 *db, const char *sql, const char *label, lb_error *err)
 {
   if (err->code) return err->code;

@@ -32,6 +32,10 @@ int lb_db_exec(sqlite3 *db, const char *sql, const char *label, lb_error *err);
 int lb_db_integer(sqlite3 *db, const char *sql, int64_t *value, const char *label, lb_error *err);
 int lb_db_text(sqlite3 *db, const char *sql, char *value, size_t size, const char *label, lb_error *err);
 
+/* Pages that db has written to its files so far, or to their -wal: the same number before a transaction and after its
+** commit proves that this one changed nothing. */
+int lb_db_pages_written(sqlite3 *db);
+
 /* Turns the result code rc of db into err: "LABEL: database is locked (locked by pid 4242 (php-fpm))". */
 int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err);
 

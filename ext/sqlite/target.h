@@ -46,6 +46,7 @@ typedef struct lb_target {
   lb_sqlite_source before;/* DATABASE: the connection that `save` read through; tells whether somebody wrote since */
   uint64_t saved_stamp;
   bool saved;
+  lb_buf copies;          /* names of the files that saving has made, each with its NUL */
   bool copied;            /* as lb_target_copy does; saved_stamp is that of the copy */
   bool touched;           /* its content was replaced, or a transaction of ours was begun: closing it is SQLite's */
 } lb_target;
@@ -68,8 +69,8 @@ int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 ** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way. */
 int lb_target_save(lb_target *target, char **saved, lb_error *err);
 
-/* Removes the copy that was just saved of a target that has not changed since. */
-void lb_target_unsave(const lb_target *target, const char *saved);
+/* Removes the copies that were just saved of a target that we have not changed. false: not all could be; a note. */
+bool lb_target_unsave(const lb_target *target, lb_buf *notes);
 
 /* A snapshot of a target on the caller's connection as a file in dir, in rollback mode. Whatever is saved and put
 ** afterwards has to find the target as it was copied, else it is LB_BUSY. */

@@ -209,6 +209,11 @@ int lb_target_save(lb_target *t, char **saved, lb_error *err)
   lb_partial_close(&partial);
   free(name);
   t->saved = err->code == LB_OK;
+  if (!err->code && *saved) {
+    const char *file = lb_path_base(*saved);
+    lb_buf_append(&t->copies, file, strlen(file) + 1);
+    if (t->copies.failed) lb_fail_nomem(err);
+  }
   if (err->code) {
     free(*saved);
     *saved = NULL;
@@ -218,19 +223,19 @@ int lb_target_save(lb_target *t, char **saved, lb_error *err)
 
 /* ---- removing old copies ---- */
 
-static void remove_copy(const lb_target *t, const char *file, lb_buf *notes)
+static bool remove_copy(const lb_target *t, const char *file, lb_buf *notes)
 {
   lb_error err = LB_ERROR_INIT;
   char *path = lb_path_join(t->dir, file, &err);
-  if (path && unlink(path) && errno != ENOENT) {
-    lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
-  }
+  bool gone = path && (unlink(path) == 0 || errno == ENOENT);
+  if (path && !gone) lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
   for (size_t i = 0; path && i < sizeof siblings / sizeof *siblings; i++) {
     char *sibling = lb_text_printf(&err, "%s%s", path, siblings[i]);
     if (sibling) unlink(sibling);
     free(sibling);
   }
   free(path);
+  return gone;
 }
 
 void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *notes)
@@ -247,9 +252,11 @@ void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *no
   free_copies(copies, count);
 }
 
-void lb_target_unsave(const lb_target *t, const char *saved)
+bool lb_target_unsave(const lb_target *t, lb_buf *notes)
 {
-  lb_buf ignored = { 0 };
-  remove_copy(t, lb_path_base(saved), &ignored);
-  lb_buf_free(&ignored);
+  bool gone = true;
+  for (size_t at = 0; at < t->copies.len; at += strlen(t->copies.data + at) + 1) {
+    if (!remove_copy(t, t->copies.data + at, notes)) gone = false;
+  }
+  return gone;
 }

@@ -36,6 +36,8 @@ part() { python -B "$BATS_TEST_DIRNAME/part.py" "$@"; }
 @test "rollback: no acknowledged commit of a busy writer is lost" { part busy_writer delete; }
 @test "a column that comes between the look and the lock" { part schema_changes_meanwhile; }
 @test "many columns, long rows, small pages" { part shape; }
+@test "a restore that changes nothing leaves no copy and pushes none out, rollback journal" { part nothing_to_do delete; }
+@test "a restore that changes nothing leaves no copy and pushes none out, WAL" { part nothing_to_do wal; }
 @test "history tells, failures leave no copies behind" { part told; }
 @test "kill -9 in the middle: WAL" { part kill wal; }
 @test "kill -9 in the middle: rollback" { part kill delete; }

@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../
 from lifeboat import Holder, connect, create, main, query, value  # noqa: E402
 
 T = os.path.realpath('.')
+UNSAVED = 'nothing was changed, so the copy that was saved first was removed again'
 
 
 def qi(name):
@@ -532,7 +533,7 @@ def fulltext():
         sound()
     report = part(backup, 'app.db', ['messages'])
     report = part(backup, 'app.db', ['messages'])
-    assert report['notes'] is None and counts(report) == (0, 0, 0, 5), report
+    assert report['notes'] == UNSAVED and counts(report) == (0, 0, 0, 5), report
     # A tokenizer that only the application has.
     db = sqlite3.connect('app.db', isolation_level=None)
     db.execute('DELETE FROM messages WHERE id = 4')
@@ -950,8 +951,44 @@ def told():
     assert 'it has no table "nothing"' in value(db, 'SELECT error FROM backup_history LIMIT 1')
     assert len(saved_copies()) == 1
     for _ in range(5):
+        run('app.db', 'DELETE FROM messages WHERE id = 1')
         part(backup, 'app.db', ['messages'])
     assert len(saved_copies()) == 3
+
+
+def nothing_to_do(mode):
+    """A restore that changes nothing leaves no copy, and pushes none out; one that changes anything keeps its own."""
+    backup = shop()
+    run('app.db', f'PRAGMA journal_mode={mode}; CREATE TABLE empty(id INTEGER PRIMARY KEY);'
+                  'CREATE TABLE auto(id INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO auto VALUES (9)')
+    backup = create('app.db')
+    for _ in range(3):
+        run('app.db', 'DELETE FROM messages WHERE id = 1')
+        part(backup, 'app.db', ['messages'])
+    copies = saved_copies()
+    assert len(copies) == 3
+    before = open('app.db', 'rb').read()
+    for rows_mode in 'replace', 'missing', 'merge':
+        report = part(backup, 'app.db', ['messages', 'users', 'auto', 'empty'], rows=rows_mode)
+        assert report['pre_restore'] is None and report['notes'] == UNSAVED, report
+        assert saved_copies() == copies and open('app.db', 'rb').read() == before
+    assert part(backup, 'app.db', ['users'], pre_restore=False)['notes'] is None
+    assert UNSAVED in value(connect(), "SELECT group_concat(notes) FROM backup_history WHERE operation = 'restore'")
+    db = connect('app.db')
+    db.execute('PRAGMA locking_mode=EXCLUSIVE')
+    db.execute('SELECT count(*) FROM users').fetchall()
+    report = part(backup, 'main', ['messages'], db)
+    assert report['pre_restore'] is None and report['notes'] == UNSAVED and saved_copies() == copies, report
+    db.close()
+    # No row, and yet a change: a sequence, a table without rows.
+    for sql, table in ('UPDATE sqlite_sequence SET seq = 2; DELETE FROM auto; INSERT INTO auto VALUES (9); '
+                       'UPDATE sqlite_sequence SET seq = 2', 'auto'), ('DROP TABLE empty', 'empty'):
+        run('app.db', sql)
+        report = part(backup, 'app.db', [table])
+        assert (counts(report)[:3] == (0, 0, 0) and report['pre_restore'] in
+                [T + '/' + name for name in saved_copies()]), report
+    assert len(saved_copies()) == 3 and saved_copies() != copies
+    sound()
 
 
 # ---- kill -9, interrupts ----

@@ -124,6 +124,27 @@ says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; retur
   says since "$(q app 'SELECT text FROM messages WHERE id = 501')"
 }
 
+@test "what changes nothing is rolled back, and the copy that was saved first goes again" {
+  local nothing='"notes":"nothing was changed, so the copy that was saved first was removed again","tables":' copies
+  part '{"tables":["users","messages","audit.log"],"pre_restore":false}' >/dev/null
+  copies=$(ls "$BACKUP_DIR")
+  before=$(state)
+  for rows in replace missing merge; do
+    says "$nothing"'[{"table":"public.users","added":0,"changed":0,"removed":0,"kept":50}]' \
+      "$(part "{\"tables\":[\"users\"],\"rows\":\"$rows\"}")"
+  done
+  says "$nothing"'[{"table":"audit.log","added":0,"changed":0,"removed":0,"kept":'"$(q app 'SELECT count(*) FROM audit.log')}]" \
+    "$(part '{"tables":["audit.log"]}')"
+  says "$copies" "$(ls "$BACKUP_DIR")"
+  says "$before" "$(state)"
+  # A sequence that moves is a change, which no rollback takes back.
+  q app "SELECT setval(pg_get_serial_sequence('users', 'id'), 3)" >/dev/null
+  part '{"tables":["users"]}' >/dev/null
+  says 50 "$(q app "SELECT last_value FROM $(q app "SELECT pg_get_serial_sequence('users', 'id')")")"
+  says 1 "$(comm -13 <(echo "$copies") <(ls "$BACKUP_DIR") | grep -c before_restore)"
+  rm "$BACKUP_DIR/$(comm -13 <(echo "$copies") <(ls "$BACKUP_DIR"))"
+}
+
 @test "replace: the tables are the backup's, whatever refers to what; what is there was saved first" {
   before=$(schema_state)
   part '{"tables":["users","messages"]}' >/dev/null
