@@ -57,7 +57,10 @@ static int register_all(sqlite3 *db, lb_session *session)
                                       lb_session_release);
     }
   }
-  for (const lb_table *t = lb_tables; t->name && rc == SQLITE_OK; t++) rc = lb_table_register(db, t, session);
+  for (const lb_table *t = lb_tables; t->name && rc == SQLITE_OK; t++) {
+    rc = lb_table_register(db, t, session);
+    if (rc == SQLITE_OK) rc = lb_function_register_table(db, t->name);
+  }
   if (rc == SQLITE_OK) rc = lb_backup_table_register(db, session);
   return rc;
 }

@@ -1,6 +1,7 @@
 /* See functions.h. Each function: arguments in, one job, its result or error out. */
 #include "api/functions.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,6 +216,23 @@ static void version_function(sqlite3_context *ctx, int argc, sqlite3_value **arg
   char *text = sqlite3_mprintf("lifeboat " LB_VERSION " (%s; SQLite %s)", lb_codec_versions(), sqlite3_libversion());
   if (text) sqlite3_result_text(ctx, text, -1, sqlite3_free);
   else sqlite3_result_error_nomem(ctx);
+}
+
+/* SQLite keeps tables and functions apart by name, and would only say that there is no such function. */
+static void table_function(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+  const char *name = sqlite3_user_data(ctx);
+  char *text = sqlite3_mprintf("%s is a table, not a function: SELECT * FROM %s%s", name, name, argc ? "(…)" : "");
+  (void)argv;
+  if (text) sqlite3_result_error(ctx, text, -1);
+  else sqlite3_result_error_nomem(ctx);
+  sqlite3_free(text);
+}
+
+int lb_function_register_table(sqlite3 *db, const char *name)
+{
+  return sqlite3_create_function_v2(db, name, -1, SQLITE_UTF8 | SQLITE_DIRECTONLY, (void *)(uintptr_t)name,
+                                    table_function, NULL, NULL, NULL);
 }
 
 const lb_function lb_functions[] = {

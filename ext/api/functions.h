@@ -12,4 +12,7 @@ typedef struct lb_function {
 
 extern const lb_function lb_functions[];
 
+/* Makes a function of a table's name that says how the table is used; name must live as long as db. */
+int lb_function_register_table(sqlite3 *db, const char *name);
+
 #endif

@@ -10,6 +10,8 @@
 #include "core/buffer.h"
 #include "core/file.h"
 
+enum { NAMES_TOLD = 5 };
+
 /* Which backups are meant by a form of `latest`. */
 typedef struct wish {
   const char *name;           /* NULL: any */
@@ -52,20 +54,68 @@ static void put_source(lb_buf *buf, const lb_backup *b)
                 b->manifest.source ? ", of " : "", b->manifest.source ? b->manifest.source : "");
 }
 
-static int fail_none(const char *dir, const char *asked, int damaged, lb_error *err)
+/* Whether an earlier one of the listing has its name and type. */
+static bool is_told(const lb_listing *listing, int item)
 {
+  const lb_name *n = &listing->items[item].name;
+  for (int i = 0; i < item; i++) {
+    const lb_backup *b = &listing->items[i];
+    if (b->name.kind != LB_KIND_BEFORE_RESTORE && b->name.type == n->type && strcmp(b->name.name, n->name) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Names and types of what could be asked for. */
+static void put_names(lb_buf *buf, const lb_listing *listing)
+{
+  int told = 0;
+  for (int i = 0; i < listing->count; i++) {
+    const lb_backup *b = &listing->items[i];
+    if (b->name.kind == LB_KIND_BEFORE_RESTORE || is_told(listing, i)) continue;
+    if (told++ == NAMES_TOLD) {
+      lb_buf_text(buf, ", …");
+      return;
+    }
+    lb_buf_printf(buf, "%s%s (%s)", told > 1 ? ", " : "", b->name.name, lb_type_text(b->name.type));
+  }
+  if (told == 0) lb_buf_text(buf, listing->count ? "what restores saved, to be named by file" : "nothing");
+}
+
+static bool lacks_type(const lb_listing *listing, lb_type type)
+{
+  for (int i = 0; i < listing->count; i++) {
+    if (listing->items[i].name.type == type) return false;
+  }
+  return type != LB_TYPE_NONE;
+}
+
+static int fail_none(const lb_listing *listing, const wish *w, const char *dir, const char *asked, int damaged,
+                     lb_error *err)
+{
+  lb_buf names = { 0 };
   if (damaged) {
     return lb_fail(err, LB_NOTFOUND, "no good backup for \"%s\" in %s: the %d found %s damaged", asked, dir, damaged,
                    damaged == 1 ? "is" : "are");
   }
-  return lb_fail(err, LB_NOTFOUND, "no backup for \"%s\" in %s", asked, dir);
+  put_names(&names, listing);
+  bool typed = listing->count && lacks_type(listing, w->type);
+  if (names.failed) lb_fail_nomem(err);
+  else lb_fail(err, LB_NOTFOUND, "no backup for \"%s\" in %s (it has: %s%s%s%s)", asked, dir, names.data,
+               typed ? "; " : "", typed ? lb_type_text(w->type) : "", typed ? " is needed" : "");
+  lb_buf_free(&names);
+  return err->code;
 }
 
-static int fail_several(const char *dir, const char *asked, const lb_buf *sources, lb_error *err)
+/* A name that several sources share narrows nothing. */
+static int fail_several(const wish *w, const char *dir, const char *asked, const lb_buf *sources, lb_error *err)
 {
   if (sources->failed) return lb_fail_nomem(err);
-  return lb_fail(err, LB_MISUSE, "\"%s\" fits several sources in %s: %s (pass latest:NAME or a file name)", asked, dir,
-                 sources->data);
+  return lb_fail(err, LB_MISUSE,
+                 w->name ? "\"%s\" fits several sources in %s: %s (pass a file name: SELECT file, source FROM backups)"
+                         : "\"%s\" fits several sources in %s: %s (pass latest:NAME or a file name)",
+                 asked, dir, sources->data);
 }
 
 /* The newest good backup that is meant: index into the listing, or -1 with err set. */
@@ -87,8 +137,8 @@ static int choose(const lb_listing *listing, const int *groups, int count, const
       put_source(&text, b);
     }
   }
-  if (seen && sources == 0) fail_none(dir, asked, damaged, err);
-  if (sources > 1) fail_several(dir, asked, &text, err);
+  if (seen && sources == 0) fail_none(listing, w, dir, asked, damaged, err);
+  if (sources > 1) fail_several(w, dir, asked, &text, err);
   lb_buf_free(&text);
   free(seen);
   return err->code == LB_OK ? found : -1;

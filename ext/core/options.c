@@ -68,6 +68,29 @@ static int fail_unknown(const lb_option *known, const char *key, lb_error *err)
   return err->code;
 }
 
+/* An example of the first option, of which every function has one. */
+static void put_example(lb_buf *buf, const lb_option *option)
+{
+  lb_buf_printf(buf, "{\"%s\":", option->name);
+  if (option->kind == LB_OPTION_INT) lb_buf_printf(buf, "%lld}", (long long)option->min);
+  else if (option->kind == LB_OPTION_LIST) lb_buf_text(buf, "[\"…\"]}");
+  else if (option->kind != LB_OPTION_TEXT) lb_buf_text(buf, "true}");
+  else if (!option->choices) lb_buf_text(buf, "\"…\"}");
+  else lb_buf_printf(buf, "\"%.*s\"}", (int)strcspn(option->choices, "|"), option->choices);
+}
+
+static int fail_shape(const lb_option *known, lb_error *err)
+{
+  lb_error why = *err;
+  lb_buf example = { 0 };
+  put_example(&example, known);
+  lb_error_clear(err);
+  if (example.failed) lb_fail_nomem(err);
+  else lb_fail(err, why.code, "options: %s; they are written as in %s", why.message, example.data);
+  lb_buf_free(&example);
+  return err->code;
+}
+
 /* ---- fields ---- */
 
 static bool is_choice(const char *choices, const char *text, size_t n)
@@ -210,8 +233,7 @@ int lb_options_parse(lb_json *json, const char *text, const lb_option *known, vo
   if (err->code != LB_OK) return err->code;
   parse p = { json, known, target, false };
   lb_json_each(json, text, take_member, &p, err);
-  if (!p.in_member) lb_error_prefix(err, "options: ");
-  return err->code;
+  return err->code == LB_MISUSE && !p.in_member ? fail_shape(known, err) : err->code;
 }
 
 /* ---- from text ---- */

@@ -14,11 +14,7 @@ static int check_content(lb_opened *backup, lb_error *err)
   lb_sqlite_header header;
   const lb_backup *about = &backup->about;
   lb_type type = about->manifest.type != LB_TYPE_NONE ? about->manifest.type : about->name.type;
-  if (type == LB_TYPE_POSTGRES || lb_reader_contents(backup->reader)) {
-    return lb_fail(err, LB_MISUSE,
-                   "%s: holds a PostgreSQL dump, which cannot be attached: backup_restore loads it into a database, "
-                   "backup_contents tells what is in it", backup->path);
-  }
+  if (type == LB_TYPE_POSTGRES || lb_reader_contents(backup->reader)) return lb_stage_fail_dump(backup, err);
   return lb_stage_peek(backup, &header, err);
 }
 

@@ -53,10 +53,11 @@ static int check_script(lb_reader *reader, const char *path, lb_error *err)
   if (lb_script_is_custom_format(head, n)) {
     return lb_fail(err, LB_UNSUPPORTED, "%s: is in pg_dump's custom format: restore it with pg_restore", path);
   }
-  return lb_fail(err, LB_CORRUPT, n >= 100 && lb_sqlite_header_read(head, n, &header)
-                                      ? "%s: holds a SQLite database, not a PostgreSQL dump"
-                                      : "%s: what is inside is not a PostgreSQL dump in SQL",
-                 path);
+  if (n >= 100 && lb_sqlite_header_read(head, n, &header)) {
+    return lb_fail(err, LB_MISUSE, "%s: holds a SQLite database, not a PostgreSQL dump: backup_restore with a path or "
+                   "a schema as target restores it", path);
+  }
+  return lb_fail(err, LB_CORRUPT, "%s: what is inside is not a PostgreSQL dump in SQL", path);
 }
 
 /* Where there is a table of contents the first block is enough: the next one may be a table's that nobody asks for. */

@@ -20,7 +20,7 @@ int lb_job_create(lb_job *job, const char *source, const char *options, char **p
 {
   lb_creation c = { .job = job, .o = { .timeout_ms = -1, .lock_timeout = -1 }, .file = LB_PARTIAL_INIT };
   *path = NULL;
-  if (!source) source = lb_job_configured_source(job, err);
+  if (!source) source = lb_job_configured_database(job, "source", err);
   char *subject = source ? lb_config_scrub_url(source, err) : NULL;
   lb_job_begin(job, "create", subject ? subject : "", err);
   bool postgres = source && lb_job_is_postgres(source);

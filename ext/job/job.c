@@ -104,7 +104,7 @@ bool lb_job_is_postgres(const char *text)
   return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
 }
 
-const char *lb_job_configured_source(lb_job *job, lb_error *err)
+const char *lb_job_configured_database(lb_job *job, const char *what, lb_error *err)
 {
   const char *type = lb_config_text(job->config, LB_CONFIG_DB_TYPE);
   const char *path = lb_config_text(job->config, LB_CONFIG_DB_PATH),
@@ -116,8 +116,8 @@ const char *lb_job_configured_source(lb_job *job, lb_error *err)
   bool postgres = type ? strcmp(type, "postgres") == 0 : !path && url;
   const char *source = postgres ? url : path;
   if (!source) {
-    lb_fail(err, LB_MISUSE, postgres ? "no database named: set ADMIN_DATABASE_URL, or pass a source"
-                                     : "no database named: set ADMIN_DB_PATH, or pass a source (main, a path)");
+    lb_fail(err, LB_MISUSE, postgres ? "no database named: set ADMIN_DATABASE_URL, or pass a %s (a postgresql:// URI)"
+                                     : "no database named: set ADMIN_DB_PATH, or pass a %s (main, a path)", what);
   }
   return source;
 }

@@ -63,7 +63,8 @@ int lb_job_open_backup(lb_job *job, const char *dir, const char *backup, lb_type
 int lb_job_find_backup(lb_job *job, const char *backup, lb_type type, lb_opened *opened, lb_error *err);
 void lb_job_close_backup(lb_opened *opened);
 
-/* What the configuration names as the database: a path or URI, NULL with err set when it names none. */
-const char *lb_job_configured_source(lb_job *job, lb_error *err);
+/* What the configuration names as the database: a path or URI, NULL with err set when it names none. what: "source" or
+** "target", as which it could have been passed. */
+const char *lb_job_configured_database(lb_job *job, const char *what, lb_error *err);
 
 #endif

@@ -122,7 +122,8 @@ static void explain_damage(restoring *s, lb_error *err)
 {
   lb_error why = LB_ERROR_INIT;
   const char *path = s->r->backup.path;
-  if (s->staged || !path || strncmp(err->message, path, strlen(path)) != 0 || err->code == LB_MISUSE) return;
+  if (s->staged || !s->from || !path || err->code == LB_MISUSE) return;
+  if (strncmp(err->message, path, strlen(path)) != 0) return;
   check_blocks(s, &why);
   if (why.code == LB_CORRUPT) *err = why;
 }

@@ -10,11 +10,17 @@
 #include "vfs/cache.h"
 #include "vfs/vfs.h"
 
+int lb_stage_fail_dump(const lb_opened *backup, lb_error *err)
+{
+  return lb_fail(err, LB_MISUSE, "%s: holds a PostgreSQL dump, not a SQLite database: backup_restore with a "
+                 "postgresql:// target loads it, backup_table reads its tables without a server", backup->path);
+}
+
 static int fail_not_sqlite(const lb_opened *backup, const char *head, size_t n, lb_error *err)
 {
   bool dump = memmem(head, n, "PostgreSQL database dump", 24) || backup->about.manifest.type == LB_TYPE_POSTGRES;
-  return lb_fail(err, LB_CORRUPT, dump ? "%s: holds a PostgreSQL dump, not a SQLite database"
-                                       : "%s: what is inside is not a SQLite database", backup->path);
+  if (dump) return lb_stage_fail_dump(backup, err);
+  return lb_fail(err, LB_CORRUPT, "%s: what is inside is not a SQLite database", backup->path);
 }
 
 int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err)

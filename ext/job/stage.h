@@ -24,6 +24,9 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
 /* SQLite's check of it. Damage is LB_CORRUPT, with all lines in the message; notes go to the job. */
 int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err);
 
+/* A PostgreSQL dump where a SQLite database is wanted. */
+int lb_stage_fail_dump(const lb_opened *backup, lb_error *err);
+
 /* Only looks whether the content can be a SQLite database. */
 int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err);
 

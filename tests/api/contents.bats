@@ -202,7 +202,7 @@ says() { fails "./bad.db: the database is damaged: $1" "SELECT sum(bytes) FROM b
   fails "$needs" "SELECT * FROM backup_contents(NULL)"
   fails 'argument backup is not a text' "SELECT * FROM backup_contents(x'61')"
   fails 'argument backup is not a text' "SELECT * FROM backup_contents('a' || char(0))"
-  fails 'no backup for "latest" in T/backups' "SELECT * FROM backup_contents('latest')"
+  fails 'no backup for "latest" in T/backups (it has: nothing)' "SELECT * FROM backup_contents('latest')"
   fails 'no such backup: ./nope.db' "SELECT * FROM backup_contents('./nope.db')"
   echo 'no database at all' >text.db
   fails './text.db: what is inside is not a SQLite database' "SELECT * FROM backup_contents('./text.db')"

@@ -51,7 +51,7 @@ setup() {
   export ADMIN_DB_TYPE=mysql
   fails 'ADMIN_DB_TYPE must be sqlite or postgres, not "mysql"' "SELECT backup_create()"
   export ADMIN_DB_TYPE=postgres
-  fails 'no database named: set ADMIN_DATABASE_URL, or pass a source' "SELECT backup_create()"
+  fails 'no database named: set ADMIN_DATABASE_URL, or pass a source (a postgresql:// URI)' "SELECT backup_create()"
   unset ADMIN_DB_TYPE ADMIN_DB_PATH
   fails 'no database named: set ADMIN_DB_PATH, or pass a source (main, a path)' "SELECT backup_create()"
 }
@@ -126,8 +126,8 @@ setup() {
   fails 'option "retention_days" must be a whole number from 1 to 36500' \
     "SELECT backup_create('data/admin.db', '{\"retention_days\":0}')"
   fails 'option "note" must be a text that is not empty' "SELECT backup_create('data/admin.db', '{\"note\":\"\"}')"
-  fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '[1]')"
-  fails 'options: not a JSON object' "SELECT backup_create('data/admin.db', '{\"level\":')"
+  fails 'options: not a JSON object; they are written as in {"dir":"…"}' "SELECT backup_create('data/admin.db', '[1]')"
+  fails 'options: not a JSON object; they are written as in {"dir":"…"}' "SELECT backup_create('data/admin.db', '{\"level\":')"
   [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
 }
 

@@ -207,6 +207,14 @@ t|only in b' "$(on other.db "SELECT name, change FROM backup_diff('./main', 'mai
   same '5|12' "$(on :memory: "SELECT count(*), sum(removed) FROM backup_diff('./$file', './empty.db.gz') WHERE change = 'only in a'")"
 }
 
+@test "a table that is called like a function says how it is called" {
+  for name in backups backup_list backup_plan backup_config backup_activity backup_history backup_contents backup_diff; do
+    fails "$name is a table, not a function: SELECT * FROM $name(…)" "SELECT $name('latest', 'main')"
+    fails "$name is a table, not a function: SELECT * FROM $name" "SELECT $name()"
+  done
+  gives 0 "SELECT count(*) FROM backup_list('$T/backups')"
+}
+
 @test "what is refused" {
   make_changed
   for call in "backup_diff" "backup_diff('latest')" "backup_diff('latest', NULL)" "backup_diff(NULL, 'main', 'agents')"; do
@@ -220,7 +228,7 @@ t|only in b' "$(on other.db "SELECT name, change FROM backup_diff('./main', 'mai
   fails 'no backup "nope" in T/backups (for a file elsewhere pass a path with '"'/'"', such as ./nope)' "SELECT * FROM backup_diff('./app.db', 'nope')"
   printf -- '--\n-- PostgreSQL database dump\n--\n' | gzip >dump.sql.gz
   fails 'one side is a backup of PostgreSQL, the other of SQLite: they cannot be compared' "SELECT * FROM backup_diff('./dump.sql.gz', './app.db')"
-  fails 'no backup for "latest" in T/backups' "SELECT * FROM backup_diff('./dump.sql.gz', 'latest')"
+  fails 'no backup for "latest" in T/backups (it has: app (sqlite); postgres is needed)' "SELECT * FROM backup_diff('./dump.sql.gz', 'latest')"
   echo text | gzip >text.db.gz
   fails './text.db.gz: what is inside is not a SQLite database' "SELECT * FROM backup_diff('./text.db.gz', 'latest')"
   fails 'unsafe use of virtual table "backup_diff"' "CREATE TEMP VIEW v AS SELECT 1" "CREATE VIEW w AS SELECT * FROM backup_diff('latest', 'main')" "SELECT * FROM w"

@@ -45,12 +45,12 @@ restored() { gives 1 "SELECT backup_restore('$1', 'out.db') ->> 'backup' = '$2'"
 }
 
 @test "no backup, or only damaged ones" {
-  fails 'no backup for "latest:none" in T/backups' "SELECT backup_restore('latest:none', 'out.db')"
-  fails 'no backup for "none_sqlite_latest.db.gz" in T/backups' "SELECT backup_restore('none_sqlite_latest.db.gz', 'out.db')"
+  fails 'no backup for "latest:none" in T/backups (it has: admin (sqlite))' "SELECT backup_restore('latest:none', 'out.db')"
+  fails 'no backup for "none_sqlite_latest.db.gz" in T/backups (it has: admin (sqlite))' "SELECT backup_restore('none_sqlite_latest.db.gz', 'out.db')"
   truncate -s 50 "$ADMIN"
   fails 'no good backup for "latest" in T/backups: the 1 found is damaged' "SELECT backup_restore('latest', 'out.db')"
   rm "$ADMIN"
-  fails 'no backup for "latest" in T/backups' "SELECT backup_restore('latest', 'out.db')"
+  fails 'no backup for "latest" in T/backups (it has: nothing)' "SELECT backup_restore('latest', 'out.db')"
 }
 
 @test "names with control bytes, .. or a leading dot are refused by every function" {

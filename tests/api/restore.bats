@@ -119,7 +119,18 @@ setup() {
     [ "$status" -ne 0 ]
     [[ $output == *"./$f"* ]]
   done
-  fails './dump.gz: holds a PostgreSQL dump, not a SQLite database' "SELECT backup_restore('./dump.gz', 'admin.db', '{\"overwrite\":true}')"
+  # One sentence, whoever asks, and no code of damage.
+  local dump='holds a PostgreSQL dump, not a SQLite database: backup_restore with a postgresql:// target loads it, backup_table reads its tables without a server'
+  cp dump.gz backups/pg_postgres_20250101_000000.sql.gz
+  fails "./dump.gz: $dump" "SELECT backup_restore('./dump.gz', 'admin.db', '{\"overwrite\":true}')"
+  fails "./dump.gz: $dump" "SELECT backup_restore('./dump.gz', 'admin.db', '{\"tables\":[\"t\"]}')"
+  fails "./dump.gz: $dump" "SELECT backup_uri('./dump.gz')"
+  fails "T/backups/pg_postgres_STAMP.sql.gz: $dump" "SELECT backup_uri('latest:pg')"
+  fails "T/backups/pg_postgres_STAMP.sql.gz: $dump" "SELECT backup_restore('pg_postgres_20250101_000000.sql.gz', 'new.db')"
+  rm backups/pg_postgres_*
+  run sql "SELECT backup_restore('./dump.gz', 'admin.db', '{\"overwrite\":true}')"
+  [[ $output != *'(11)'* ]]
+  fails './text.gz: what is inside is not a SQLite database' "SELECT backup_restore('./text.gz', 'admin.db', '{\"tables\":[\"t\"]}')"
   fails './text.gz: what is inside is not a SQLite database' "SELECT backup_restore('./text.gz', 'admin.db', '{\"overwrite\":true}')"
   fails './garbage.db: what is inside is not a SQLite database' "SELECT backup_restore('./garbage.db', 'admin.db', '{\"overwrite\":true}')"
   [ "$(sha256sum admin.db)" = "$before" ]
@@ -176,7 +187,7 @@ setup() {
   unset RESTORE_TARGET
   ADMIN_DB_PATH=$T/fresh.db gives "T/fresh.db" "SELECT backup_restore('latest:admin') ->> 'target'"
   [ "$(content fresh.db)" = "$GOOD" ]
-  fails 'no database named: set ADMIN_DB_PATH, or pass a source (main, a path)' "SELECT backup_restore('latest')"
+  fails 'no database named: set ADMIN_DB_PATH, or pass a target (main, a path)' "SELECT backup_restore('latest')"
   unset RESTORE_BACKUP
   fails "no backup named: pass one ('latest', a file name or a path)" "SELECT backup_restore()"
   fails 'argument 1 is NULL' "SELECT backup_restore(NULL, 'x.db')"

@@ -27,7 +27,7 @@ static const char *resolve(const char *backup, const char *target, lb_type type)
 static void test_latest(void **state)
 {
   (void)state;
-  assert_string_equal(resolve("latest", NULL, 0), "no backup for \"latest\" in DIR");
+  assert_string_equal(resolve("latest", NULL, 0), "no backup for \"latest\" in DIR (it has: nothing)");
   put_foreign_gzip("admin_sqlite_20251101_000000.db.gz");
   assert_string_equal(resolve("latest", NULL, 0), "DIR/admin_sqlite_20251101_000000.db.gz");
   put_backup_of("admin_sqlite_20251102_000000.db.gz", "/a/admin.db", "2025-11-02 00:00:00");
@@ -36,13 +36,36 @@ static void test_latest(void **state)
   assert_string_equal(resolve("latest", NULL, 0), "DIR/admin_sqlite_20251102_000000_2.db.gz");
   assert_string_equal(resolve("latest:admin", NULL, 0), "DIR/admin_sqlite_20251102_000000_2.db.gz");
   assert_string_equal(resolve("admin_sqlite_latest.db.zst", NULL, 0), "DIR/admin_sqlite_20251102_000000_2.db.gz");
-  assert_string_equal(resolve("latest:shop", NULL, 0), "no backup for \"latest:shop\" in DIR");
-  assert_string_equal(resolve("admin_postgres_latest.sql.gz", NULL, 0),
-                      "no backup for \"admin_postgres_latest.sql.gz\" in DIR");
-  assert_string_equal(resolve("latest", NULL, LB_TYPE_POSTGRES), "no backup for \"latest\" in DIR");
+  assert_string_equal(resolve("latest:shop", NULL, 0), "no backup for \"latest:shop\" in DIR (it has: admin (sqlite))");
+  assert_string_equal(resolve("admin_postgres_latest.sql.gz", NULL, 0), "no backup for "
+                      "\"admin_postgres_latest.sql.gz\" in DIR (it has: admin (sqlite); postgres is needed)");
+  assert_string_equal(resolve("latest", NULL, LB_TYPE_POSTGRES),
+                      "no backup for \"latest\" in DIR (it has: admin (sqlite); postgres is needed)");
   lb_error err = LB_ERROR_INIT;
   lb_history_verified(folder, in_folder("admin_sqlite_20251102_000000_2.db.gz"), "quick", "block 0 is damaged", &err);
   assert_string_equal(resolve("latest", NULL, 0), "DIR/admin_sqlite_20251102_000000.db.gz");
+}
+
+static void test_what_there_is(void **state)
+{
+  (void)state;
+  char name[64];
+  put_foreign_gzip("admin_sqlite_before_restore_20251101_000000.db.gz");
+  assert_string_equal(resolve("latest", NULL, 0),
+                      "no backup for \"latest\" in DIR (it has: what restores saved, to be named by file)");
+  put_foreign_gzip("f_postgres_partial_20251101_000000.sql.gz");
+  for (char c = 'a'; c <= 'e'; c++) {
+    snprintf(name, sizeof name, "%c_sqlite_20251101_000000.db.gz", c);
+    put_foreign_gzip(name);
+    snprintf(name, sizeof name, "%c_sqlite_20251102_000000.db.gz", c);
+    put_foreign_gzip(name);
+  }
+  const char *text = resolve("latest:x", NULL, LB_TYPE_SQLITE);
+  for (char c = 'a'; c <= 'd'; c++) {
+    snprintf(name, sizeof name, "%c (sqlite), ", c);
+    assert_non_null(strstr(text, name));
+  }
+  assert_non_null(strstr(text, ", …)"));
 }
 
 static void test_only_damaged(void **state)
@@ -64,7 +87,9 @@ static void test_several_sources(void **state)
   assert_string_equal(resolve("latest", "/a/admin.db", 0), "DIR/admin_sqlite_20251102_000000.db.gz");
   assert_string_equal(resolve("latest", NULL, LB_TYPE_POSTGRES), "DIR/admin_postgres_20251101_000000.sql.gz");
   assert_string_equal(resolve("latest:shop", NULL, 0), "DIR/shop_sqlite_20251103_000000.db.gz");
-  assert_non_null(strstr(resolve("latest:admin", NULL, 0), "fits several sources"));
+  assert_string_equal(resolve("latest:admin", NULL, 0),
+                      "\"latest:admin\" fits several sources in DIR: admin (sqlite, of /a/admin.db); admin (postgres) "
+                      "(pass a file name: SELECT file, source FROM backups)");
   assert_string_equal(resolve("admin_sqlite_latest.db.gz", NULL, 0), "DIR/admin_sqlite_20251102_000000.db.gz");
   assert_non_null(strstr(resolve("latest", "/other.db", 0), "fits several sources"));
   assert_string_equal(resolve("admin_sqlite_latest.db.gz", NULL, LB_TYPE_POSTGRES),
@@ -98,7 +123,7 @@ static void test_files(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    TEST(test_latest), TEST(test_only_damaged), TEST(test_several_sources), TEST(test_files),
+    TEST(test_latest), TEST(test_what_there_is), TEST(test_only_damaged), TEST(test_several_sources), TEST(test_files),
   };
   lb_error err = LB_ERROR_INIT;
   json = lb_json_open(&err);

@@ -94,10 +94,10 @@ static void test_messages(void **state)
     { "{\"tables\":[\"a\",null]}", "option \"tables\" must be a text or an array of texts" },
     { "{\"tables\":[\"a\",\"\"]}", "option \"tables\" must be a text or an array of texts" },
     { "{\"tables\":[[\"a\"]]}", "option \"tables\" must be a text or an array of texts" },
-    { "{\"tables\":[\"a\\u0000b\"]}", "options: a JSON text may not contain \\u0000" },
-    { "[]", "options: not a JSON object" },
-    { "level=1", "options: not a JSON object" },
-    { "{\"dir\":\"a\\u0000b\"}", "options: a JSON text may not contain \\u0000" },
+    { "{\"tables\":[\"a\\u0000b\"]}", "options: a JSON text may not contain \\u0000; they are written as in {\"dir\":\"…\"}" },
+    { "[]", "options: not a JSON object; they are written as in {\"dir\":\"…\"}" },
+    { "level=1", "options: not a JSON object; they are written as in {\"dir\":\"…\"}" },
+    { "{\"dir\":\"a\\u0000b\"}", "options: a JSON text may not contain \\u0000; they are written as in {\"dir\":\"…\"}" },
   };
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     lb_error err = LB_ERROR_INIT;

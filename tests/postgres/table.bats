@@ -278,7 +278,7 @@ id INTEGER, body TEXT' "$file" message 'SELECT * FROM x' "SELECT group_concat(na
   sqlite3 lite.db 'CREATE TABLE t(a)'
   refused "./lite.db: holds no PostgreSQL dump; one of SQLite is attached: ATTACH backup_uri('./lite.db')" ./lite.db t
   refused 'no such backup: ./nothing.sql' ./nothing.sql t
-  refused 'no backup for "latest:nobody" in KEPT' latest:nobody t
+  refused 'no backup for "latest:nobody" in KEPT (it has: types (postgres), shop (postgres), objects (postgres))' latest:nobody t
 }
 
 @test "scripts by hand: an old search_path, CR LF, encodings, several databases, options of COPY" {

@@ -34,7 +34,7 @@ uri_of() { sql "SELECT backup_uri('$1')"; }
 
 @test "backup_uri refuses what is no SQLite backup, and says what to do" {
   printf -- '--\n-- PostgreSQL database dump\n--\nSET statement_timeout = 0;\n' | gzip >backups/app_postgres_20250101_000000.sql.gz
-  fails "T/backups/app_postgres_STAMP.sql.gz: holds a PostgreSQL dump, which cannot be attached: backup_restore loads it into a database, backup_contents tells what is in it" \
+  fails "T/backups/app_postgres_STAMP.sql.gz: holds a PostgreSQL dump, not a SQLite database: backup_restore with a postgresql:// target loads it, backup_table reads its tables without a server" \
     "SELECT backup_uri('app_postgres_20250101_000000.sql.gz')"
   echo "just text" | gzip >text.db.gz
   fails "T/text.db.gz: what is inside is not a SQLite database" "SELECT backup_uri('$T/text.db.gz')"
