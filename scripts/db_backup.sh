@@ -17,7 +17,7 @@ Backs up the application's database into a compressed file, checks it, and remov
 
   --retention-days N  remove backups older than N days (default: RETENTION_DAYS, or 7; 0 removes none by age)
   --dir FOLDER        where backups lie (default: BACKUP_DIR, or /data/backups)
-  --quiet             print nothing but errors
+  --quiet             print nothing but errors, and that the folder of backups had to be made
   --help              this text
 
 From the environment, else from .env in the working directory, else from .env beside the folder of this script:
@@ -57,6 +57,7 @@ read_settings
 if [ -n "$option_days" ]; then
   RETENTION_DAYS=$option_days
   retention_origin=--retention-days
+  retention_from=--retention-days
 fi
 check_settings
 
@@ -74,7 +75,10 @@ check_folder() {
     (umask 077 && mkdir -p -- "$BACKUP_DIR") 2>/dev/null ||
       fail "cannot create the folder of backups: $(shown "$BACKUP_DIR")" \
         'create it, or name another one with BACKUP_DIR or --dir'
-    say "Created the folder of backups $(shown "$BACKUP_DIR")"
+    # Also with --quiet: a slip in a crontab would fill a folder that nobody looks into.
+    if [ "$quiet" = yes ]; then printf '%s: created the folder of backups %s\n' "$program" "$(shown "$BACKUP_DIR")" >&2
+    else say "Created the folder of backups $(shown "$BACKUP_DIR")"
+    fi
   fi
   [ -w "$BACKUP_DIR" ] && [ -x "$BACKUP_DIR" ] ||
     fail "cannot write to the folder of backups: $(shown "$BACKUP_DIR"): permission denied" \
@@ -129,6 +133,6 @@ esac
 say 'Backup finished'
 [ "$ADMIN_DB_TYPE" != sqlite ] || row database "$(shown "$ADMIN_DB_PATH")"
 say "$summary"
-row retention "$RETENTION_DAYS days"
+row retention "$RETENTION_DAYS days ($retention_from)"
 row folder "$(shown "$BACKUP_DIR")"
 exit 0

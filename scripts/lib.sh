@@ -11,7 +11,7 @@ LC_ALL=C
 export LC_ALL
 
 # The keys of .env that count. Everything else in that file belongs to the application.
-env_keys='BACKUP_DIR RETENTION_DAYS ADMIN_DB_TYPE ADMIN_DB_PATH ADMIN_DATABASE_URL'
+env_keys='BACKUP_DIR RETENTION_DAYS ADMIN_DB_PATH ADMIN_DATABASE_URL ADMIN_DB_TYPE'
 
 private=
 
@@ -74,9 +74,46 @@ env_value() {
   esac
 }
 
+# Says which keys of file $1 may be slips of ours: $2 has lines of "number key" with those that are not ours. A key of
+# ours that is set, or not needed, is not what somebody meant.
+tell_slips() {
+  local key wanted=
+  [ -n "$2" ] || return 0
+  for key in $env_keys; do
+    case $key:${ADMIN_DB_TYPE:-sqlite} in ADMIN_DB_PATH:postgres | ADMIN_DATABASE_URL:sqlite) continue ;; esac
+    [ -n "${!key:-}" ] || wanted+=" $key"
+  done
+  [ -n "$wanted" ] || return 0
+  printf '%s' "$2" | where="$program: $(shown "$1")" wanted=$wanted awk '
+    function least(a, b) { return a < b ? a : b }
+    # Letters that are wrong, missing, too many, or two that changed places.
+    function slips(a, b,    i, j, d) {
+      for (i = 0; i <= length(a); i++) d[i, 0] = i
+      for (j = 0; j <= length(b); j++) d[0, j] = j
+      for (i = 1; i <= length(a); i++) for (j = 1; j <= length(b); j++) {
+        d[i, j] = least(d[i - 1, j], d[i, j - 1]) + 1
+        d[i, j] = least(d[i, j], d[i - 1, j - 1] + (substr(a, i, 1) != substr(b, j, 1)))
+        if (i > 1 && j > 1 && substr(a, i, 1) == substr(b, j - 1, 1) && substr(a, i - 1, 1) == substr(b, j, 1))
+          d[i, j] = least(d[i, j], d[i - 2, j - 2] + 1)
+      }
+      return d[length(a), length(b)]
+    }
+    function begins(a, b) { return length(b) >= 8 && index(a, b) == 1 }
+    BEGIN { count = split(ENVIRON["wanted"], ours, " ") }
+    {
+      key = toupper($2)
+      for (k = 1; k <= count; k++) {
+        if (begins(key, ours[k]) || begins(ours[k], key) || slips(key, ours[k]) <= (length(ours[k]) >= 12 ? 2 : 1)) {
+          printf("%s: line %d: %s is not read (is %s meant?)\n", ENVIRON["where"], $1, $2, ours[k])
+          break
+        }
+      }
+    }' >&2
+}
+
 # Exports the known keys of a .env file. What is in the environment already, and not empty, wins.
 read_env_file() {
-  local file=$1 dir=${1%/*} line key number=0 value from_environment=' '
+  local file=$1 dir=${1%/*} line key number=0 value others= from_environment=' '
   [ -r "$file" ] || fail "cannot read $(shown "$file"): permission denied"
   for key in $env_keys; do
     [ -z "${!key:-}" ] || from_environment+="$key "
@@ -85,9 +122,9 @@ read_env_file() {
     number=$((number + 1))
     [ $number -gt 1 ] || line=${line#$'\xef\xbb\xbf'}
     line=${line%$'\r'}
-    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Z_]+)[[:space:]]*=(.*)$ ]] || continue
+    [[ $line =~ ^[[:space:]]*(export[[:space:]]+)?([A-Za-z_][A-Za-z0-9_]*)[[:space:]]*=(.*)$ ]] || continue
     key=${BASH_REMATCH[2]}
-    case " $env_keys " in *" $key "*) ;; *) continue ;; esac
+    case " $env_keys " in *" $key "*) ;; *) others+="$number $key"$'\n'; continue ;; esac
     case $from_environment in *" $key "*) continue ;; esac
     env_value "$(shown "$file")" "$number" "${BASH_REMATCH[3]}"
     # Cron starts in another folder: a relative path in a file means the file's folder.
@@ -95,12 +132,15 @@ read_env_file() {
       BACKUP_DIR | ADMIN_DB_PATH) [ -z "$value" ] || absolute value "$value" "$dir" ;;
     esac
     export "$key=$value"
+    [ "$key" != RETENTION_DAYS ] || [ -z "$value" ] || retention_from="$(shown "$file")"
   done <"$file"
+  tell_slips "$file" "$others"
 }
 
 # .env of the working directory, else the one beside the scripts' folder; then the defaults.
 read_settings() {
   local root=${here%/*}
+  [ -z "${RETENTION_DAYS:-}" ] || retention_from='the environment'
   if [ -f "$PWD/.env" ]; then
     read_env_file "$PWD/.env"
   elif [ -f "$root/.env" ]; then
@@ -137,6 +177,7 @@ check_settings() {
   absolute BACKUP_DIR "$BACKUP_DIR"
 }
 retention_origin=RETENTION_DAYS
+retention_from='the default'
 
 # ---- SQL ----
 

@@ -127,7 +127,7 @@ newest() {
   [[ $output == *'  verified   ok'* ]]
   [[ $output == *'  kept       1'* ]]
   [[ $output == *'  removed    0'* ]]
-  [[ $output == *'  retention  7 days'* ]]
+  [[ $output == *'  retention  7 days (the default)'* ]]
   [[ $output == *"  folder     $BACKUP_DIR"* ]]
   gunzip -c "$file" >copy.db
   [ "$(content copy.db)" = "$(content data/admin.db)" ]
@@ -144,6 +144,7 @@ newest() {
 
 @test "backup: --quiet prints nothing" {
   make_db data/admin.db 10
+  mkdir backups
   run -0 backup --quiet
   [ -z "$output" ]
   [ -n "$(newest)" ]
@@ -159,13 +160,13 @@ newest() {
   cp "$b" "$BACKUP_DIR/unrelated.gz"
   echo RETENTION_DAYS=100 >.env
   run -0 backup
-  [[ $output == *'  kept       3'*'  removed    0'* ]]
+  [[ $output == *'  kept       3'*'  removed    0'*"  retention  100 days ($T/.env)"* ]]
   RETENTION_DAYS=10 run -0 backup
-  [[ $output == *'  kept       3'*'  removed    1'* ]]
+  [[ $output == *'  kept       3'*'  removed    1'*'  retention  10 days (the environment)'* ]]
   [ -e "$a" ]
   [ ! -e "$b" ]
   RETENTION_DAYS=10 run -0 backup --retention-days=3
-  [[ $output == *'  removed    1'* ]]
+  [[ $output == *'  removed    1'*'  retention  3 days (--retention-days)'* ]]
   [ ! -e "$a" ]
   [ -e "$other" ]
   [ -e "$BACKUP_DIR/unrelated.gz" ]
@@ -178,6 +179,12 @@ newest() {
   BACKUP_DIR="$T/new/er folder"
   [ -n "$(newest)" ]
   [ ! -e backups ]
+  # A slip in a crontab is told even so, once.
+  run -0 --separate-stderr backup --quiet --dir "$T/slip"
+  [ -z "$output" ]
+  [ "$stderr" = "db_backup.sh: created the folder of backups $T/slip" ]
+  run -0 backup --quiet --dir "$T/slip"
+  [ -z "$output" ]
 }
 
 @test "backup: a folder that may not be written, or cannot be made" {

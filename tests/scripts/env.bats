@@ -76,6 +76,33 @@ ENV
   [ "$output" = "$LIFEBOAT_SO  " ]
 }
 
+@test "env: a key that looks like one of ours with a slip is told of on standard error" {
+  printf '%s\n' BACKUP_DIRS=/x OTHER=1 'export RETENTION_DAY=30' ADMIN_DATABASE=x ADMIN_DB=/a.db backup_dir=/y >.env
+  run -0 --separate-stderr settings
+  [ "$stderr" = "test: $T/.env: line 1: BACKUP_DIRS is not read (is BACKUP_DIR meant?)
+test: $T/.env: line 3: RETENTION_DAY is not read (is RETENTION_DAYS meant?)
+test: $T/.env: line 5: ADMIN_DB is not read (is ADMIN_DB_PATH meant?)
+test: $T/.env: line 6: backup_dir is not read (is BACKUP_DIR meant?)" ]
+  [ "${lines[3]}" = 'BACKUP_DIR=</data/backups>' ]
+  printf '%s\n' ADMIN_DB_TYPE=postgres ADMIN_DATABASE=x ADMIN_DATABASE_ULR=y RETENSION_DAYZ=1 BAKCUP_DIR=2 >'.env'
+  run -0 --separate-stderr settings
+  [ "$stderr" = "test: $T/.env: line 2: ADMIN_DATABASE is not read (is ADMIN_DATABASE_URL meant?)
+test: $T/.env: line 3: ADMIN_DATABASE_ULR is not read (is ADMIN_DATABASE_URL meant?)
+test: $T/.env: line 4: RETENSION_DAYZ is not read (is RETENTION_DAYS meant?)
+test: $T/.env: line 5: BAKCUP_DIR is not read (is BACKUP_DIR meant?)" ]
+}
+
+@test "env: keys of the application are not told of, nor slips of what is set" {
+  printf '%s\n' DATABASE_URL=x ADMIN_DB_HOST=x ADMIN_DB_PORT=1 ADMIN_DB_PASSWORD=x ADMIN_PASSWORD=x BACKUP_NAME=x \
+    ADMIN_DATABASE_NAME=x RESTORE_TARGET=x RETENTION=30 BACKUP_DIRS=/x 'MII=' 'x y=1' '"BACKUP_DIRS=1' '#BACKUP_DIRS=' \
+    RETENTION_DAYS=3 BACKUP_DIR=/b >.env
+  run -0 --separate-stderr settings
+  [ -z "$stderr" ]
+  printf 'BACKUP_DIRS=1\n' >.env
+  BACKUP_DIR=/e run -0 --separate-stderr settings
+  [ -z "$stderr" ]
+}
+
 @test "env: the environment wins, an empty one does not, the last line of a file does" {
   printf 'RETENTION_DAYS=3\nRETENTION_DAYS=4\nBACKUP_DIR=/from/file\n' >.env
   export RETENTION_DAYS= BACKUP_DIR=/from/env

@@ -55,7 +55,7 @@ old_dump() {
   [[ $output == *"  backup     ${file##*/}"* ]]
   [[ $output =~ '  size       '[0-9.]+' '(bytes|KiB)', '[0-9.]+':1 of ' ]]
   [[ $output == *'  verified   ok'* ]]
-  [[ $output == *'  kept       1'*'  removed    0'*'  retention  7 days'* ]]
+  [[ $output == *'  kept       1'*'  removed    0'*'  retention  7 days (the default)'* ]]
   [ "$(stat -c %a "$file")" = 600 ]
   newdb byhand
   gunzip -c "$file" | psql -XAtq -v ON_ERROR_STOP=1 -d "$(url byhand)" >/dev/null
