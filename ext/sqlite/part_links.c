@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sqlite/virtual.h"
 
 SQLITE_EXTENSION_INIT3
 
@@ -193,60 +192,7 @@ int lb_part_orphans_after(lb_sqlite_part *part, lb_error *err)
   return err->code;
 }
 
-/* ---- triggers and full-text indexes ---- */
-
-static const lb_part_table *touched(const lb_sqlite_part *part, const char *table)
-{
-  for (int i = 0; i < part->count; i++) {
-    const lb_part_table *t = &part->tables[i];
-    if (t->touched && sqlite3_stricmp(t->from.name, table) == 0) return t;
-  }
-  return NULL;
-}
-
-/* A module or tokenizer that is not here is the program's whose database it is: rows are worth more than the index. */
-static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *err)
-{
-  const lb_sqlite_part_request *q = part->request;
-  char *sql = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES ('rebuild')", fts, fts);
-  int rc = sql ? sqlite3_exec(q->to, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-  if (rc == SQLITE_OK) {
-    lb_part_note(part, "full-text index %s was rebuilt", fts);
-  } else if (rc == SQLITE_ERROR) {
-    lb_part_note(part, "full-text index %s could not be rebuilt here, run INSERT INTO \"%s\"(\"%s\") VALUES "
-                 "('rebuild') where it can: %s", fts, fts, fts, sqlite3_errmsg(q->to));
-  } else {
-    lb_db_fail(q->to, rc, q->to_label, err);
-  }
-  sqlite3_free(sql);
-  return err->code;
-}
-
-static int rebuild_all(lb_sqlite_part *part, lb_error *err)
-{
-  const lb_sqlite_part_request *q = part->request;
-  sqlite3_stmt *stmt = NULL;
-  lb_buf names = { 0 };  /* NUL-terminated one after another: a rebuild ends a statement on the schema */
-  int rc = sqlite3_prepare_v2(q->to, "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
-                              -1, &stmt, NULL);
-  while (rc == SQLITE_OK && !err->code && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(stmt, 0), *sql = (const char *)sqlite3_column_text(stmt, 1);
-    lb_virtual v = { 0 };
-    rc = SQLITE_OK;
-    if (!name || !sql || lb_virtual_read(sql, &v, err)) continue;
-    if (v.content && touched(part, v.content)) lb_buf_append(&names, name, strlen(name) + 1);
-    lb_virtual_free(&v);
-  }
-  if (rc != SQLITE_DONE && !err->code) lb_db_fail(q->to, rc, q->to_label, err);
-  sqlite3_finalize(stmt);
-  if (names.failed) lb_fail_nomem(err);
-  for (size_t at = 0; at < names.len && !err->code; at += strlen(names.data + at) + 1) {
-    lb_task_phase(q->task, "rebuilding full-text", 0);
-    rebuild_one(part, names.data + at, err);
-  }
-  lb_buf_free(&names);
-  return err->code;
-}
+/* ---- triggers ---- */
 
 static int note_triggers(const lb_sqlite_part *part, const lb_part_table *t, lb_error *err)
 {
@@ -274,7 +220,7 @@ int lb_part_rebuild(lb_sqlite_part *part, lb_error *err)
   for (int i = 0; i < part->count && !err->code; i++) {
     if (part->tables[i].touched) note_triggers(part, &part->tables[i], err);
   }
-  return err->code ? err->code : rebuild_all(part, err);
+  return err->code ? err->code : lb_part_rebuild_fulltext(part, err);
 }
 
 /* ---- AUTOINCREMENT ---- */

@@ -12,6 +12,7 @@ int lb_part_orphans_after(lb_sqlite_part *part, lb_error *err);
 
 /* Rebuilds full-text indexes over tables that were touched, and tells what triggers were not run. */
 int lb_part_rebuild(lb_sqlite_part *part, lb_error *err);
+int lb_part_rebuild_fulltext(lb_sqlite_part *part, lb_error *err);  /* its first half; part_fulltext.c */
 
 /* sqlite_sequence of a table becomes what is larger, the target's or the backup's. */
 int lb_part_raise_sequence(const lb_sqlite_part *part, const lb_part_table *table, lb_error *err);

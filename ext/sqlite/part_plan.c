@@ -225,6 +225,34 @@ static void find_own(lb_part_table *t, lb_buf *own, const char **needed)
   }
 }
 
+/* What the target's own columns do to the backup's values, where these are not just stored. */
+static int note_conversions(const lb_sqlite_part *part, const lb_part_table *t, lb_error *err)
+{
+  static const char *const affinities[] = { "none", "TEXT", "NUMERIC", "INTEGER", "REAL" };
+  lb_buf types = { 0 }, computed = { 0 };
+  for (int i = 0; i < t->from.column_count; i++) {
+    const lb_table_column *from = &t->from.columns[i];
+    int at = lb_table_info_column(&t->to, from->name);
+    const lb_table_column *to = at < 0 ? NULL : &t->to.columns[at];
+    if (!to || from->generated) continue;
+    if (to->generated) put_name(&computed, to->name);
+    else if (to->affinity != from->affinity) {
+      lb_buf_printf(&types, "%s%s (%s in the backup, %s here)", types.len ? ", " : "", to->name,
+                    affinities[from->affinity], affinities[to->affinity]);
+    }
+  }
+  if (types.failed || computed.failed) lb_fail_nomem(err);
+  if (!err->code && types.len) lb_part_note(part, "%s: values get the type of the target's column: %s", t->to.name,
+                                            types.data);
+  if (!err->code && computed.len) {
+    lb_part_note(part, "%s: columns that are generated in the target are computed, whatever the backup has in them: %s",
+                 t->to.name, computed.data);
+  }
+  lb_buf_free(&types);
+  lb_buf_free(&computed);
+  return err->code;
+}
+
 static int match_columns(const lb_sqlite_part *part, lb_part_table *t, bool note, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
@@ -252,6 +280,7 @@ static int match_columns(const lb_sqlite_part *part, lb_part_table *t, bool note
     lb_part_note(part, "%s: columns that only the target has kept their values, new rows have the default: %s",
                  t->to.name, own.data);
   }
+  if (!err->code && note) note_conversions(part, t, err);
   lb_buf_free(&lacking);
   lb_buf_free(&own);
   return err->code;

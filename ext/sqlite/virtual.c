@@ -77,13 +77,19 @@ static char *unquote(token t, lb_error *err)
   return text;
 }
 
+/* FTS5 takes any beginning of an option's name, and `content` is the first one with a c. */
+static bool is_content(token t, bool abbreviated)
+{
+  return is(t, "content") || (abbreviated && t.n && t.n < 7 && strncasecmp(t.at, "content", t.n) == 0);
+}
+
 /* Behind the opening parenthesis: an argument `content = VALUE`. */
-static int read_arguments(const char *p, lb_virtual *v, lb_error *err)
+static int read_arguments(const char *p, bool abbreviated, lb_virtual *v, lb_error *err)
 {
   int depth = 1;
   bool first = true;  /* of an argument */
   for (token t = next(&p); t.n && depth; t = next(&p)) {
-    if (first && depth == 1 && is(t, "content")) {
+    if (first && depth == 1 && is_content(t, abbreviated)) {
       const char *behind = p;
       if (is(next(&behind), "=")) {
         token value = next(&behind);
@@ -106,6 +112,7 @@ static int read_arguments(const char *p, lb_virtual *v, lb_error *err)
 
 int lb_virtual_read(const char *sql, lb_virtual *v, lb_error *err)
 {
+  enum { FTS5 = 2 };
   static const char *const modules[] = { "fts3", "fts4", "fts5" };
   const char *p = sql;
   *v = (lb_virtual){ 0 };
@@ -117,7 +124,7 @@ int lb_virtual_read(const char *sql, lb_virtual *v, lb_error *err)
   v->module = unquote(module, err);
   if (err->code || !is(next(&p), "(")) return err->code;
   for (int i = 0; i < 3; i++) {
-    if (strcasecmp(v->module, modules[i]) == 0 && read_arguments(p, v, err)) break;
+    if (strcasecmp(v->module, modules[i]) == 0 && read_arguments(p, i == FTS5, v, err)) break;
   }
   if (err->code) lb_virtual_free(v);
   return err->code;

@@ -13,7 +13,7 @@
 
 typedef struct lb_virtual {
   char *module;      /* as written; NULL: the text is no such declaration */
-  char *content;     /* of fts3, fts4 and fts5; NULL: it has none of its own naming, or is contentless */
+  char *content;     /* a table or view, of fts3, fts4 and fts5; NULL: it names none, or is contentless */
 } lb_virtual;
 
 int lb_virtual_read(const char *sql, lb_virtual *v, lb_error *err);

@@ -11,6 +11,7 @@ part() { python -B "$BATS_TEST_DIRNAME/part.py" "$@"; }
 
 @test "each mode against a model, over random small databases" { part model 0 39; }
 @test "columns that only one side has" { part differing_columns; }
+@test "values whose column has another type, or is computed in the target, are named" { part converted; }
 @test "a key that is not the backup's is an error" { part differing_keys; }
 @test "a key that has a column twice" { part key_with_a_column_twice; }
 @test "rowids: they tell rows apart without a key, and are kept where they are free" { part no_key; }

@@ -387,6 +387,21 @@ def differing_columns():
         'T/app.db: table gone: it is a table in the backup, and something else here')
 
 
+def converted():
+    """What becomes of values in columns of another type, or that are computed in the target: a note."""
+    backup = shop("CREATE TABLE c(id INTEGER PRIMARY KEY, a, n INT, t TEXT, r REAL, g INT, s INT AS (n + 1), k BLOB);"
+                  "INSERT INTO c(id, a, n, t, r, g, k) VALUES (1, '7', 7, '007', 7.5, 1, x'07');")
+    assert part(backup, 'app.db', ['c'])['notes'] == UNSAVED
+    run('app.db', "DROP TABLE c; CREATE TABLE c(id INTEGER PRIMARY KEY, a INT, n TEXT, t INT, r REAL, "
+                  "g INT AS (r * 2), s INT AS (n + 1), k)")
+    report = part(backup, 'app.db', ['c'])
+    assert report['notes'].split('\n') == [
+        "c: values get the type of the target's column: a (none in the backup, INTEGER here), n (INTEGER in the backup, "
+        'TEXT here), t (TEXT in the backup, INTEGER here)',
+        'c: columns that are generated in the target are computed, whatever the backup has in them: g'], report
+    assert rows('app.db', 'SELECT * FROM c') == [(1, 7, '7', 7, 7.5, 15, 8, b'\x07')]
+
+
 def differing_keys():
     backup = shop('CREATE TABLE p(a TEXT, b INT, PRIMARY KEY(a)); CREATE TABLE h(rowid, oid, _rowid_);')
     for declaration, key in (('a TEXT, b INT, PRIMARY KEY(b)', 'b'), ('a TEXT, b INT, PRIMARY KEY(a, b)', 'a, b'),
@@ -534,6 +549,35 @@ def fulltext():
     report = part(backup, 'app.db', ['messages'])
     report = part(backup, 'app.db', ['messages'])
     assert report['notes'] == UNSAVED and counts(report) == (0, 0, 0, 5), report
+    # Over a view, options abbreviated.
+    run('app.db', """CREATE VIEW v AS SELECT m.id, m.body FROM (SELECT * FROM messages) AS m;
+        CREATE VIEW w AS SELECT * FROM v WHERE id IN (SELECT id FROM users) OR id > 3; CREATE VIEW u AS SELECT * FROM users;
+        CREATE VIRTUAL TABLE overview USING fts5(body, cont=w, content_r=id);
+        CREATE VIRTUAL TABLE short USING fts5(body, c='messages', content_rowid=id);
+        CREATE VIRTUAL TABLE others USING fts5(email, content=u, content_rowid=id);
+        CREATE VIEW app AS SELECT id, body, nowhere(body) AS x FROM messages;
+        INSERT INTO overview(overview) VALUES ('rebuild'); INSERT INTO short(short) VALUES ('rebuild');
+        INSERT INTO others(others) VALUES ('rebuild'); CREATE VIRTUAL TABLE apps USING fts5(x, content=app, content_rowid=id);
+        DELETE FROM messages WHERE id = 4; CREATE VIEW circle AS SELECT * FROM missing;
+        CREATE VIRTUAL TABLE round USING fts5(a, content=circle)""")
+    report = part(backup, 'app.db', ['messages'])
+    notes = report['notes'].split('\n')
+    assert [n for n in notes if 'was rebuilt' in n] == [f'full-text index {n} was rebuilt' for n in
+                                                        ('five', 'four', 'overview', 'short')], report
+    assert [n for n in notes if 'could not' in n] == [
+        f'full-text index {n} could not be rebuilt here, run INSERT INTO "{n}"("{n}") VALUES (\'rebuild\') where it can: '
+        + why for n, why in (('apps', 'no such function: nowhere'), ('round', 'no such table: main.missing'))], report
+    for index in 'overview', 'short':
+        assert rows('app.db', f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox'") == [(4,)]
+    report = part(backup, 'app.db', ['users'])
+    assert report['notes'] == UNSAVED
+    run('app.db', "UPDATE users SET email = 'owl' WHERE id = 1")
+    report = part(backup, 'app.db', ['users'])
+    assert [n for n in report['notes'].split('\n') if 'was rebuilt' in n] == [
+        'full-text index overview was rebuilt', 'full-text index others was rebuilt'], report
+    assert rows('app.db', "SELECT rowid FROM others WHERE others MATCH 'a'") == [(1,)]
+    run('app.db', 'DROP TABLE apps; DROP TABLE round; DROP VIEW app; DROP VIEW circle; DROP TABLE overview; '
+                  'DROP TABLE short; DROP TABLE others')
     # A tokenizer that only the application has.
     db = sqlite3.connect('app.db', isolation_level=None)
     db.execute('DELETE FROM messages WHERE id = 4')

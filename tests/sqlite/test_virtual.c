@@ -32,6 +32,8 @@ static void test_content(void **state)
   expect("CREATE VIRTUAL TABLE IF NOT EXISTS main.f USING fts3(a, content=`it's`)", "fts3", "it's");
   expect("CREATE VIRTUAL TABLE f USING fts5(a, tokenize = 'porter, content=no', content = 'it''s')", "fts5", "it's");
   expect("CREATE VIRTUAL TABLE f USING fts5(a /* content=no, */, -- content=no\n content='yes')", "fts5", "yes");
+  expect("CREATE VIRTUAL TABLE f USING fts5(a, c=notes)", "fts5", "notes");
+  expect("CREATE VIRTUAL TABLE f USING fts5(a, CONTEN = 'notes', content_r=id, columnsize=0)", "fts5", "notes");
 }
 
 static void test_none(void **state)
@@ -42,6 +44,8 @@ static void test_none(void **state)
   expect("CREATE VIRTUAL TABLE f USING fts5(content, x)", "fts5", NULL);
   expect("CREATE VIRTUAL TABLE f USING fts5(a content='notes')", "fts5", NULL);
   expect("CREATE VIRTUAL TABLE f USING fts5(a, content_rowid='id')", "fts5", NULL);
+  expect("CREATE VIRTUAL TABLE f USING fts5(a, content_='id', contentless_delete=1, con, col=0)", "fts5", NULL);
+  expect("CREATE VIRTUAL TABLE f USING fts4(a, con=notes)", "fts4", NULL);
   expect("CREATE VIRTUAL TABLE f USING \"r\"\"tree\"(id, content='notes')", "r\"tree", NULL);
   expect("CREATE VIRTUAL TABLE f USING fts4", "fts4", NULL);
   expect("CREATE TABLE f(content)", NULL, NULL);

@@ -1,0 +1,149 @@
+/* See part_links.h. Here: full-text indexes whose content is a restored table, or a view that reads one.
+**
+** Views are off on `to`: a schema is hostile. For a view that is some index's content they are on while it is looked at
+** and the index is rebuilt, which only reads; triggers and functions that a schema may not call stay off.
+*/
+#include <string.h>
+
+#include "sqlite/part_links.h"
+#include "sqlite/virtual.h"
+
+SQLITE_EXTENSION_INIT3
+
+static bool touched(const lb_sqlite_part *part, const char *table)
+{
+  for (int i = 0; i < part->count; i++) {
+    const lb_part_table *t = &part->tables[i];
+    if (t->touched && sqlite3_stricmp(t->from.name, table) == 0) return true;
+  }
+  return false;
+}
+
+static void allow_views(sqlite3 *db, bool allow)
+{
+  int now;
+  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, allow, &now);
+}
+
+/* ---- what an index reads ---- */
+
+typedef struct reading {
+  const lb_sqlite_part *part;
+  bool restored;  /* a table that was touched is among what is read */
+} reading;
+
+/* An authorizer, which forbids nothing. */
+static int note_read(void *ctx, int action, const char *table, const char *column, const char *schema,
+                     const char *inside)
+{
+  reading *r = ctx;
+  (void)column, (void)inside;
+  if (action == SQLITE_READ && table && schema && strcmp(schema, "main") == 0 && touched(r->part, table)) {
+    r->restored = true;
+  }
+  return SQLITE_OK;
+}
+
+/* *why: it cannot be compiled here, and may read anything; from SQLite, freed by the caller. */
+static bool view_reads_touched(const lb_sqlite_part *part, const char *view, char **why)
+{
+  sqlite3 *db = part->request->to;
+  sqlite3_stmt *stmt = NULL;
+  reading r = { part, false };
+  char *sql = sqlite3_mprintf("SELECT * FROM main.\"%w\"", view);
+  allow_views(db, true);
+  sqlite3_set_authorizer(db, note_read, &r);
+  if (!sql || sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
+  sqlite3_set_authorizer(db, NULL, NULL);
+  allow_views(db, false);
+  sqlite3_finalize(stmt);
+  sqlite3_free(sql);
+  return r.restored;
+}
+
+/* ---- rebuilding ---- */
+
+static void note_stale(const lb_sqlite_part *part, const char *fts, const char *why)
+{
+  lb_part_note(part, "full-text index %s could not be rebuilt here, run INSERT INTO \"%s\"(\"%s\") VALUES "
+               "('rebuild') where it can: %s", fts, fts, fts, why);
+}
+
+/* A module or tokenizer that is not here is the program's whose database it is: rows are worth more than the index. */
+static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  char *sql = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES ('rebuild')", fts, fts);
+  lb_task_phase(q->task, "rebuilding full-text", 0);
+  int rc = sql ? sqlite3_exec(q->to, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+  if (rc == SQLITE_OK) lb_part_note(part, "full-text index %s was rebuilt", fts);
+  else if ((rc & 0xff) == SQLITE_ERROR) note_stale(part, fts, sqlite3_errmsg(q->to));
+  else lb_db_fail(q->to, rc, q->to_label, err);
+  sqlite3_free(sql);
+  return err->code;
+}
+
+static int rebuild_over_view(const lb_sqlite_part *part, const char *fts, const char *view, lb_error *err)
+{
+  char *why = NULL;
+  bool reads = view_reads_touched(part, view, &why);
+  if (why) {
+    note_stale(part, fts, why);
+  } else if (reads) {
+    allow_views(part->request->to, true);
+    rebuild_one(part, fts, err);
+    allow_views(part->request->to, false);
+  }
+  sqlite3_free(why);
+  return err->code;
+}
+
+static int rebuild_if_stale(const lb_sqlite_part *part, const char *fts, const char *content, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  lb_table_info info;
+  if (touched(part, content)) return rebuild_one(part, fts, err);
+  if (lb_table_info_read(q->to, content, q->to_label, &info, err)) return err->code;
+  bool view = info.kind == LB_TABLE_VIEW;
+  lb_table_info_free(&info);
+  return view ? rebuild_over_view(part, fts, content, err) : LB_OK;
+}
+
+/* Each index and its content, NUL-terminated one after another: a rebuild would end a statement on the schema. */
+static int list_indexes(const lb_sqlite_part *part, lb_buf *names, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(q->to, "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
+                              -1, &stmt, NULL);
+  while (rc == SQLITE_OK && !err->code && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(stmt, 0), *sql = (const char *)sqlite3_column_text(stmt, 1);
+    lb_virtual v = { 0 };
+    rc = SQLITE_OK;
+    if (!name || !sql || lb_virtual_read(sql, &v, err)) continue;
+    if (v.content) {
+      lb_buf_append(names, name, strlen(name) + 1);
+      lb_buf_append(names, v.content, strlen(v.content) + 1);
+    }
+    lb_virtual_free(&v);
+  }
+  if (rc != SQLITE_DONE && !err->code) lb_db_fail(q->to, rc, q->to_label, err);
+  sqlite3_finalize(stmt);
+  if (names->failed) lb_fail_nomem(err);
+  return err->code;
+}
+
+int lb_part_rebuild_fulltext(lb_sqlite_part *part, lb_error *err)
+{
+  lb_buf names = { 0 };
+  bool any = false;
+  for (int i = 0; i < part->count; i++) any = any || part->tables[i].touched;
+  if (any) list_indexes(part, &names, err);
+  for (size_t at = 0; at < names.len && !err->code;) {
+    const char *fts = names.data + at, *content = fts + strlen(fts) + 1;
+    at += strlen(fts) + strlen(content) + 2;
+    rebuild_if_stale(part, fts, content, err);
+  }
+  lb_buf_free(&names);
+  return err->code;
+}
