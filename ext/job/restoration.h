@@ -1,5 +1,6 @@
-/* What every restore has in common, whatever its target: options, the backup, the report. restore_sqlite.c and
-** restore_postgres.c do the work; restore_part.c where only some tables are wanted.
+/* What every restore has in common, whatever its target: options, backup, what the report needs. restore.c chooses the
+** way: restore_sqlite.c or restore_postgres.c, with tables restore_part.c or restore_part_postgres.c, which also use
+** steps of the former two. All of them call restoration.c, and it calls none.
 */
 #ifndef LB_JOB_RESTORATION_H
 #define LB_JOB_RESTORATION_H
