@@ -219,7 +219,7 @@ table \. $$ %s '"'"' /*"' 'SELECT * FROM x'
   sql "SELECT backup_create('$(url shop)')" >path
   gives $'20\n20\n0\n20\n20\n21' "CREATE VIRTUAL TABLE temp.x USING backup_table('latest', 'public.item')" \
     'SELECT count(*) FROM x' "SELECT backup_create('$(url shop)') IS NULL WHERE 0" \
-    ".shell env -u LD_PRELOAD psql -Xqc 'INSERT INTO public.item VALUES (21)' '$(url shop)'" \
+    ".shell env -u LD_PRELOAD psql -Xqc 'INSERT INTO public.item VALUES (21)' shop" \
     "CREATE TEMP TABLE made AS SELECT backup_create('$(url shop)')" \
     "ATTACH ':memory:' AS other" 'SELECT count(*) FROM x' ".shell rm '$(cat path)'; ls '$(cat path)' 2>/dev/null | wc -l" \
     'DETACH other' 'SELECT count(*) FROM x' 'ALTER TABLE x RENAME TO y' "ATTACH ':memory:' AS other" \
