@@ -152,8 +152,8 @@ enum { CHILD, CHILD_NAME, ON_DELETE, ON_UPDATE, CONDITION, NUMBERS };
 
 static PGresult *actions_on(const lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
 {
-  const char *params[] = { t->oid, m->below };
-  return lb_pg_query(m->request->pg, err, lb_sql_merge_actions, 2, params);
+  const char *params[] = { t->oid };
+  return lb_pg_query(m->request->pg, err, lb_sql_merge_actions, 1, params);
 }
 
 /* A row that comes between the look and the statement would go along unseen. */
