@@ -107,6 +107,7 @@ int lb_merge_unlink(lb_pg_merge *m, lb_error *err)
   m->references = m->triggers ? ask(m, lb_sql_merge_references, err) : NULL;
   for (int i = 0; m->references && i < m->count && !err->code; i++) {
     if (m->tables[i].exchanges) lb_merge_exchange_begin(m, &m->tables[i], err);
+    if (!err->code) lb_merge_identities_begin(m, &m->tables[i], err);
   }
   if (err->code || set_triggers(m, m->triggers, false, err)) return err->code;
   return defer(m, m->references, err);
@@ -120,7 +121,8 @@ int lb_merge_relink(lb_pg_merge *m, lb_error *err)
   }
   if (undefer(m, m->references, err) || set_triggers(m, m->triggers, true, err)) return err->code;
   for (int i = 0; i < m->count && !err->code; i++) {
-    if (lb_merge_exchange_end(m, &m->tables[i], err) == LB_OK) note_triggers(m, &m->tables[i]);
+    if (lb_merge_exchange_end(m, &m->tables[i], err) || lb_merge_identities_end(m, &m->tables[i], err)) break;
+    note_triggers(m, &m->tables[i]);
   }
   return err->code;
 }
@@ -171,18 +173,6 @@ static int fail_action(const lb_pg_merge *m, const lb_merge_table *t, const char
                  "nothing was changed (restore as well: %s)", m->request->pg->label, child, t->label, what, child);
 }
 
-/* Whether the statement finds a row. */
-static bool finds(const lb_pg_merge *m, lb_buf *sql, lb_error *err)
-{
-  char *text = lb_buf_take(sql);
-  char *found = text ? lb_pg_value(m->request->pg, err, text, 0, NULL) : NULL;
-  bool any = found != NULL;
-  if (!text) lb_fail_nomem(err);
-  free(found);
-  free(text);
-  return any;
-}
-
 /* Rows that go themselves need no protection. */
 static void put_gone(lb_buf *sql, const lb_merge_table *t, const char *child, const char *condition)
 {
@@ -210,7 +200,7 @@ int lb_merge_guard_delete(const lb_pg_merge *m, const lb_merge_table *t, lb_erro
     }
     if (keep_still(m, PQgetvalue(actions, i, CHILD), err)) break;
     put_gone(&sql, t, PQgetvalue(actions, i, CHILD), PQgetvalue(actions, i, CONDITION));
-    if (finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "the backup lacks", err);
+    if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "the backup lacks", err);
   }
   PQclear(actions);
   return err->code;
@@ -232,7 +222,7 @@ int lb_merge_guard_update(const lb_pg_merge *m, const lb_merge_table *t, lb_erro
     lb_merge_put_key(&sql, t, "t", "s");
     lb_buf_printf(&sql, " WHERE %s LIMIT 1", changes.data);
     lb_buf_free(&changes);
-    if (finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "change", err);
+    if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "change", err);
   }
   PQclear(actions);
   return err->code;

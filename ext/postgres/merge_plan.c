@@ -13,7 +13,10 @@
 #include "sql/merge_table.h"
 
 /* Columns of merge_columns.sql. */
-enum { NAME, GENERATED, NEEDED, PLACE, OPERATOR, NUMBER };
+enum { NAME, GENERATED, NEEDED, PLACE, OPERATOR, NUMBER, ALWAYS };
+
+/* Columns of merge_below.sql. */
+enum { BELOW, BELOW_KIND, BELOW_SCHEMA, BELOW_NAME };
 
 void lb_merge_note(const lb_pg_merge *m, const char *format, ...)
 {
@@ -34,6 +37,17 @@ int lb_merge_run_sql(const lb_pg_merge *m, lb_buf *sql, int64_t *rows, lb_error 
   PQclear(result);
   free(text);
   return err->code;
+}
+
+bool lb_merge_finds(const lb_pg_merge *m, lb_buf *sql, lb_error *err)
+{
+  char *text = lb_buf_take(sql);
+  char *found = text ? lb_pg_value(m->request->pg, err, text, 0, NULL) : NULL;
+  bool any = found != NULL;
+  if (!text) lb_fail_nomem(err);
+  free(found);
+  free(text);
+  return any;
 }
 
 void lb_merge_put_key(lb_buf *sql, const lb_merge_table *t, const char *a, const char *b)
@@ -125,6 +139,7 @@ static int take_columns(lb_merge_table *t, const PGresult *rows, lb_error *err)
     c->number = lb_text_copy(PQgetvalue(rows, i, NUMBER), err);
     c->generated = *PQgetvalue(rows, i, GENERATED) == '1';
     c->needed = *PQgetvalue(rows, i, NEEDED) == '1';
+    c->always = *PQgetvalue(rows, i, ALWAYS) == '1';
     if (PQgetisnull(rows, i, PLACE)) continue;
     c->key = atoi(PQgetvalue(rows, i, PLACE));
     c->operator = lb_text_copy(PQgetvalue(rows, i, OPERATOR), err);

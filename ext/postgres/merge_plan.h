@@ -11,6 +11,8 @@ typedef struct lb_merge_column {
   char *operator;      /* that tells equal keys; of key columns */
   int key;             /* place in the primary key, from 1; 0: not part of it */
   bool generated, needed;
+  bool always;         /* an identity GENERATED ALWAYS: no UPDATE may give it a value, */
+  bool loosened;       /*   but for the time of this restore */
   bool common;         /* the script has it as well, and it can be written */
 } lb_merge_column;
 
@@ -62,6 +64,9 @@ int lb_merge_run_sql(const lb_pg_merge *merge, lb_buf *sql, int64_t *rows, lb_er
 /* t.key = s.key AND …; a: the alias of one row, b: of the other. */
 void lb_merge_put_key(lb_buf *sql, const lb_merge_table *table, const char *a, const char *b);
 
+/* Whether a query, whose text is taken and freed, finds a row. */
+bool lb_merge_finds(const lb_pg_merge *merge, lb_buf *sql, lb_error *err);
+
 /* Between two ROW(…): whether they differ in their bytes. The casts keep the server from comparing them column by
 ** column, which takes an operator that not every type has. */
 #define LB_MERGE_IMAGE_DIFFERS "::pg_catalog.record OPERATOR(pg_catalog.*<>) "
@@ -94,6 +99,12 @@ void lb_merge_exchange_free(lb_merge_table *table);
 /* ---- links ---- */
 
 /* Triggers off, foreign keys among the tables deferred; and everything back as it was. */
+/* ---- identities ---- */
+
+/* Identities GENERATED ALWAYS whose values will change take them, and take none any more. */
+int lb_merge_identities_begin(const lb_pg_merge *merge, lb_merge_table *table, lb_error *err);
+int lb_merge_identities_end(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
+
 int lb_merge_unlink(lb_pg_merge *merge, lb_error *err);
 int lb_merge_relink(lb_pg_merge *merge, lb_error *err);
 void lb_merge_forget_links(lb_pg_merge *merge);

@@ -65,7 +65,8 @@ void lb_merge_put_changes(lb_buf *sql, const lb_merge_table *t, const char *numb
 static bool may_differ(const lb_merge_table *t)
 {
   for (int i = 0; i < t->column_count; i++) {
-    if (t->columns[i].common && !t->columns[i].key) return true;
+    const lb_merge_column *c = &t->columns[i];
+    if (c->common && !c->key && (!c->always || c->loosened)) return true;
   }
   return false;
 }
@@ -108,7 +109,7 @@ int lb_merge_update(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
   lb_buf_printf(&sql, "UPDATE %s AS t SET ", t->sql);
   for (int i = 0; i < t->column_count; i++) {
     const lb_merge_column *c = &t->columns[i];
-    if (!c->common || c->key) continue;
+    if (!c->common || c->key || (c->always && !c->loosened)) continue;
     lb_buf_printf(&sql, "%s%s = s.%s", comma, c->name, c->name);
     comma = ", ";
   }

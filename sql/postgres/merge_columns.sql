@@ -1,10 +1,10 @@
 -- The columns of the table $1. Row: name, is generated, is NOT NULL without anything that would fill it, place in the
--- primary key (NULL: none), the operator by which the key tells equal values, number, type. A key that is no b-tree is
--- none here.
+-- primary key (NULL: none), the operator by which the key tells equal values, number, is an identity that takes no
+-- values in an UPDATE. A key that is no b-tree is none here.
 SELECT a.attname,
        CASE WHEN coalesce(to_jsonb(a) ->> 'attgenerated', '') <> '' THEN 1 ELSE 0 END,
        CASE WHEN a.attnotnull AND NOT a.atthasdef AND coalesce(to_jsonb(a) ->> 'attidentity', '') = '' THEN 1 ELSE 0 END,
-       k.place, k.operator, a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod)
+       k.place, k.operator, a.attnum, CASE WHEN to_jsonb(a) ->> 'attidentity' = 'a' THEN 1 ELSE 0 END
   FROM pg_catalog.pg_attribute a
   LEFT JOIN LATERAL (
        SELECT u.place, format('OPERATOR(%I.%s)', n.nspname, o.oprname) AS operator

@@ -45,3 +45,17 @@ refused() {
   q app "INSERT INTO two VALUES (3); INSERT INTO child VALUES (3)"
   refused 'database "app": rows of child refer to rows of public.two that the backup lacks, and would be deleted or changed along; nothing was changed (restore as well: child)' '"one","two"'
 }
+
+@test "an identity GENERATED ALWAYS beside the key: left alone, or put back, and still ALWAYS" {
+  q app "CREATE TABLE t (code text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text, UNIQUE (n, v));
+    INSERT INTO t (code, v) VALUES ('a', 'x'), ('b', 'y'), ('c', 'z')"
+  back_up
+  q app "UPDATE t SET v = 'spoilt' WHERE code = 'b'"
+  counts '0 1 0 2' '"t"'
+  q app "DELETE FROM t WHERE code = 'a'; INSERT INTO t (code, v) VALUES ('a', 'new')"
+  counts '0 1 0 2' '"t"' '"rows":"merge"'
+  says 'a|1|x
+b|2|y
+c|3|z
+a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'n'")"
+}
