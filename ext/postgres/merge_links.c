@@ -230,7 +230,7 @@ int lb_merge_guard_update(const lb_pg_merge *m, const lb_merge_table *t, lb_erro
 
 /* ---- sequences ---- */
 
-/* No rollback takes it back. */
+/* Values that the sequence never gives, since they lie behind its end, do not count. No rollback takes a move back. */
 int lb_merge_move_sequences(lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
 {
   int64_t moved = 0;
@@ -241,9 +241,9 @@ int lb_merge_move_sequences(lb_pg_merge *m, const lb_merge_table *t, lb_error *e
     lb_buf sql = { 0 };
     lb_buf_printf(&sql, "SELECT pg_catalog.setval(");
     lb_pg_put_literal(&sql, sequence);
-    lb_buf_printf(&sql, "::pg_catalog.regclass, x.last::bigint) FROM (SELECT pg_catalog.max(%s) AS last FROM %s) AS x, "
-                  "%s AS s WHERE x.last > s.last_value OR (x.last = s.last_value AND NOT s.is_called)", column, t->sql,
-                  sequence);
+    lb_buf_printf(&sql, "::pg_catalog.regclass, x.last::bigint) FROM (SELECT pg_catalog.max(%s) AS last FROM %s "
+                  "WHERE %s <= %s) AS x, %s AS s WHERE x.last > s.last_value OR (x.last = s.last_value "
+                  "AND NOT s.is_called)", column, t->sql, column, PQgetvalue(rows, i, 2), sequence);
     lb_merge_run_sql(m, &sql, &moved, err);
     if (moved) m->sequences_moved = true;
   }

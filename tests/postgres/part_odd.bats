@@ -59,3 +59,14 @@ b|2|y
 c|3|z
 a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attrelid = 't'::regclass AND attname = 'n'")"
 }
+
+@test "sequences: values behind their end do not count, columns of odd types are left alone" {
+  q app "CREATE TABLE t (id serial PRIMARY KEY); ALTER TABLE t ALTER id TYPE bigint;
+    CREATE SEQUENCE s; CREATE TABLE f (id int PRIMARY KEY, n numeric DEFAULT nextval('s'), o oid DEFAULT nextval('s'), m money DEFAULT nextval('s'));
+    INSERT INTO t VALUES (1), (70), (3000000000); INSERT INTO f VALUES (1, 7.5, 900, 900), (2, 'NaN', 4000000000, 5)"
+  back_up
+  q app "DELETE FROM t; DELETE FROM f"
+  counts '3 0 0 0 2 0 0 0' '"t","f"'
+  says '70|t
+8|t' "$(q app 'SELECT last_value, is_called FROM t_id_seq; SELECT last_value, is_called FROM s')"
+}
