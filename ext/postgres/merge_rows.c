@@ -218,11 +218,11 @@ static int insert_lacking(const lb_pg_merge *m, lb_merge_table *t, lb_error *err
   put_common(&sql, t, "", true);
   lb_buf_text(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
   put_common(&sql, t, "s.", true);
-  lb_buf_text(&sql, " FROM ");
-  put_numbered(&sql, t, "x.*", t->temp, "x");
-  lb_buf_text(&sql, " AS s LEFT JOIN ");
+  lb_buf_printf(&sql, " FROM %s AS s JOIN ", t->temp);
+  put_numbered(&sql, t, "x.ctid AS tid", t->temp, "x");
+  lb_buf_text(&sql, " AS x ON x.tid = s.ctid LEFT JOIN ");
   put_counted(&sql, t, t->sql);
-  lb_buf_text(&sql, " AS t ON t.lifeboat_whole = s.lifeboat_whole WHERE s.lifeboat_number > "
+  lb_buf_text(&sql, " AS t ON t.lifeboat_whole = x.lifeboat_whole WHERE x.lifeboat_number > "
                     "COALESCE(t.lifeboat_count, 0)");
   return run_rows(m, &sql, &t->added, err);
 }

@@ -70,3 +70,10 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
   says '70|t
 8|t' "$(q app 'SELECT last_value, is_called FROM t_id_seq; SELECT last_value, is_called FROM s')"
 }
+
+@test "columns that are called like ours" {
+  q app 'CREATE TABLE t (lifeboat_whole int, lifeboat_number int, x text, s text, t int, tid tid, place oid); INSERT INTO t VALUES (1, 2), (1, 2), (3, 4)'
+  back_up
+  q app 'DELETE FROM t WHERE lifeboat_whole = 1'
+  counts '2 0 0 1' '"t"'
+}
