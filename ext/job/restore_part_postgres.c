@@ -54,6 +54,7 @@ static int open_merge(restoring *s, lb_error *err)
   s->request = (lb_pg_merge_request){
     .pg = s->pg, .source = &s->content.source, .contents = s->content.has_table ? &s->content.table : NULL,
     .outline = &s->outline, .wanted = s->wanted, .wanted_count = s->wanted_count, .mode = lb_rows_mode_of(r->o.rows),
+    .partial = r->backup.about.manifest.scope || !s->content.has_table,
     .common_columns = r->o.columns && r->o.columns[0] == 'c', .lock_timeout = lb_restore_postgres_lock_timeout(r),
     .task = &r->job->task, .notes = &r->job->notes,
   };

@@ -47,7 +47,8 @@ int lb_pg_merge_lock(lb_pg_merge *m, lb_error *err)
   lb_task_phase(m->request->task, "locking tables", 0);
   for (int i = 0; i < m->count; i++) lb_buf_printf(&sql, "%s%s", i ? ", " : "LOCK TABLE ", m->tables[i].sql);
   lb_buf_text(&sql, " IN EXCLUSIVE MODE");
-  return lb_merge_run_sql(m, &sql, NULL, err);
+  if (lb_merge_run_sql(m, &sql, NULL, err)) return err->code;
+  return lb_merge_find_below(m, err);  /* one may have been attached meanwhile */
 }
 
 /* Once more from the beginning for each table whose rows turn out to be in each other's way. */

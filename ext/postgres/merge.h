@@ -7,7 +7,7 @@
 ** Columns are matched by name; those that only the target has keep their values. Triggers of users are disabled and set
 ** back to what each was; foreign keys stay on: those between the restored tables are checked when all rows are there,
 ** and one that would delete or change rows of other tables (CASCADE and the like) is an error instead. Sequences that
-** fill the columns are moved forward.
+** fill the columns are moved forward. A partition that a backup of a part may not have had is not emptied.
 **
 ** It takes the right to write; to own the tables where they have triggers, or foreign keys among each other.
 */
@@ -27,6 +27,7 @@ typedef struct lb_pg_merge_request {
   const lb_pg_wanted *wanted;
   int wanted_count;
   lb_rows_mode mode;
+  bool partial;                    /* the script may lack tables that were there when it was made */
   bool common_columns;             /* columns of the script that the target lacks are left out; else an error */
   int64_t lock_timeout;            /* ms; 0: none */
   lb_task *task;

@@ -272,21 +272,52 @@ static int plan_table(const lb_pg_merge *m, lb_merge_table *t, int number, lb_er
   return err->code || read_columns(m, t, err) ? err->code : check_columns(m, t, err);
 }
 
-static int find_below(lb_pg_merge *m, lb_error *err)
+/* Whether the script tells what was in a partition: it has it, or rows of all of them by the table's own name. */
+static bool has_rows_of(const lb_pg_merge *m, const lb_merge_table *t, const char *schema, const char *name)
 {
-  lb_buf tables = { 0 }, below = { 0 };
-  for (int i = 0; i < m->count; i++) lb_buf_printf(&tables, "%s%s", i ? "," : "{", m->tables[i].oid);
-  lb_buf_text(&tables, "}");
-  const char *params[] = { tables.data };
-  PGresult *rows = tables.failed ? NULL : lb_pg_query(m->request->pg, err, lb_sql_merge_below, 1, params);
-  if (tables.failed) lb_fail_nomem(err);
-  for (int i = 0; rows && i < PQntuples(rows); i++) {
-    lb_buf_printf(&below, "%s%s", i ? "," : "{", PQgetvalue(rows, i, 0));
+  const lb_pg_wanted *w = t->wanted;
+  for (int i = 0; i < w->count; i++) {
+    const lb_pg_outlined *o = &m->request->outline->tables[w->tables[i]];
+    if (strcmp(o->name, name) == 0 && strcmp(o->schema, schema) == 0) return true;
+    if (strcmp(o->name, w->name) == 0 && strcmp(o->schema, w->schema) == 0) return true;
   }
-  lb_buf_text(&below, "}");
-  if (!err->code && !(m->below = lb_buf_take(&below))) lb_fail_nomem(err);
+  return false;
+}
+
+static int check_partition(const lb_pg_merge *m, const lb_merge_table *t, const PGresult *rows, int i, lb_error *err)
+{
+  const char *schema = PQgetvalue(rows, i, BELOW_SCHEMA), *name = PQgetvalue(rows, i, BELOW_NAME);
+  char kind = *PQgetvalue(rows, i, BELOW_KIND);
+  if (kind == 'f') {
+    return fail_table(m, t, "one of its partitions is a foreign table, whose rows are on another server: ", name,
+                      " (name the others, one by one)", err);
+  }
+  bool all = m->request->mode != LB_ROWS_REPLACE || !m->request->partial || !t->partitioned || kind == 'p';
+  if (all || has_rows_of(m, t, schema, name)) return LB_OK;
+  return fail_table(m, t, "the backup has not this partition, and may be of a part of the database: ", name,
+                    ", whose rows would all go (name the partitions that it has, or pass {\"rows\":\"merge\"})", err);
+}
+
+static int look_below(const lb_pg_merge *m, const lb_merge_table *t, lb_buf *below, lb_error *err)
+{
+  const char *params[] = { t->oid };
+  PGresult *rows = lb_pg_query(m->request->pg, err, lb_sql_merge_below, 1, params);
+  for (int i = 0; rows && i < PQntuples(rows) && !err->code; i++) {
+    lb_buf_printf(below, "%s%s", below->len ? "," : "{", PQgetvalue(rows, i, BELOW));
+    check_partition(m, t, rows, i, err);
+  }
   PQclear(rows);
-  lb_buf_free(&tables);
+  return err->code;
+}
+
+int lb_merge_find_below(lb_pg_merge *m, lb_error *err)
+{
+  lb_buf below = { 0 };
+  for (int i = 0; i < m->count && !err->code; i++) look_below(m, &m->tables[i], &below, err);
+  lb_buf_text(&below, "}");
+  free(m->below);
+  m->below = err->code ? NULL : lb_buf_take(&below);
+  if (!err->code && !m->below) lb_fail_nomem(err);
   lb_buf_free(&below);
   return err->code;
 }
@@ -301,5 +332,5 @@ int lb_merge_plan(lb_pg_merge *m, lb_error *err)
     t->wanted = &q->wanted[i];
     plan_table(m, t, i + 1, err);
   }
-  return err->code ? err->code : find_below(m, err);
+  return err->code ? err->code : lb_merge_find_below(m, err);
 }

@@ -56,16 +56,19 @@ struct lb_pg_merge {
 /* Reads the tables of the target, which nobody may alter from here on, and matches their columns with the script's. */
 int lb_merge_plan(lb_pg_merge *merge, lb_error *err);
 
+/* Learns m->below, and holds the partitions against the script's. Final once the tables are locked. */
+int lb_merge_find_below(lb_pg_merge *merge, lb_error *err);
+
 void lb_merge_note(const lb_pg_merge *merge, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Runs a statement whose text is taken and freed. *rows: that it wrote; may be NULL. */
 int lb_merge_run_sql(const lb_pg_merge *merge, lb_buf *sql, int64_t *rows, lb_error *err);
 
-/* t.key = s.key AND …; a: the alias of one row, b: of the other. */
-void lb_merge_put_key(lb_buf *sql, const lb_merge_table *table, const char *a, const char *b);
-
 /* Whether a query, whose text is taken and freed, finds a row. */
 bool lb_merge_finds(const lb_pg_merge *merge, lb_buf *sql, lb_error *err);
+
+/* t.key = s.key AND …; a: the alias of one row, b: of the other. */
+void lb_merge_put_key(lb_buf *sql, const lb_merge_table *table, const char *a, const char *b);
 
 /* Between two ROW(…): whether they differ in their bytes. The casts keep the server from comparing them column by
 ** column, which takes an operator that not every type has. */
@@ -96,15 +99,15 @@ int lb_merge_exchange(const lb_pg_merge *merge, lb_merge_table *table, lb_error 
 int lb_merge_exchange_end(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
 void lb_merge_exchange_free(lb_merge_table *table);
 
-/* ---- links ---- */
-
-/* Triggers off, foreign keys among the tables deferred; and everything back as it was. */
 /* ---- identities ---- */
 
 /* Identities GENERATED ALWAYS whose values will change take them, and take none any more. */
 int lb_merge_identities_begin(const lb_pg_merge *merge, lb_merge_table *table, lb_error *err);
 int lb_merge_identities_end(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
 
+/* ---- links ---- */
+
+/* Triggers off, foreign keys among the tables deferred; and everything back as it was. */
 int lb_merge_unlink(lb_pg_merge *merge, lb_error *err);
 int lb_merge_relink(lb_pg_merge *merge, lb_error *err);
 void lb_merge_forget_links(lb_pg_merge *merge);

@@ -77,3 +77,26 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
   q app 'DELETE FROM t WHERE lifeboat_whole = 1'
   counts '2 0 0 1' '"t"'
 }
+
+@test "partitions that a backup of a part may not have had are not emptied; foreign ones are not touched" {
+  q app "CREATE TABLE ev (id int, at int, PRIMARY KEY (id, at)) PARTITION BY LIST (at);
+    CREATE TABLE ev_1 PARTITION OF ev FOR VALUES IN (1); CREATE TABLE ev_2 PARTITION OF ev FOR VALUES IN (2);
+    INSERT INTO ev SELECT i, 1 + i % 2 FROM generate_series(1, 10) AS i"
+  back_up '"exclude_tables":["ev_2"]'
+  q app "DELETE FROM ev WHERE id < 5"
+  refused 'database "app": table public.ev: the backup has not this partition, and may be of a part of the database: ev_2, whose rows would all go (name the partitions that it has, or pass {"rows":"merge"})' '"ev"'
+  counts '2 0 0 6' '"ev"' '"rows":"merge"'
+  counts '0 0 0 5' '"ev_1"'
+  pg_dump -d "$(url app)" -t ev -t ev_1 >some.sql
+  refused 'database "app": table public.ev: the backup has not this partition, and may be of a part of the database: ev_2, whose rows would all go (name the partitions that it has, or pass {"rows":"merge"})' '"ev"' '' ./some.sql
+  back_up
+  # One that is newer than a whole backup goes, as its rows were not there.
+  q app "CREATE TABLE ev_3 PARTITION OF ev FOR VALUES IN (3); INSERT INTO ev VALUES (1, 3)"
+  counts '0 0 1 8' '"ev"'
+  q app "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER w FOREIGN DATA WRAPPER w;
+    CREATE TABLE far (id int) PARTITION BY LIST (id); CREATE TABLE far_1 PARTITION OF far FOR VALUES IN (1); INSERT INTO far VALUES (1)"
+  back_up
+  q app "CREATE FOREIGN TABLE far_2 PARTITION OF far FOR VALUES IN (2) SERVER w"
+  refused 'database "app": table public.far: one of its partitions is a foreign table, whose rows are on another server: far_2 (name the others, one by one)' '"far"'
+  counts '0 0 0 1' '"far_1"'
+}
