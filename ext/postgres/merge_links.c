@@ -150,7 +150,7 @@ bool lb_merge_refers(const lb_pg_merge *m, const lb_merge_table *a, const lb_mer
 /* ---- what would happen to other rows ---- */
 
 /* Columns of merge_actions.sql. */
-enum { CHILD, CHILD_NAME, ON_DELETE, ON_UPDATE, CONDITION, NUMBERS };
+enum { CHILD, CHILD_NAME, ON_DELETE, ON_UPDATE, CONDITION, NUMBERS, CHILD_OID };
 
 static PGresult *actions_on(const lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
 {
@@ -173,56 +173,98 @@ static int fail_action(const lb_pg_merge *m, const lb_merge_table *t, const char
                  "nothing was changed (restore as well: %s)", m->request->pg->label, child, t->label, what, child);
 }
 
-/* Rows that go themselves need no protection. */
-static void put_gone(lb_buf *sql, const lb_merge_table *t, const char *child, const char *condition)
+/* The table of the list; NULL: another one. */
+static lb_merge_table *listed(lb_pg_merge *m, const char *oid)
 {
-  lb_buf_printf(sql, "SELECT 1 FROM %s AS r WHERE EXISTS (SELECT FROM %s AS t WHERE %s AND NOT EXISTS (SELECT FROM %s "
-                "AS s WHERE ", child, t->sql, condition, t->temp);
-  lb_merge_put_key(sql, t, "t", "s");
-  lb_buf_text(sql, "))");
-  if (strcmp(child, t->sql) == 0) {
-    lb_buf_printf(sql, " AND EXISTS (SELECT FROM %s AS s WHERE ", t->temp);
-    lb_merge_put_key(sql, t, "r", "s");
-    lb_buf_text(sql, ")");
-  }
-  lb_buf_text(sql, " LIMIT 1");
+  for (int i = 0; i < m->count; i++) if (strcmp(m->tables[i].oid, oid) == 0) return &m->tables[i];
+  return NULL;
 }
 
-int lb_merge_guard_delete(const lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
+/* AND: the backup has row r. */
+static void put_known(lb_buf *sql, const lb_merge_table *t)
+{
+  lb_buf_printf(sql, " AND EXISTS (SELECT FROM %s AS s WHERE ", t->temp);
+  lb_merge_put_key(sql, t, "r", "s");
+  lb_buf_text(sql, ")");
+}
+
+/* Rows that go themselves need no protection. */
+static int guard_gone(const lb_pg_merge *m, const lb_merge_table *t, const PGresult *actions, int i,
+                      const lb_merge_table *child, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  const char *name = PQgetvalue(actions, i, CHILD);
+  if (keep_still(m, name, err)) return err->code;
+  lb_buf_printf(&sql, "SELECT 1 FROM %s AS r WHERE EXISTS (SELECT FROM %s AS t WHERE %s AND NOT EXISTS (SELECT FROM %s "
+                "AS s WHERE ", name, t->sql, PQgetvalue(actions, i, CONDITION), t->temp);
+  lb_merge_put_key(&sql, t, "t", "s");
+  lb_buf_text(&sql, "))");
+  if (child && child->key_count) put_known(&sql, child);
+  lb_buf_text(&sql, " LIMIT 1");
+  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "the backup lacks", err);
+  return err->code;
+}
+
+static int guard_delete(lb_pg_merge *m, const lb_merge_table *t, bool keyless, lb_error *err)
 {
   PGresult *actions = actions_on(m, t, err);
   for (int i = 0; actions && i < PQntuples(actions) && !err->code; i++) {
-    lb_buf sql = { 0 };
-    if (*PQgetvalue(actions, i, ON_DELETE) == '0') continue;
+    lb_merge_table *child = listed(m, PQgetvalue(actions, i, CHILD_OID));
+    if (*PQgetvalue(actions, i, ON_DELETE) == '0' || (child && !child->key_count) != keyless) continue;
     if (!t->key_count) {
       fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "may go, as it has no primary key", err);
-      break;
+    } else if (guard_gone(m, t, actions, i, child, err) == LB_OK && child && child != t) {
+      child->dragged = true;
     }
-    if (keep_still(m, PQgetvalue(actions, i, CHILD), err)) break;
-    put_gone(&sql, t, PQgetvalue(actions, i, CHILD), PQgetvalue(actions, i, CONDITION));
-    if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "the backup lacks", err);
   }
   PQclear(actions);
   return err->code;
 }
 
-int lb_merge_guard_update(const lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
+int lb_merge_guard_delete(lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
+{
+  return guard_delete(m, t, false, err);
+}
+
+int lb_merge_guard_keyless(lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
+{
+  return guard_delete(m, t, true, err);
+}
+
+/* Rows that get their own values from the backup need no protection, nor those that go. */
+static int guard_changed(lb_pg_merge *m, const lb_merge_table *t, const PGresult *actions, int i, const char *changes,
+                         lb_error *err)
+{
+  lb_buf sql = { 0 };
+  lb_merge_table *child = listed(m, PQgetvalue(actions, i, CHILD_OID));
+  bool ours = child && child->key_count;
+  if (ours) child->disturbed = true;
+  if (ours && m->request->mode == LB_ROWS_REPLACE) return LB_OK;
+  if (keep_still(m, PQgetvalue(actions, i, CHILD), err)) return err->code;
+  lb_buf_printf(&sql, "SELECT 1 FROM %s AS r JOIN %s AS t ON %s JOIN %s AS s ON ", PQgetvalue(actions, i, CHILD),
+                t->sql, PQgetvalue(actions, i, CONDITION), t->temp);
+  lb_merge_put_key(&sql, t, "t", "s");
+  lb_buf_printf(&sql, " WHERE %s", changes);
+  if (ours) {
+    lb_buf_printf(&sql, " AND NOT EXISTS (SELECT FROM %s AS k WHERE ", child->temp);
+    lb_merge_put_key(&sql, child, "r", "k");
+    lb_buf_text(&sql, ")");
+  }
+  lb_buf_text(&sql, " LIMIT 1");
+  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "change", err);
+  return err->code;
+}
+
+int lb_merge_guard_update(lb_pg_merge *m, const lb_merge_table *t, lb_error *err)
 {
   PGresult *actions = actions_on(m, t, err);
   for (int i = 0; actions && i < PQntuples(actions) && !err->code; i++) {
-    lb_buf sql = { 0 }, changes = { 0 };
+    lb_buf changes = { 0 };
     if (*PQgetvalue(actions, i, ON_UPDATE) == '0') continue;
     lb_merge_put_changes(&changes, t, PQgetvalue(actions, i, NUMBERS));
-    if (!changes.len || keep_still(m, PQgetvalue(actions, i, CHILD), err)) {
-      lb_buf_free(&changes);
-      continue;
-    }
-    lb_buf_printf(&sql, "SELECT 1 FROM %s AS r JOIN %s AS t ON %s JOIN %s AS s ON ", PQgetvalue(actions, i, CHILD),
-                  t->sql, PQgetvalue(actions, i, CONDITION), t->temp);
-    lb_merge_put_key(&sql, t, "t", "s");
-    lb_buf_printf(&sql, " WHERE %s LIMIT 1", changes.data);
+    if (changes.failed) lb_fail_nomem(err);
+    else if (changes.len) guard_changed(m, t, actions, i, changes.data, err);
     lb_buf_free(&changes);
-    if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "change", err);
   }
   PQclear(actions);
   return err->code;

@@ -39,6 +39,8 @@ typedef struct lb_merge_table {
   int64_t added, changed, removed;
   bool late;           /* rows that go are in the way of those that change */
   bool exchanges;      /* rows that change are in each other's way */
+  bool dragged;        /* some of these may have gone before, along with those that they refer to */
+  bool disturbed;      /* rows may have followed what they refer to, when that changed */
   lb_merge_cleared *cleared;
   int cleared_count;
 } lb_merge_table;
@@ -112,9 +114,13 @@ int lb_merge_unlink(lb_pg_merge *merge, lb_error *err);
 int lb_merge_relink(lb_pg_merge *merge, lb_error *err);
 void lb_merge_forget_links(lb_pg_merge *merge);
 
-/* An error where rows of other tables would be deleted or changed along: rows go, or what is referred to changes. */
-int lb_merge_guard_delete(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
-int lb_merge_guard_update(const lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
+/* An error where rows that are to stay as they are would be deleted or changed along: rows go, or what is referred to
+** changes. Tables of the list that may be touched are marked. */
+int lb_merge_guard_delete(lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
+int lb_merge_guard_update(lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
+
+/* The first of these, of tables without a key: what goes is not known before it is this table's turn. */
+int lb_merge_guard_keyless(lb_pg_merge *merge, const lb_merge_table *table, lb_error *err);
 
 /* After lb_merge_unlink: whether a foreign key leads from a to b. */
 bool lb_merge_refers(const lb_pg_merge *merge, const lb_merge_table *a, const lb_merge_table *b);

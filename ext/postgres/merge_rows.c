@@ -121,7 +121,7 @@ int lb_merge_update(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
 }
 
 /* *collided: nothing was done. */
-static int try_update(const lb_pg_merge *m, lb_merge_table *t, bool *collided, lb_error *err)
+static int try_update(lb_pg_merge *m, lb_merge_table *t, bool *collided, lb_error *err)
 {
   lb_pg *pg = m->request->pg;
   *collided = false;
@@ -229,30 +229,24 @@ static int insert_lacking(const lb_pg_merge *m, lb_merge_table *t, lb_error *err
 
 /* ---- all of them ---- */
 
-static int count_before(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
+static int count_rows(const lb_pg_merge *m, const lb_merge_table *t, int64_t *rows, lb_error *err)
 {
   lb_buf sql = { 0 };
   lb_buf_printf(&sql, "SELECT pg_catalog.count(*) FROM %s", t->sql);
   char *text = lb_buf_take(&sql), *count = text ? lb_pg_value(m->request->pg, err, text, 0, NULL) : NULL;
-  if (count) t->before = strtoll(count, NULL, 10);
+  if (count) *rows = strtoll(count, NULL, 10);
   if (!text) lb_fail_nomem(err);
   free(count);
   free(text);
   return err->code;
 }
 
-static int delete_from(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
-{
-  if (lb_merge_guard_delete(m, t, err)) return err->code;
-  return (t->key_count ? remove_gone(m, t, err) : remove_surplus(m, t, err)) ? explain(m, err) : LB_OK;
-}
-
-/* Tables that refer to others go before these, as far as there is such an order. */
-static int delete_all(lb_pg_merge *m, lb_error *err)
+/* Tables that refer to others go before these, as far as there is such an order. turns: m->count numbers. */
+static int put_in_order(const lb_pg_merge *m, int *turns, lb_error *err)
 {
   bool *done = calloc((size_t)m->count + 1, sizeof *done);
   if (!done) return lb_fail_nomem(err);
-  for (int turn = 0; turn < m->count && !err->code; turn++) {
+  for (int turn = 0; turn < m->count; turn++) {
     int next = -1;
     for (int i = 0; i < m->count; i++) {
       bool free_to_go = !done[i];
@@ -263,25 +257,69 @@ static int delete_all(lb_pg_merge *m, lb_error *err)
       if (free_to_go) break;
     }
     done[next] = true;
-    delete_from(m, &m->tables[next], err);
+    turns[turn] = next;
   }
   free(done);
+  return LB_OK;
+}
+
+static int delete_from(lb_pg_merge *m, lb_merge_table *t, lb_error *err)
+{
+  if (lb_merge_guard_keyless(m, t, err)) return err->code;
+  return (t->key_count ? remove_gone(m, t, err) : remove_surplus(m, t, err)) ? explain(m, err) : LB_OK;
+}
+
+/* All is looked at before the first row goes: one may drag others along (CASCADE), and these others. What went so is
+** told by how many are left. */
+static int delete_all(lb_pg_merge *m, const int *turns, lb_error *err)
+{
+  for (int i = 0; i < m->count; i++) m->tables[i].dragged = false;
+  for (int i = 0; i < m->count && !err->code; i++) lb_merge_guard_delete(m, &m->tables[i], err);
+  for (int i = 0; i < m->count && !err->code; i++) delete_from(m, &m->tables[turns[i]], err);
+  for (int i = 0; i < m->count && !err->code; i++) {
+    lb_merge_table *t = &m->tables[i];
+    int64_t left = 0;
+    if (t->dragged && count_rows(m, t, &left, err) == LB_OK) t->removed = t->before - left;
+  }
   return err->code;
 }
 
-int lb_merge_move(lb_pg_merge *m, lb_error *err)
+/* Rows that followed what they refer to (ON UPDATE CASCADE and the like) become the script's again: no more changed. */
+static int settle(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
+{
+  int64_t changed = t->changed;
+  if (!t->disturbed || m->request->mode == LB_ROWS_MISSING || !may_differ(t)) return LB_OK;
+  if (lb_merge_update(m, t, err)) return explain(m, err);
+  t->changed = changed;
+  return LB_OK;
+}
+
+static int move_rows(lb_pg_merge *m, const int *turns, lb_error *err)
 {
   bool replace = m->request->mode == LB_ROWS_REPLACE;
-  for (int i = 0; i < m->count && !err->code; i++) count_before(m, &m->tables[i], err);
-  for (int i = 0; i < m->count && !err->code && !m->again; i++) change(m, &m->tables[i], !replace, err);
-  if (replace && !err->code) delete_all(m, err);
-  for (int i = 0; i < m->count && !err->code && !m->again; i++) {
-    if (m->tables[i].late) change(m, &m->tables[i], true, err);
+  for (int i = 0; i < m->count && !err->code; i++) {
+    m->tables[i].disturbed = false;
+    count_rows(m, &m->tables[i], &m->tables[i].before, err);
   }
+  for (int i = 0; i < m->count && !err->code && !m->again; i++) change(m, &m->tables[turns[i]], !replace, err);
+  if (replace && !err->code && !m->again) delete_all(m, turns, err);
+  for (int i = 0; i < m->count && !err->code && !m->again; i++) {
+    if (m->tables[turns[i]].late) change(m, &m->tables[turns[i]], true, err);
+  }
+  for (int i = 0; i < m->count && !err->code && !m->again; i++) settle(m, &m->tables[i], err);
   for (int i = 0; i < m->count && !err->code && !m->again; i++) {
     lb_merge_table *t = &m->tables[i];
     if (t->key_count ? insert_missing(m, t, err) : insert_lacking(m, t, err)) explain(m, err);
   }
   for (int i = 0; i < m->count && !err->code && !m->again; i++) lb_merge_move_sequences(m, &m->tables[i], err);
+  return err->code;
+}
+
+int lb_merge_move(lb_pg_merge *m, lb_error *err)
+{
+  int *turns = calloc((size_t)m->count + 1, sizeof *turns);
+  if (!turns) return lb_fail_nomem(err);
+  if (put_in_order(m, turns, err) == LB_OK) move_rows(m, turns, err);
+  free(turns);
   return err->code;
 }
