@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/ddl.h"
 #include "postgres/merge_plan.h"
 #include "postgres/results.h"
 #include "postgres/script.h"
@@ -17,6 +18,7 @@ typedef struct loading {
   lb_pg_merge *merge;
   const lb_pg_part *part;      /* NULL: a script of another tool */
   const lb_merge_table *table; /* whose COPY is at hand; NULL: none, or one that is not wanted */
+  int outlined;                /* the same in the outline */
   lb_buf what;
   int64_t next_copy;           /* of the outline */
   bool copied;                 /* the part's COPY has ended */
@@ -82,6 +84,39 @@ static int fail_part(const loading *l, const char *what, lb_error *err)
                  l->table->label, what);
 }
 
+/* Whether its columns are those by which the table was planned: of its first COPY. */
+typedef struct comparing {
+  const lb_pg_outlined *with;
+  int at;
+  bool same, failed;
+} comparing;
+
+static bool compare_column(void *ctx, lb_span column)
+{
+  comparing *c = ctx;
+  lb_buf name = { 0 };
+  lb_span_name(column, &name);
+  c->failed = name.failed;
+  c->same = name.data && c->at < c->with->column_count && strcmp(name.data, c->with->columns[c->at]) == 0;
+  c->at++;
+  lb_buf_free(&name);
+  return c->same;
+}
+
+static int check_copy(const loading *l, const char *sql, size_t len, lb_span columns, lb_error *err)
+{
+  comparing c = { .with = &l->merge->request->outline->tables[l->outlined] };
+  lb_ddl ddl;
+  lb_ddl_read(sql, len, &ddl);
+  if (ddl.kind != LB_DDL_COPY || !ddl.plain) {
+    return lb_fail(err, LB_UNSUPPORTED, "%s has options: only plain COPY … FROM stdin is read", l->what.data);
+  }
+  bool names = columns.len && lb_statement_names(columns, compare_column, &c);
+  if (c.failed) return lb_fail_nomem(err);
+  if (names && c.same && c.at == c.with->column_count) return LB_OK;
+  return lb_fail(err, LB_CORRUPT, "%s has other columns than the table's first COPY", l->what.data);
+}
+
 /* Only its columns count: they were read as names, and come back as such. */
 static int begin_copy(loading *l, const char *sql, size_t len, uint64_t offset, lb_error *err)
 {
@@ -91,10 +126,12 @@ static int begin_copy(loading *l, const char *sql, size_t len, uint64_t offset, 
   l->what.len = 0;
   lb_statement_describe(sql, len, offset, &l->what);
   if (!lb_statement_copy(sql, len, &name, &columns)) return lb_fail(err, LB_CORRUPT, "%s cannot be read", l->what.data);
+  if (l->what.failed) return lb_fail_nomem(err);
+  if (check_copy(l, sql, len, columns, err)) return err->code;
   lb_buf_printf(&copy, "COPY %s ", l->table->temp);
   lb_buf_append(&copy, columns.at, columns.len);
   lb_buf_text(&copy, " FROM stdin");
-  if (copy.failed || l->what.failed) lb_fail_nomem(err);
+  if (copy.failed) lb_fail_nomem(err);
   else lb_copy_begin(l->merge->request->pg, copy.data, l->what.data, err);
   lb_buf_free(&copy);
   return err->code;
@@ -113,7 +150,8 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   l->table = NULL;
   while (copy && l->next_copy < o->copy_count && o->copies[l->next_copy].offset < offset) l->next_copy++;
   if (copy && l->next_copy < o->copy_count && o->copies[l->next_copy].offset == offset) {
-    l->table = table_of(l->merge, o->copies[l->next_copy].table);
+    l->outlined = o->copies[l->next_copy].table;
+    l->table = table_of(l->merge, l->outlined);
   }
   return l->table ? begin_copy(l, sql, len, offset, err) : LB_OK;
 }
@@ -190,7 +228,8 @@ static int load_parts(loading *l, lb_error *err)
   lb_task_phase(q->task, "loading", total);
   for (int64_t i = 0; i < c->part_count && !err->code; i++) {
     l->part = &c->parts[i];
-    l->table = l->part->kind == LB_PART_DATA ? table_of(l->merge, l->part->table) : NULL;  /* the outline's numbers */
+    l->outlined = l->part->table;  /* the outline's numbers */
+    l->table = l->part->kind == LB_PART_DATA ? table_of(l->merge, l->outlined) : NULL;
     if (l->table) load_part(l, offset, err);
     offset += l->part->bytes;
   }

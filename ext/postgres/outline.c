@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "postgres/ddl.h"
 #include "postgres/script.h"
 #include "postgres/statement.h"
 
@@ -28,6 +29,11 @@ static char *name_of(lb_span span, lb_error *err)
   char *text = lb_buf_take(&name);
   if (!text) lb_fail_nomem(err);
   return text;
+}
+
+static char *schema_of(const reading *r, const lb_qualified *name, lb_error *err)
+{
+  return name->schema.len ? name_of(name->schema, err) : lb_text_copy(r->path ? r->path : "", err);
 }
 
 /* ---- tables and partitions ---- */
@@ -74,7 +80,7 @@ static int add_partition(reading *r, const lb_qualified *parent, const lb_qualif
     r->partition_capacity = capacity;
   }
   o->partitions[o->partition_count++] = (lb_pg_attached){
-    name_of(child->schema, err), name_of(child->name, err), name_of(parent->schema, err), name_of(parent->name, err),
+    schema_of(r, child, err), name_of(child->name, err), schema_of(r, parent, err), name_of(parent->name, err),
   };
   return err->code;
 }
@@ -132,7 +138,7 @@ static int take_copy(reading *r, const char *sql, size_t len, uint64_t offset, l
     r->stop = true;
     return read_columns(r, r->now, columns, err);
   }
-  char *schema = name.schema.len ? name_of(name.schema, err) : lb_text_copy(r->path ? r->path : "", err);
+  char *schema = schema_of(r, &name, err);
   char *table = name_of(name.name, err);
   lb_pg_outlined *t = schema && table ? find_table(r->outline, schema, table) : NULL;
   if (t) {
@@ -147,28 +153,18 @@ static int take_copy(reading *r, const char *sql, size_t len, uint64_t offset, l
 
 /* ---- statements ---- */
 
-static int take_encoding(reading *r, const char *sql, size_t len, lb_error *err)
+static int take_encoding(reading *r, lb_span value, lb_error *err)
 {
-  const char *open = memchr(sql, '\'', len);
-  const char *close = open ? memchr(open + 1, '\'', len - (size_t)(open + 1 - sql)) : NULL;
-  if (!close || r->outline->encoding) return LB_OK;
-  r->outline->encoding = strndup(open + 1, (size_t)(close - open - 1));
+  if (r->outline->encoding) return LB_OK;
+  r->outline->encoding = strndup(value.at ? value.at : "", value.len);
   return r->outline->encoding ? LB_OK : lb_fail_nomem(err);
 }
 
 /* SET search_path = public, pg_catalog: dumps older than 2018 go on without schemas. */
-static int take_path(reading *r, const char *sql, size_t len, lb_error *err)
+static int take_path(reading *r, lb_span schema, lb_error *err)
 {
-  const char *p = memchr(sql, '=', len), *end = sql + len;
   free(r->path);
-  r->path = NULL;
-  if (!p) return LB_OK;
-  for (p++; p < end && *p == ' ';) p++;
-  bool quoted = p < end && *p == '"';
-  const char *stop = p + quoted;
-  while (stop < end && (quoted ? *stop != '"' : *stop != ',' && *stop != ' ')) stop++;
-  if (stop == p || *p == '\'') return LB_OK;
-  r->path = name_of((lb_span){ p, (size_t)(stop - p) + (quoted && stop < end) }, err);
+  r->path = schema.len ? name_of(schema, err) : NULL;
   return err->code;
 }
 
@@ -176,16 +172,21 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
                           lb_error *err)
 {
   reading *r = ctx;
-  lb_qualified parent, child;
-  lb_statement st;
+  lb_ddl ddl;
   (void)comment;
   if (copy) return take_copy(r, sql, len, offset, err);
-  lb_statement_read(sql, len, &st);
-  if (st.kind == LB_STATEMENT_SET) {
-    if (lb_span_is(st.name, "search_path")) return take_path(r, sql, len, err);
-    return lb_span_is(st.name, "client_encoding") ? take_encoding(r, sql, len, err) : LB_OK;
+  lb_ddl_read(sql, len, &ddl);
+  switch (ddl.kind) {
+  case LB_DDL_SEARCH_PATH: return take_path(r, ddl.name.name, err);
+  case LB_DDL_ENCODING:    return take_encoding(r, ddl.name.name, err);
+  case LB_DDL_ATTACH:      return add_partition(r, &ddl.name, &ddl.of, err);
+  case LB_DDL_TABLE: case LB_DDL_PARTITIONED: case LB_DDL_FOREIGN:  /* before 12 they are made in their place */
+    return ddl.partition ? add_partition(r, &ddl.of, &ddl.name, err) : LB_OK;
+  case LB_DDL_INSERT:
+    r->outline->inserts = true;
+    return LB_OK;
+  default: return LB_OK;
   }
-  return lb_statement_attach(sql, len, &parent, &child) ? add_partition(r, &parent, &child, err) : LB_OK;
 }
 
 static int watch(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, lb_error *err)

@@ -34,6 +34,7 @@ typedef struct lb_pg_outline {
   lb_pg_attached *partitions;
   int partition_count;
   char *encoding;             /* SET client_encoding; NULL: none */
+  bool inserts;               /* some of its rows are INSERT statements, which are none of these tables' */
   bool complete;              /* its end is there (lb_pg_survey) */
 } lb_pg_outline;
 

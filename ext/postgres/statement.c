@@ -238,7 +238,7 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
   }
 }
 
-/* ---- COPY, and partitions ---- */
+/* ---- COPY ---- */
 
 bool lb_statement_copy(const char *sql, size_t len, lb_qualified *table, lb_span *columns)
 {
@@ -260,14 +260,6 @@ bool lb_statement_names(lb_span list, bool (*take)(void *ctx, lb_span name), voi
     if (!lb_token_name(&t, &name) || !take(ctx, name)) return false;
   } while (lb_token_is_symbol(&t, ','));
   return lb_token_is_symbol(&t, ')');
-}
-
-bool lb_statement_attach(const char *sql, size_t len, lb_qualified *parent, lb_qualified *child)
-{
-  lb_tokens t = lb_tokens_begin(sql, len);
-  if (!lb_token_both(&t, "alter", "table")) return false;
-  lb_token_take(&t, "only");
-  return lb_token_qualified(&t, parent) && lb_token_both(&t, "attach", "partition") && lb_token_qualified(&t, child);
 }
 
 /* ---- messages ---- */

@@ -57,9 +57,6 @@ bool lb_statement_copy(const char *sql, size_t len, lb_qualified *table, lb_span
 /* The names in a list in parentheses, each as it stands; false: something else is in it, or take said no. */
 bool lb_statement_names(lb_span list, bool (*take)(void *ctx, lb_span name), void *ctx);
 
-/* ALTER TABLE [ONLY] parent ATTACH PARTITION child … */
-bool lb_statement_attach(const char *sql, size_t len, lb_qualified *parent, lb_qualified *child);
-
 /* The roles that a statement names: owner, grantees, grantor, of policies and user mappings. PUBLIC, CURRENT_USER and
 ** their like are left out. name: as by lb_span_name. */
 void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx);

@@ -46,7 +46,7 @@ static void test_statements(void **state)
     "COPY t TO stdout", "COPY (SELECT 1) TO stdout", "COPY t (a, b + 1) FROM stdin", "COPY t (a,) FROM stdin",
     "COPY t (a; DROP TABLE x) FROM stdin", "COPY t (a FROM stdin", "COPY", "SELECT 1", "COPY t () FROM stdin",
   };
-  lb_qualified a, b;
+  lb_qualified a;
   lb_span list;
   (void)state;
   expect_copy("COPY public.t (id, \"us\"\"er\", Text) FROM stdin", "public.t", "id;us\"er;text;");
@@ -55,12 +55,6 @@ static void test_statements(void **state)
   for (size_t i = 0; i < sizeof no_copies / sizeof *no_copies; i++) {
     assert_false(lb_statement_copy(no_copies[i], strlen(no_copies[i]), &a, &list));
   }
-  const char *attach = "ALTER TABLE ONLY public.ev ATTACH PARTITION public.\"Ev 2\" FOR VALUES IN (1)";
-  assert_true(lb_statement_attach(attach, strlen(attach), &a, &b));
-  assert_memory_equal(a.name.at, "ev", a.name.len);
-  assert_memory_equal(b.whole.at, "public.\"Ev 2\"", b.whole.len);
-  assert_false(lb_statement_attach("ALTER TABLE a DETACH PARTITION b", 32, &a, &b));
-  assert_false(lb_statement_attach("ALTER INDEX a ATTACH PARTITION b", 32, &a, &b));
 }
 
 /* ---- a script ---- */
@@ -77,6 +71,7 @@ static const char script[] =
   "COPY public.\"Messages\" (x) FROM stdin;\n\\.\n"
   "COPY audit.messages (x) FROM stdin;\n\\.\n"
   "SET search_path = old, pg_catalog;\n"
+  "CREATE TABLE plain PARTITION OF top FOR VALUES IN (1);\n"
   "COPY plain (y) FROM stdin;\n\\.\n"
   "--\n-- PostgreSQL database dump complete\n--\n";
 
@@ -114,7 +109,10 @@ static void test_outline(void **state)
   assert_int_equal(o.copy_count, 6);
   assert_int_equal(o.copies[2].table, 0);
   assert_int_equal(o.copies[2].offset, strstr(strstr(script, "COPY public.messages") + 1, "COPY public.messages") - script);
-  assert_int_equal(o.partition_count, 2);
+  assert_int_equal(o.partition_count, 3);
+  assert_string_equal(o.partitions[2].schema, "old");
+  assert_string_equal(o.partitions[2].parent_schema, "old");
+  assert_string_equal(o.partitions[2].parent, "top");
   lb_pg_outline_free(&o);
 }
 
