@@ -7,12 +7,16 @@
 #include "postgres/merge_plan.h"
 #include "postgres/quote.h"
 
+/* What values mean that a script has as text, wherever the role or the database have settings of their own. */
+#define READ_AS_DUMPED "SET LOCAL xmloption = content; SET LOCAL array_nulls = on"
+
 /* Names and rows are in the script's encoding from here on. */
 static int begin(const lb_pg_merge_request *q, lb_error *err)
 {
   lb_buf sql = { 0 };
   if (lb_pg_exec(q->pg, "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", err) ||
-      lb_pg_fix_settings(q->pg, q->lock_timeout, err) || !q->outline->encoding) {
+      lb_pg_fix_settings(q->pg, q->lock_timeout, err) || lb_pg_exec(q->pg, READ_AS_DUMPED, err) ||
+      !q->outline->encoding) {
     return err->code;
   }
   lb_buf_text(&sql, "SET LOCAL client_encoding = ");

@@ -19,7 +19,7 @@ static const lb_merge_column *choose(const lb_merge_table *t, const char *number
   for (const char *p = numbers; *p; p += strspn(p, " ")) {
     size_t n = strcspn(p, " ");
     const lb_merge_column *c = lb_merge_column_of(t, p, n);
-    if (c && c->common && !c->key) return c;
+    if (c && c->common && !c->key && !c->always) return c;
     p += n;
   }
   return NULL;

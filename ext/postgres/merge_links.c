@@ -115,10 +115,8 @@ int lb_merge_unlink(lb_pg_merge *m, lb_error *err)
 
 int lb_merge_relink(lb_pg_merge *m, lb_error *err)
 {
-  if (lb_pg_exec(m->request->pg, "SET CONSTRAINTS ALL IMMEDIATE", err)) {
-    lb_error_prefix(err, "nothing was changed (restore the tables at the other end as well): ");
-    return err->code;
-  }
+  m->request->pg->state[0] = 0;
+  if (lb_pg_exec(m->request->pg, "SET CONSTRAINTS ALL IMMEDIATE", err)) return lb_merge_explain(m, err);
   if (undefer(m, m->references, err) || set_triggers(m, m->triggers, true, err)) return err->code;
   for (int i = 0; i < m->count && !err->code; i++) {
     if (lb_merge_exchange_end(m, &m->tables[i], err) || lb_merge_identities_end(m, &m->tables[i], err)) break;
@@ -166,11 +164,14 @@ static int keep_still(const lb_pg_merge *m, const char *child, lb_error *err)
   return runf(m, &sql, err);
 }
 
-static int fail_action(const lb_pg_merge *m, const lb_merge_table *t, const char *child, const char *what,
+/* ours: the referring table is one of the list. Of these it is only rows that could not be changed before, as unique
+** values were in their way, or that merge leaves as they are. */
+static int fail_action(const lb_pg_merge *m, const lb_merge_table *t, const char *child, bool ours, const char *what,
                        lb_error *err)
 {
   return lb_fail(err, LB_ERROR, "%s: rows of %s refer to rows of %s that %s, and would be deleted or changed along; "
-                 "nothing was changed (restore as well: %s)", m->request->pg->label, child, t->label, what, child);
+                 "nothing was changed (%s: %s)", m->request->pg->label, child, t->label, what,
+                 ours ? "change or delete these rows first, in" : "restore as well", child);
 }
 
 /* The table of the list; NULL: another one. */
@@ -201,7 +202,7 @@ static int guard_gone(const lb_pg_merge *m, const lb_merge_table *t, const PGres
   lb_buf_text(&sql, "))");
   if (child && child->key_count) put_known(&sql, child);
   lb_buf_text(&sql, " LIMIT 1");
-  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "the backup lacks", err);
+  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), child, "the backup lacks", err);
   return err->code;
 }
 
@@ -212,7 +213,7 @@ static int guard_delete(lb_pg_merge *m, const lb_merge_table *t, bool keyless, l
     lb_merge_table *child = listed(m, PQgetvalue(actions, i, CHILD_OID));
     if (*PQgetvalue(actions, i, ON_DELETE) == '0' || (child && !child->key_count) != keyless) continue;
     if (!t->key_count) {
-      fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "may go, as it has no primary key", err);
+      fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), child, "may go, as it has no primary key", err);
     } else if (guard_gone(m, t, actions, i, child, err) == LB_OK && child && child != t) {
       child->dragged = true;
     }
@@ -251,7 +252,7 @@ static int guard_changed(lb_pg_merge *m, const lb_merge_table *t, const PGresult
     lb_buf_text(&sql, ")");
   }
   lb_buf_text(&sql, " LIMIT 1");
-  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), "change", err);
+  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), child, "change", err);
   return err->code;
 }
 

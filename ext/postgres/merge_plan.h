@@ -92,6 +92,9 @@ int lb_merge_load(lb_pg_merge *merge, lb_error *err);
 
 int lb_merge_move(lb_pg_merge *merge, lb_error *err);
 
+/* What a constraint refused: that nothing was changed, and what to do. Any other error stays as it is. */
+int lb_merge_explain(const lb_pg_merge *merge, lb_error *err);
+
 /* Rows that differ become the script's. */
 int lb_merge_update(const lb_pg_merge *merge, lb_merge_table *table, lb_error *err);
 

@@ -83,15 +83,23 @@ static bool collides(const lb_pg_merge *m)
   return is_state(m, "23505") || is_state(m, "23P01");  /* unique, exclusion */
 }
 
-static int explain(const lb_pg_merge *m, lb_error *err)
+static const char *advice_for(const lb_pg_merge *m)
+{
+  if (collides(m)) {
+    return m->request->mode != LB_ROWS_REPLACE
+      ? " (another row of the target is in its way: change or delete that, or pass {\"rows\":\"replace\"})"
+      : " (rows of the target are in each other's way: delete those, and try again)";
+  }
+  if (is_state(m, "23514") || is_state(m, "23502")) return " (change the table so that it takes the backup's rows)";
+  return is_state(m, "23503") || is_state(m, "23001") ? " (restore the tables at the other end as well)" : "";
+}
+
+int lb_merge_explain(const lb_pg_merge *m, lb_error *err)
 {
   lb_error why = *err;
-  const char *advice = collides(m) && m->request->mode != LB_ROWS_REPLACE
-    ? " (another row of the target is in its way: change or delete that, or pass {\"rows\":\"replace\"})"
-    : is_state(m, "23503") ? " (restore the tables at the other end as well)" : "";
   if (!err->code || strncmp(m->request->pg->state, "23", 2) != 0) return err->code;
   lb_error_clear(err);
-  return lb_fail(err, why.code, "nothing was changed: %s%s", why.message, advice);
+  return lb_fail(err, why.code, "nothing was changed: %s%s", why.message, advice_for(m));
 }
 
 static int run_rows(const lb_pg_merge *m, lb_buf *sql, int64_t *rows, lb_error *err)
@@ -140,9 +148,9 @@ static int change(lb_pg_merge *m, lb_merge_table *t, bool last, lb_error *err)
   if (m->request->mode == LB_ROWS_MISSING || !t->key_count || !may_differ(t)) return LB_OK;
   if (t->exchanges) {
     t->late = !last;
-    return last && (lb_merge_guard_update(m, t, err) || lb_merge_exchange(m, t, err)) ? explain(m, err) : LB_OK;
+    return last && (lb_merge_guard_update(m, t, err) || lb_merge_exchange(m, t, err)) ? lb_merge_explain(m, err) : LB_OK;
   }
-  if (try_update(m, t, &collided, err)) return explain(m, err);
+  if (try_update(m, t, &collided, err)) return lb_merge_explain(m, err);
   t->late = collided && !last;
   t->exchanges = m->again = collided && last;
   return LB_OK;
@@ -266,7 +274,7 @@ static int put_in_order(const lb_pg_merge *m, int *turns, lb_error *err)
 static int delete_from(lb_pg_merge *m, lb_merge_table *t, lb_error *err)
 {
   if (lb_merge_guard_keyless(m, t, err)) return err->code;
-  return (t->key_count ? remove_gone(m, t, err) : remove_surplus(m, t, err)) ? explain(m, err) : LB_OK;
+  return (t->key_count ? remove_gone(m, t, err) : remove_surplus(m, t, err)) ? lb_merge_explain(m, err) : LB_OK;
 }
 
 /* All is looked at before the first row goes: one may drag others along (CASCADE), and these others. What went so is
@@ -289,7 +297,7 @@ static int settle(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)
 {
   int64_t changed = t->changed;
   if (!t->disturbed || m->request->mode == LB_ROWS_MISSING || !may_differ(t)) return LB_OK;
-  if (lb_merge_update(m, t, err)) return explain(m, err);
+  if (lb_merge_update(m, t, err)) return lb_merge_explain(m, err);
   t->changed = changed;
   return LB_OK;
 }
@@ -309,7 +317,7 @@ static int move_rows(lb_pg_merge *m, const int *turns, lb_error *err)
   for (int i = 0; i < m->count && !err->code && !m->again; i++) settle(m, &m->tables[i], err);
   for (int i = 0; i < m->count && !err->code && !m->again; i++) {
     lb_merge_table *t = &m->tables[i];
-    if (t->key_count ? insert_missing(m, t, err) : insert_lacking(m, t, err)) explain(m, err);
+    if (t->key_count ? insert_missing(m, t, err) : insert_lacking(m, t, err)) lb_merge_explain(m, err);
   }
   for (int i = 0; i < m->count && !err->code && !m->again; i++) lb_merge_move_sequences(m, &m->tables[i], err);
   return err->code;

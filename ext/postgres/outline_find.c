@@ -115,7 +115,8 @@ static int fail_several(const finding *f, const request *r, lb_error *err)
 {
   lb_buf names = { 0 };
   for (int i = 0; i < f->count && i < NAMES_TOLD; i++) put_table(&names, f->list[i].schema, f->list[i].name);
-  lb_fail(err, LB_MISUSE, "there are several tables \"%.200s\": %s (name the schema as well)", r->text,
+  lb_fail(err, LB_MISUSE, "there are several tables \"%.200s\": %s (name the schema as well, and put what is not in "
+          "lower case in double quotes)", r->text,
           names.data ? names.data : "");
   lb_buf_free(&names);
   return err->code;
@@ -174,7 +175,7 @@ static int find_one(const lb_pg_outline *o, const char *text, lb_pg_wanted *list
   bool named = parse(&r);
   if (r.name.failed || r.schema.failed) lb_fail_nomem(err);
   if (!err->code && named) collect(&f, &r, fits, err);
-  if (!err->code && !f.count) collect(&f, &r, fits_as_it_stands, err);
+  if (!err->code && (!f.count || !strchr(text, '"'))) collect(&f, &r, fits_as_it_stands, err);
   if (!err->code && !f.count) fail_unknown(&f, &r, err);
   if (!err->code && f.count > 1) fail_several(&f, &r, err);
   bool there = false;

@@ -240,8 +240,8 @@ says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; retur
 }
 
 @test "what is refused, in its words" {
-  refused 'shop_postgres_STAMP.sql.gz: there are several tables "log": audit.log, public.log (name the schema as well)' '{"tables":["log"]}' ||
-    refused 'shop_postgres_STAMP.sql.gz: there are several tables "log": public.log, audit.log (name the schema as well)' '{"tables":["log"]}'
+  refused 'shop_postgres_STAMP.sql.gz: there are several tables "log": audit.log, public.log (name the schema as well, and put what is not in lower case in double quotes)' '{"tables":["log"]}' ||
+    refused 'shop_postgres_STAMP.sql.gz: there are several tables "log": public.log, audit.log (name the schema as well, and put what is not in lower case in double quotes)' '{"tables":["log"]}'
   run part '{"tables":["nothing"]}'
   [[ $output == *'it has no rows of a table "nothing" (it has those of: '*public.users* ]]
   refused 'option "tables" must be a text or an array of texts, and not empty' '{"tables":[]}'

@@ -128,7 +128,7 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
 2|b
 3|c' "$(q app 'TABLE child ORDER BY id')"
   q app "UPDATE parent SET code = 'd' WHERE id = 3"
-  refused 'database "app": rows of child refer to rows of public.parent that change, and would be deleted or changed along; nothing was changed (restore as well: child)' '"parent","child"' '"rows":"merge"'
+  refused 'database "app": rows of child refer to rows of public.parent that change, and would be deleted or changed along; nothing was changed (change or delete these rows first, in: child)' '"parent","child"' '"rows":"merge"'
 }
 
 @test "scripts by hand: old partitions, INSERT, COPY with options, or with other columns than before" {
@@ -147,4 +147,35 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
     refused "statement at byte 76 (COPY public.t $second FROM stdin) has other columns than the table's first COPY" '"t"' '' ./columns.sql
   done
   says 0 "$(q app 'SELECT count(*) FROM t')"
+}
+
+@test "constraints that are checked at the end, or in the way: what to do" {
+  q app "CREATE TABLE late (id int PRIMARY KEY, a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO late VALUES (1, 1), (2, 2);
+    CREATE TABLE once (id int PRIMARY KEY, a int, UNIQUE NULLS NOT DISTINCT (a)); INSERT INTO once VALUES (1, 1), (2, 2);
+    CREATE TABLE checked (id int PRIMARY KEY, a int); INSERT INTO checked VALUES (1, 1);
+    CREATE TABLE parent (id int PRIMARY KEY, u int UNIQUE); CREATE TABLE child (id int PRIMARY KEY, p int REFERENCES parent ON DELETE CASCADE, u int UNIQUE);
+    INSERT INTO parent VALUES (1, 1); INSERT INTO child VALUES (1, 1, 1)"
+  back_up
+  q app "UPDATE late SET a = 9 WHERE id = 2; INSERT INTO late VALUES (3, 2)"
+  refused 'nothing was changed: database "app": SET CONSTRAINTS ALL IMMEDIATE: duplicate key value violates unique constraint "late_a_key"; detail: Key (a)=(2) already exists. (another row of the target is in its way: change or delete that, or pass {"rows":"replace"})' '"late"' '"rows":"merge"'
+  counts '0 1 1 1' '"late"'
+  q app "UPDATE once SET a = a + 2; UPDATE once SET a = 3 - id"
+  run part '"once"'
+  [[ $output == 'nothing was changed: '*'Key (a)=(null) already exists. (rows of the target are in each other'"'"'s way: delete those, and try again)' ]]
+  q app 'DELETE FROM once'
+  counts '2 0 0 0' '"once"'
+  q app "UPDATE checked SET a = 2; ALTER TABLE checked ADD CHECK (a > 1)"
+  run part '"checked"'
+  [[ $output == 'nothing was changed: '*" (change the table so that it takes the backup's rows)" ]]
+  # Its own value is taken by a row that goes, so that it still refers to one that goes.
+  q app "INSERT INTO parent VALUES (2, 2); UPDATE child SET u = 5, p = 2; INSERT INTO child VALUES (2, NULL, 1)"
+  refused 'database "app": rows of child refer to rows of public.parent that the backup lacks, and would be deleted or changed along; nothing was changed (change or delete these rows first, in: child)' '"parent","child"'
+}
+
+@test "settings of the database do not change what values mean" {
+  q app "CREATE TABLE t (id int PRIMARY KEY, x xml, a text[]); INSERT INTO t VALUES (1, 'a<b/>c', '{NULL,\"NULL\"}')"
+  back_up
+  q app "DELETE FROM t; ALTER DATABASE app SET xmloption = document; ALTER DATABASE app SET array_nulls = off; ALTER DATABASE app SET search_path = nowhere"
+  counts '1 0 0 0' '"t"'
+  says '1|a<b/>c|t' "$(q app 'SELECT id, x, a[1] IS NULL FROM public.t')"
 }

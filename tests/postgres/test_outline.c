@@ -70,6 +70,7 @@ static const char script[] =
   "COPY public.messages (id, \"user\") FROM stdin;\n3\t4\n\\.\n"
   "COPY public.\"Messages\" (x) FROM stdin;\n\\.\n"
   "COPY audit.messages (x) FROM stdin;\n\\.\n"
+  "COPY audit.\"Plain\" (x) FROM stdin;\n\\.\n"
   "SET search_path = old, pg_catalog;\n"
   "CREATE TABLE plain PARTITION OF top FOR VALUES IN (1);\n"
   "COPY plain (y) FROM stdin;\n\\.\n"
@@ -101,12 +102,12 @@ static void test_outline(void **state)
   read_outline(&o);
   assert_string_equal(o.encoding, "LATIN1");
   assert_true(o.complete);
-  assert_int_equal(o.table_count, 5);
+  assert_int_equal(o.table_count, 6);
   assert_string_equal(o.tables[0].schema, "public");
   assert_string_equal(o.tables[0].columns[1], "user");
-  assert_string_equal(o.tables[4].schema, "old");
-  assert_string_equal(o.tables[4].name, "plain");
-  assert_int_equal(o.copy_count, 6);
+  assert_string_equal(o.tables[5].schema, "old");
+  assert_string_equal(o.tables[5].name, "plain");
+  assert_int_equal(o.copy_count, 7);
   assert_int_equal(o.copies[2].table, 0);
   assert_int_equal(o.copies[2].offset, strstr(strstr(script, "COPY public.messages") + 1, "COPY public.messages") - script);
   assert_int_equal(o.partition_count, 3);
@@ -157,11 +158,14 @@ static void test_find(void **state)
   expect_found(&o, "ev_a", "public", "ev_a", 1);
   expect_found(&o, "ev_a_1", "audit", "ev_a_1", 1);
   expect_not(&o, (char *[]){ "messages" }, 1, "there are several tables \"messages\": public.messages, audit.messages "
-             "(name the schema as well)");
+             "(name the schema as well, and put what is not in lower case in double quotes)");
+  expect_not(&o, (char *[]){ "Plain" }, 1, "there are several tables \"Plain\": old.plain, audit.Plain "
+             "(name the schema as well, and put what is not in lower case in double quotes)");
+  expect_found(&o, "\"Plain\"", "audit", "Plain", 1);
   expect_not(&o, (char *[]){ "other.plain" }, 1, "it has no rows of a table \"other.plain\" (it has those of: "
-             "public.messages, audit.ev_a_1, public.Messages, audit.messages, old.plain)");
+             "public.messages, audit.ev_a_1, public.Messages, audit.messages, audit.Plain, old.plain)");
   expect_not(&o, (char *[]){ "a.b.c" }, 1, "it has no rows of a table \"a.b.c\" (it has those of: public.messages, "
-             "audit.ev_a_1, public.Messages, audit.messages, old.plain)");
+             "audit.ev_a_1, public.Messages, audit.messages, audit.Plain, old.plain)");
   expect_not(&o, (char *[]){ "plain", "ev", "ev_a_1" }, 3, "of the tables ev_a_1 and ev one is part of the other: name "
              "one of them");
   assert_int_equal(lb_pg_outline_find(&o, (char *[]){ "plain", "OLD.plain" }, 2, &wanted, &count, &err), LB_OK);
