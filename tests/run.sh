@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs tests and counts them: `run.sh SUITE...`, each a folder below tests/ or `unit`; all of them when none is named.
+# Runs tests and counts them: `run.sh SUITE...`, each a folder below tests/, a file in one (postgres/table) or `unit`; all
+# of them when none is named.
 # Reads TAP from bats and from the cmocka programs in $BUILD/tests. Adds to the tally in $TALLY, when that is set, so that
 # several runs (plain, minimal, sanitizers) end in one count.
 set -u
@@ -39,7 +40,7 @@ run_unit() {
 run_bats() {
   local file files=() logs=() pids=() width=1 i
   [ "$1" = postgres ] && width=2
-  for file in "$root/tests/$1"/*.bats; do [ -e "$file" ] && files+=("$file"); done
+  for file in "$root/tests/$1"/*.bats "$root/tests/$1.bats"; do [ -e "$file" ] && files+=("$file"); done
   for i in "${!files[@]}"; do
     logs[i]=$(mktemp) || exit 1
     {
