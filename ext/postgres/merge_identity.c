@@ -7,7 +7,8 @@
 
 #include "postgres/merge_plan.h"
 
-static int alter(const lb_pg_merge *m, const lb_merge_table *t, const lb_merge_column *c, const char *how, lb_error *err)
+static int alter(const lb_pg_merge *m, const lb_merge_table *t, const lb_merge_column *c, const char *how,
+                 lb_error *err)
 {
   lb_buf sql = { 0 };
   lb_buf_printf(&sql, "ALTER TABLE %s ALTER COLUMN %s SET GENERATED %s", t->sql, c->name, how);

@@ -169,9 +169,13 @@ static int keep_still(const lb_pg_merge *m, const char *child, lb_error *err)
 static int fail_action(const lb_pg_merge *m, const lb_merge_table *t, const char *child, bool ours, const char *what,
                        lb_error *err)
 {
-  return lb_fail(err, LB_ERROR, "%s: rows of %s refer to rows of %s that %s, and would be deleted or changed along; "
-                 "nothing was changed (%s: %s)", m->request->pg->label, child, t->label, what,
-                 ours ? "change or delete these rows first, in" : "restore as well", child);
+  static const char *const texts[] = {
+    "%s: rows of %s refer to rows of %s that %s, and would be deleted or changed along; nothing was changed (restore "
+    "as well: %s)",
+    "%s: rows of %s refer to rows of %s that %s, and would be deleted or changed along; nothing was changed (change or "
+    "delete these rows first, in: %s)",
+  };
+  return lb_fail(err, LB_ERROR, texts[ours], m->request->pg->label, child, t->label, what, child);
 }
 
 /* The table of the list; NULL: another one. */
@@ -202,7 +206,9 @@ static int guard_gone(const lb_pg_merge *m, const lb_merge_table *t, const PGres
   lb_buf_text(&sql, "))");
   if (child && child->key_count) put_known(&sql, child);
   lb_buf_text(&sql, " LIMIT 1");
-  if (lb_merge_finds(m, &sql, err)) fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), child, "the backup lacks", err);
+  if (lb_merge_finds(m, &sql, err)) {
+    fail_action(m, t, PQgetvalue(actions, i, CHILD_NAME), child, "the backup lacks", err);
+  }
   return err->code;
 }
 

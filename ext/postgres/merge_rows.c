@@ -148,7 +148,8 @@ static int change(lb_pg_merge *m, lb_merge_table *t, bool last, lb_error *err)
   if (m->request->mode == LB_ROWS_MISSING || !t->key_count || !may_differ(t)) return LB_OK;
   if (t->exchanges) {
     t->late = !last;
-    return last && (lb_merge_guard_update(m, t, err) || lb_merge_exchange(m, t, err)) ? lb_merge_explain(m, err) : LB_OK;
+    if (!last) return LB_OK;
+    return lb_merge_guard_update(m, t, err) || lb_merge_exchange(m, t, err) ? lb_merge_explain(m, err) : LB_OK;
   }
   if (try_update(m, t, &collided, err)) return lb_merge_explain(m, err);
   t->late = collided && !last;

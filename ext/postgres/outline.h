@@ -51,8 +51,9 @@ typedef struct lb_pg_wanted {
 } lb_pg_wanted;
 
 /* Finds tables by names as psql takes them: [schema.]name, in lower case unless in double quotes; without a schema the
-** only one of that name. A name that stands there exactly as it is written counts as well: Users is an error where there
-** is users, too, and "Users" is none. One that comes twice is told once. *wanted is freed by lb_pg_wanted_free. */
+** only one of that name. A name that stands there exactly as it is written counts as well: Users is an error where
+** there is users, too, and "Users" is none. One that comes twice is told once. *wanted is freed by
+** lb_pg_wanted_free. */
 int lb_pg_outline_find(const lb_pg_outline *outline, char *const *names, int count, lb_pg_wanted **wanted,
                        int *wanted_count, lb_error *err);
 void lb_pg_wanted_free(lb_pg_wanted *wanted, int count);

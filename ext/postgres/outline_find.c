@@ -105,8 +105,9 @@ static int fail_unknown(const finding *f, const request *r, lb_error *err)
   }
   if (o->table_count > NAMES_TOLD) lb_buf_text(&names, ", …");
   lb_fail(err, LB_MISUSE, "it has no rows of a table \"%.200s\" (it has those of: %s)%s", r->text,
-          names.data ? names.data : "none", o->inserts ? "; its INSERT statements are not taken apart: restore it into a "
-          "new database, and take the table from there" : "");
+          names.data ? names.data : "none",
+          o->inserts ? "; its INSERT statements are not taken apart: restore it into a new database, and take the "
+                       "table from there" : "");
   lb_buf_free(&names);
   return err->code;
 }
