@@ -6,6 +6,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/utf8.h"
+
+/* What is no UTF-8, a name of another encoding or a cut character, is told as ?: hosts may refuse all of it. */
+static void keep_text(lb_error *err)
+{
+  size_t n = strlen(err->message);
+  for (size_t i = 0, k; i < n; i += k) {
+    k = lb_utf8_length(err->message + i, n - i);
+    if (!k) err->message[i] = '?';
+    if (!k) k = 1;
+  }
+}
+
 int lb_fail(lb_error *err, lb_code code, const char *format, ...)
 {
   if (err->code == LB_OK) {
@@ -13,6 +26,7 @@ int lb_fail(lb_error *err, lb_code code, const char *format, ...)
     va_start(args, format);
     vsnprintf(err->message, sizeof err->message, format, args);
     va_end(args);
+    keep_text(err);
     err->code = code;
   }
   return err->code;
@@ -42,6 +56,7 @@ int lb_fail_errno(lb_error *err, int errnum, const char *format, ...)
     va_end(args);
     size_t used = strlen(err->message);
     snprintf(err->message + used, sizeof err->message - used, ": %s", strerror_r(errnum, reason, sizeof reason));
+    keep_text(err);
     err->code = code_of_errno(errnum);
   }
   return err->code;
@@ -63,6 +78,7 @@ void lb_error_prefix(lb_error *err, const char *format, ...)
   va_end(args);
   size_t used = strlen(err->message);
   snprintf(err->message + used, sizeof err->message - used, "%s", old);
+  keep_text(err);
 }
 
 void lb_error_clear(lb_error *err)
