@@ -7,15 +7,16 @@
 #include "postgres/merge_plan.h"
 #include "postgres/quote.h"
 
-/* What values mean that a script has as text, wherever the role or the database have settings of their own. */
-#define READ_AS_DUMPED "SET LOCAL xmloption = content; SET LOCAL array_nulls = on"
+/* What values mean that a script has as text, and that keys are checked, whatever the role or the database have set. */
+#define OWN_SETTINGS "SET LOCAL xmloption = content; SET LOCAL array_nulls = on; SELECT pg_catalog.set_config(" \
+  "'session_replication_role', 'origin', true) WHERE pg_catalog.current_setting('session_replication_role') <> 'origin'"
 
 /* Names and rows are in the script's encoding from here on. */
 static int begin(const lb_pg_merge_request *q, lb_error *err)
 {
   lb_buf sql = { 0 };
   if (lb_pg_exec(q->pg, "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE", err) ||
-      lb_pg_fix_settings(q->pg, q->lock_timeout, err) || lb_pg_exec(q->pg, READ_AS_DUMPED, err) ||
+      lb_pg_fix_settings(q->pg, q->lock_timeout, err) || lb_pg_exec(q->pg, OWN_SETTINGS, err) ||
       !q->outline->encoding) {
     return err->code;
   }

@@ -172,10 +172,15 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
   refused 'database "app": rows of child refer to rows of public.parent that the backup lacks, and would be deleted or changed along; nothing was changed (change or delete these rows first, in: child)' '"parent","child"'
 }
 
-@test "settings of the database do not change what values mean" {
+@test "settings of the database do not change what values mean, nor that keys are checked" {
   q app "CREATE TABLE t (id int PRIMARY KEY, x xml, a text[]); INSERT INTO t VALUES (1, 'a<b/>c', '{NULL,\"NULL\"}')"
   back_up
   q app "DELETE FROM t; ALTER DATABASE app SET xmloption = document; ALTER DATABASE app SET array_nulls = off; ALTER DATABASE app SET search_path = nowhere"
   counts '1 0 0 0' '"t"'
   says '1|a<b/>c|t' "$(q app 'SELECT id, x, a[1] IS NULL FROM public.t')"
+  newdb app && q app "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY REFERENCES p); INSERT INTO p VALUES (1); INSERT INTO c VALUES (1)"
+  back_up
+  q app "DELETE FROM c; DELETE FROM p; ALTER DATABASE app SET session_replication_role = replica"
+  run part '"c"'
+  [[ $output == 'nothing was changed: '*'violates foreign key constraint "c_id_fkey"'* ]]
 }
