@@ -243,6 +243,13 @@ static int read_contents(reading *r, lb_source *source, const lb_pg_contents *c,
   return err->code;
 }
 
+static int compare_partitions(const void *a, const void *b)
+{
+  const lb_pg_attached *x = a, *y = b;
+  int order = strcmp(x->schema, y->schema);
+  return order ? order : strcmp(x->name, y->name);
+}
+
 static int read_script(reading *r, lb_source *source, lb_task *task, lb_error *err)
 {
   lb_pg_survey survey;
@@ -261,6 +268,9 @@ int lb_pg_outline_read(lb_source *source, const lb_pg_contents *contents, lb_tas
   if (contents) read_contents(&r, source, contents, task, err);
   else read_script(&r, source, task, err);
   free(r.path);
+  if (!err->code && outline->partition_count) {
+    qsort(outline->partitions, (size_t)outline->partition_count, sizeof *outline->partitions, compare_partitions);
+  }
   if (err->code) lb_pg_outline_free(outline);
   return err->code;
 }

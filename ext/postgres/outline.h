@@ -31,7 +31,7 @@ typedef struct lb_pg_outline {
   int table_count;
   lb_pg_copied *copies;       /* in their order */
   int64_t copy_count;
-  lb_pg_attached *partitions;
+  lb_pg_attached *partitions; /* sorted by the partition's schema and name */
   int partition_count;
   char *encoding;             /* SET client_encoding; NULL: none */
   bool inserts;               /* some of its rows are INSERT statements, which are none of these tables' */

@@ -5,7 +5,7 @@
 #include "core/file.h"
 #include "postgres/outline.h"
 
-enum { NAMES_TOLD = 30 };
+enum { NAMES_TOLD = 30, DEPTH_MAX = 100 };  /* of partitions below one another */
 
 typedef struct request {
   const char *text;       /* as it was written */
@@ -125,19 +125,24 @@ static int fail_several(const finding *f, const request *r, lb_error *err)
 
 /* ---- what belongs to it ---- */
 
-/* Whether a table is the one, or a partition below it, at any depth. */
+static int compare_child(const void *key, const void *partition)
+{
+  const found *k = key;
+  const lb_pg_attached *p = partition;
+  int order = strcmp(k->schema, p->schema);
+  return order ? order : strcmp(k->name, p->name);
+}
+
+/* Whether a table is the one, or a partition below it. A hostile script may lead in a circle. */
 static bool is_below(const lb_pg_outline *o, const char *schema, const char *name, const found *top)
 {
-  for (int depth = 0; depth < o->partition_count + 1; depth++) {
-    if (strcmp(schema, top->schema) == 0 && strcmp(name, top->name) == 0) return true;
-    int i = 0;
-    while (i < o->partition_count &&
-           (strcmp(o->partitions[i].name, name) != 0 || strcmp(o->partitions[i].schema, schema) != 0)) {
-      i++;
-    }
-    if (i == o->partition_count) return false;
-    schema = o->partitions[i].parent_schema;
-    name = o->partitions[i].parent;
+  found at = { schema, name };
+  for (int depth = 0; depth <= DEPTH_MAX; depth++) {
+    if (strcmp(at.schema, top->schema) == 0 && strcmp(at.name, top->name) == 0) return true;
+    const lb_pg_attached *p = o->partition_count ? bsearch(&at, o->partitions, (size_t)o->partition_count,
+                                                           sizeof *o->partitions, compare_child) : NULL;
+    if (!p) return false;
+    at = (found){ p->parent_schema, p->parent };
   }
   return false;
 }

@@ -111,9 +111,9 @@ static void test_outline(void **state)
   assert_int_equal(o.copies[2].table, 0);
   assert_int_equal(o.copies[2].offset, strstr(strstr(script, "COPY public.messages") + 1, "COPY public.messages") - script);
   assert_int_equal(o.partition_count, 3);
-  assert_string_equal(o.partitions[2].schema, "old");
-  assert_string_equal(o.partitions[2].parent_schema, "old");
-  assert_string_equal(o.partitions[2].parent, "top");
+  assert_string_equal(o.partitions[1].schema, "old");
+  assert_string_equal(o.partitions[1].parent_schema, "old");
+  assert_string_equal(o.partitions[1].parent, "top");
   lb_pg_outline_free(&o);
 }
 
