@@ -1094,7 +1094,7 @@ def interrupted():
     for step in range(6):
         shutil.copy('spoiled.db', 'app.db')
         db = connect(check_same_thread=False)
-        timer = threading.Timer(seconds * step / 6, db.interrupt)
+        timer = threading.Timer(seconds * step / 12, db.interrupt)
         timer.start()
         try:
             part(backup, 'app.db', ['t'], db)
