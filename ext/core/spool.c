@@ -1,13 +1,15 @@
 /* See spool.h. The file is a queue: blocks are written at its end, and read again at `poured`, in order. While nothing
-** waits, a block goes straight into the buffer of the sink behind.
+** waits, a block goes straight into the buffer of the sink behind. Once something does, all waits, up to what the page
+** cache takes at ease, so that nothing competes with the producer for processors; only beyond that is poured meanwhile.
 */
 #include "core/spool.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "core/file.h"
 
-enum { COPY_BLOCK = 256 * 1024, FLUSH_EVERY = 8 * 1024 * 1024 };
+enum { COPY_BLOCK = 256 * 1024, FLUSH_EVERY = 8 * 1024 * 1024, AT_EASE_MOST = 1024 * 1024 * 1024 };
 
 struct lb_spool {
   lb_sink sink;      /* first: a lb_sink* given to a producer is a lb_spool* of ours */
@@ -18,10 +20,20 @@ struct lb_spool {
   size_t head;       /* of a plain copy */
   int64_t size;      /* bytes that went into the file */
   int64_t poured;    /* bytes of them that the sink behind has taken */
+  int64_t at_ease;   /* bytes that may wait in memory */
   int64_t flushed;   /* up to where writing to the disk was begun */
   bool passing;      /* the block that was claimed last is the sink's own */
   unsigned char *block;
 };
+
+/* A sixteenth of the memory: less than what the kernel lets be dirty before it makes writers wait for the disk. */
+static int64_t bytes_at_ease(size_t block_bytes)
+{
+  long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  int64_t share = pages > 0 && page > 0 ? (int64_t)pages * page / 16 : 0;
+  if (share > AT_EASE_MOST) share = AT_EASE_MOST;
+  return share > (int64_t)block_bytes ? share : (int64_t)block_bytes;
+}
 
 static int spool_reserve(lb_sink *sink, size_t bytes, lb_error *err)
 {
@@ -68,8 +80,7 @@ static int spool_submit(lb_sink *sink, size_t bytes, lb_error *err)
     return LB_OK;
   }
   /* Only whole blocks while more may come: every block but the last has to be full. */
-  while (spool->size - spool->poured >= (int64_t)spool->into->block_bytes &&
-         pour_one(spool, spool->into->try_claim, err)) continue;
+  while (spool->size - spool->poured > spool->at_ease && pour_one(spool, spool->into->try_claim, err)) continue;
   return err->code;
 }
 
@@ -94,7 +105,7 @@ lb_spool *lb_spool_open(int fd, const char *path, lb_sink *into, lb_task *task, 
   }
   *spool = (lb_spool){
     .sink = { block_bytes, spool_reserve, spool_claim, spool_claim, spool_submit, spool_fill_head },
-    .into = into, .fd = fd, .path = path, .task = task, .block = block,
+    .into = into, .fd = fd, .path = path, .task = task, .block = block, .at_ease = bytes_at_ease(block_bytes),
   };
   return spool;
 }

@@ -153,7 +153,8 @@ def drop_database(name):
 
 
 def counts(database):
-    return psql(database, " UNION ALL ".join("SELECT '%s', count(*) FROM %s" % (t, t) for t in TABLES))
+    return psql(database, " UNION ALL ".join("SELECT '%s', count(*) FROM %s" % (t, t) for t in TABLES) +
+                " ORDER BY 1")
 
 
 # ---- steps ----
