@@ -138,6 +138,7 @@ static int try_update(lb_pg_merge *m, lb_merge_table *t, bool *collided, lb_erro
   *collided = collides(m);
   if (!*collided) return err->code;
   lb_error_clear(err);
+  pg->state[0] = 0;  /* not to be taken for the reason of a later error */
   return lb_pg_exec(pg, "ROLLBACK TO SAVEPOINT lifeboat_update", err);
 }
 

@@ -184,3 +184,12 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
   run part '"c"'
   [[ $output == 'nothing was changed: '*'violates foreign key constraint "c_id_fkey"'* ]]
 }
+
+@test "a collision that was got over is not blamed for the refusal after it" {
+  q app "CREATE TABLE a (id int PRIMARY KEY, u int UNIQUE); CREATE TABLE b (id int PRIMARY KEY, code int UNIQUE);
+    CREATE TABLE elsewhere (code int REFERENCES b (code) ON UPDATE CASCADE);
+    INSERT INTO a VALUES (1, 1); INSERT INTO b VALUES (1, 1)"
+  back_up
+  q app "UPDATE a SET u = 9; INSERT INTO a VALUES (2, 1); UPDATE b SET code = 9; INSERT INTO elsewhere VALUES (9)"
+  refused 'database "app": rows of elsewhere refer to rows of public.b that change, and would be deleted or changed along; nothing was changed (restore as well: elsewhere)' '"a","b"'
+}
