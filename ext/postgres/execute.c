@@ -94,15 +94,6 @@ static const char *find(const lb_buf *list, const char *name, size_t mark)
   return NULL;
 }
 
-static char *name_of(lb_span span, lb_error *err)
-{
-  lb_buf name = { 0 };
-  lb_span_name(span, &name);
-  char *text = lb_buf_take(&name);
-  if (!text) lb_fail_nomem(err);
-  return text;
-}
-
 /* Whether the server has a setting of this name; the answer is remembered. session_authorization and the like are known
 ** to current_setting, though not to pg_settings. */
 static int know_setting(lb_execute *x, const char *name, bool *known, lb_error *err)
@@ -133,7 +124,7 @@ static int know_setting(lb_execute *x, const char *name, bool *known, lb_error *
 
 static int admit_setting(lb_execute *x, const lb_statement *st, const char *what, bool *run, lb_error *err)
 {
-  char *name = name_of(st->name, err);
+  char *name = lb_span_text(st->name, err);
   if (!name) return err->code;
   if (strcmp(name, "standard_conforming_strings") == 0 && st->is_off) {
     lb_fail(err, LB_UNSUPPORTED, "%s: a script with backslashes in plain strings cannot be read safely; dump again "
@@ -162,7 +153,7 @@ static int admit_transaction(lb_execute *x, lb_statement_kind kind, const char *
 /* pg_dumpall's script makes every role of a server; those that are there already stay as they are. */
 static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
-  char *name = name_of(st->name, err), *there = NULL;
+  char *name = lb_span_text(st->name, err), *there = NULL;
   const char *params[] = { name };
   if (!name) return err->code;
   if (st->kind == LB_STATEMENT_ROLE_CHANGE) *run = !find(&x->roles, name, 0);

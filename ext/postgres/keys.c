@@ -18,21 +18,12 @@ struct lb_pg_keys {
   size_t count, capacity;
 };
 
-static char *name_of(lb_span span, lb_error *err)
-{
-  lb_buf buf = { 0 };
-  lb_span_name(span, &buf);
-  char *name = lb_buf_take(&buf);
-  if (!name) lb_fail_nomem(err);
-  return name;
-}
-
 static int add_column(key *k, lb_span name, lb_error *err)
 {
   char **grown = realloc(k->columns, ((size_t)k->count + 1) * sizeof *grown);
   if (!grown) return lb_fail_nomem(err);
   k->columns = grown;
-  k->columns[k->count] = name_of(name, err);
+  k->columns[k->count] = lb_span_text(name, err);
   if (k->columns[k->count]) k->count++;
   return err->code;
 }
@@ -47,7 +38,7 @@ static int add_key(lb_pg_keys *keys, const lb_statement *st, lb_error *err)
     keys->capacity = capacity;
   }
   key *k = &keys->list[keys->count++];
-  *k = (key){ .schema = name_of(st->table.schema, err), .name = name_of(st->table.name, err) };
+  *k = (key){ .schema = lb_span_text(st->table.schema, err), .name = lb_span_text(st->table.name, err) };
   lb_tokens t = lb_tokens_begin(st->columns.at, st->columns.len);
   lb_span name;
   while (!err->code && t.type != LB_TOKEN_END) {

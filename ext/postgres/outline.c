@@ -22,18 +22,9 @@ typedef struct reading {
   lb_error *err;
 } reading;
 
-static char *name_of(lb_span span, lb_error *err)
-{
-  lb_buf name = { 0 };
-  lb_span_name(span, &name);
-  char *text = lb_buf_take(&name);
-  if (!text) lb_fail_nomem(err);
-  return text;
-}
-
 static char *schema_of(const reading *r, const lb_qualified *name, lb_error *err)
 {
-  return name->schema.len ? name_of(name->schema, err) : lb_text_copy(r->path ? r->path : "", err);
+  return name->schema.len ? lb_span_text(name->schema, err) : lb_text_copy(r->path ? r->path : "", err);
 }
 
 /* ---- tables and partitions ---- */
@@ -80,7 +71,8 @@ static int add_partition(reading *r, const lb_qualified *parent, const lb_qualif
     r->partition_capacity = capacity;
   }
   o->partitions[o->partition_count++] = (lb_pg_attached){
-    schema_of(r, child, err), name_of(child->name, err), schema_of(r, parent, err), name_of(parent->name, err),
+    schema_of(r, child, err), lb_span_text(child->name, err),
+    schema_of(r, parent, err), lb_span_text(parent->name, err),
   };
   return err->code;
 }
@@ -98,7 +90,7 @@ static bool take_column(void *ctx, lb_span name)
     lb_fail(r->err, LB_CORRUPT, "table %s.%s has more than %d columns", t->schema, t->name, COLUMNS_MAX);
   }
   if (r->err->code) return false;
-  t->columns[t->column_count] = name_of(name, r->err);
+  t->columns[t->column_count] = lb_span_text(name, r->err);
   if (t->columns[t->column_count]) t->column_count++;
   return !r->err->code;
 }
@@ -139,7 +131,7 @@ static int take_copy(reading *r, const char *sql, size_t len, uint64_t offset, l
     return read_columns(r, r->now, columns, err);
   }
   char *schema = schema_of(r, &name, err);
-  char *table = name_of(name.name, err);
+  char *table = lb_span_text(name.name, err);
   lb_pg_outlined *t = schema && table ? find_table(r->outline, schema, table) : NULL;
   if (t) {
     free(schema);
@@ -164,7 +156,7 @@ static int take_encoding(reading *r, lb_span value, lb_error *err)
 static int take_path(reading *r, lb_span schema, lb_error *err)
 {
   free(r->path);
-  r->path = schema.len ? name_of(schema, err) : NULL;
+  r->path = schema.len ? lb_span_text(schema, err) : NULL;
   return err->code;
 }
 

@@ -121,6 +121,15 @@ void lb_span_name(lb_span span, lb_buf *out)
   }
 }
 
+char *lb_span_text(lb_span span, lb_error *err)
+{
+  lb_buf name = { 0 };
+  lb_span_name(span, &name);
+  char *text = lb_buf_take(&name);
+  if (!text) lb_fail_nomem(err);
+  return text;
+}
+
 /* ---- what a parser asks ---- */
 
 bool lb_token_is(const lb_tokens *t, const char *word)

@@ -1,8 +1,8 @@
 /* The tokens of one SQL statement, for what has to understand it: statement.c and ddl.c.
 **
-** Nothing inside a string, a quoted name or a comment is taken for a word. Nothing is allocated: spans point into the
-** text. Syntax is not checked. A lb_tokens is copied to look ahead and go back. Source: PostgreSQL's manual, "Lexical
-** Structure", with standard_conforming_strings on.
+** Nothing inside a string, a quoted name or a comment is taken for a word. Spans point into the text; nothing is
+** allocated but by lb_span_text. Syntax is not checked. A lb_tokens is copied to look ahead and go back. Source:
+** PostgreSQL's manual, "Lexical Structure", with standard_conforming_strings on.
 */
 #ifndef LB_POSTGRES_TOKENS_H
 #define LB_POSTGRES_TOKENS_H
@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "core/buffer.h"
+#include "core/error.h"
 
 typedef struct lb_span { const char *at; size_t len; } lb_span;
 
@@ -49,5 +50,7 @@ bool lb_token_seek(lb_tokens *t, const char *word);
 bool lb_span_is(lb_span span, const char *word);
 /* A name without its quotes, or in lower case where it had none. */
 void lb_span_name(lb_span span, lb_buf *out);
+/* The same as a new text, which the caller frees. NULL: err is set. */
+char *lb_span_text(lb_span span, lb_error *err);
 
 #endif
