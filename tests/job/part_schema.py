@@ -1,0 +1,351 @@
+# Restoring some tables: what is special about a table, or differs between backup and target; one test each.
+import os
+import sqlite3
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../sqlite'))
+from lifeboat import create, main, query  # noqa: E402
+from part_shared import FTS, SHOP, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
+from part_shared import saved_copies, shop, sound  # noqa: E402
+
+
+def differing_columns():
+    backup = shop("CREATE TABLE gone(id INTEGER PRIMARY KEY, a, b, c); INSERT INTO gone VALUES (1, 2, 3, 4);")
+    run('app.db', """ALTER TABLE messages ADD COLUMN stars INT NOT NULL DEFAULT 5;
+        UPDATE messages SET stars = id; DELETE FROM messages WHERE id = 1; UPDATE messages SET body = 'x' WHERE id = 2;
+        ALTER TABLE gone DROP COLUMN b; ALTER TABLE gone DROP COLUMN c; UPDATE gone SET a = 9;
+        CREATE TABLE new(id INTEGER PRIMARY KEY, tenant TEXT NOT NULL); """)
+    report = part(backup, 'app.db', ['messages'])
+    assert report['notes'] == ('messages: columns that only the target has kept their values, new rows have the '
+                               'default: stars'), report
+    assert rows('app.db', 'SELECT * FROM messages') == [(1, 1, 'one', 5), (2, 2, 'two', 2), (3, 3, 'three', 3)]
+    assert counts(report) == (1, 1, 0, 1)
+    before = everything('app.db')
+    assert refused(backup, 'app.db', ['users', 'gone']) == (
+        'T/app.db: table gone: it lacks columns that the backup has: b, c (ALTER TABLE … ADD COLUMN, or pass '
+        '{"columns":"common"} to leave them out)')
+    assert everything('app.db') == before
+    report = part(backup, 'app.db', ['gone'], columns='common')
+    assert report['notes'] == 'gone: columns of the backup that the target lacks were left out: b, c', report
+    assert rows('app.db', 'SELECT * FROM gone') == [(1, 2)]
+    run('app.db', "DROP TABLE gone; CREATE TABLE gone(id INTEGER PRIMARY KEY, a, b, c, tenant TEXT NOT NULL)")
+    assert refused(backup, 'app.db', ['gone']) == (
+        'T/app.db: table gone: the backup lacks a column that is NOT NULL and has no default: tenant')
+    run('app.db', "DROP TABLE gone; CREATE TABLE gone(x)")
+    assert refused(backup, 'app.db', ['gone'], columns='common') == (
+        'T/app.db: table gone: no column is in the backup as well')
+    run('app.db', "DROP TABLE gone; CREATE VIEW gone AS SELECT 1 AS id")
+    assert refused(backup, 'app.db', ['gone']) == (
+        'T/app.db: table gone: it is a table in the backup, and something else here')
+
+
+def converted():
+    """What becomes of values in columns of another type, or that are computed in the target: a note."""
+    backup = shop("CREATE TABLE c(id INTEGER PRIMARY KEY, a, n INT, t TEXT, r REAL, g INT, s INT AS (n + 1), k BLOB);"
+                  "INSERT INTO c(id, a, n, t, r, g, k) VALUES (1, '7', 7, '007', 7.5, 1, x'07');")
+    assert part(backup, 'app.db', ['c'])['notes'] == UNSAVED
+    run('app.db', "DROP TABLE c; CREATE TABLE c(id INTEGER PRIMARY KEY, a INT, n TEXT, t INT, r REAL, "
+                  "g INT AS (r * 2), s INT AS (n + 1), k)")
+    report = part(backup, 'app.db', ['c'])
+    assert report['notes'].split('\n') == [
+        "c: values get the type of the target's column: a (none in the backup, INTEGER here), n (INTEGER in the backup, "
+        'TEXT here), t (TEXT in the backup, INTEGER here)',
+        'c: columns that are generated in the target are computed, whatever the backup has in them: g'], report
+    assert rows('app.db', 'SELECT * FROM c') == [(1, 7, '7', 7, 7.5, 15, 8, b'\x07')]
+
+
+def differing_keys():
+    backup = shop('CREATE TABLE p(a TEXT, b INT, PRIMARY KEY(a)); CREATE TABLE h(rowid, oid, _rowid_);')
+    for declaration, key in (('a TEXT, b INT, PRIMARY KEY(b)', 'b'), ('a TEXT, b INT, PRIMARY KEY(a, b)', 'a, b'),
+                             ('a TEXT, b INT', 'rowid'), ('a INT PRIMARY KEY, b INT', 'a'),
+                             ('a TEXT PRIMARY KEY COLLATE NOCASE, b INT', 'a COLLATE NOCASE')):
+        run('app.db', f'DROP TABLE p; CREATE TABLE p({declaration})')
+        assert refused(backup, 'app.db', ['p']) == (
+            f'T/app.db: table p: its key is not the backup\'s, so rows cannot be told apart: (a) in the backup, ({key}) '
+            'in the target, or of another type (ATTACH backup_uri(…) and copy what you need)')
+    assert refused(backup, 'app.db', ['h']) == (
+        'T/app.db: table h: it has no PRIMARY KEY, and its columns hide the rowid')
+    run('app.db', 'DROP TABLE p; CREATE TABLE p(b INT, a TEXT PRIMARY KEY) WITHOUT ROWID')
+    assert counts(part(backup, 'app.db', ['p'])) == (0, 0, 0, 0)
+
+
+def key_with_a_column_twice():
+    for options in '', 'WITHOUT ROWID':
+        run('app.db', f"""DROP TABLE IF EXISTS d; CREATE TABLE d(a TEXT, v, PRIMARY KEY (a COLLATE NOCASE, a)) {options};
+                          INSERT INTO d VALUES ('x', 1), ('X', 2);""")
+        backup = create('app.db')
+        run('app.db', "DELETE FROM d WHERE v = 2; UPDATE d SET v = 0; INSERT INTO d VALUES ('y', 3)")
+        assert counts(part(backup, 'app.db', ['d'])) == (1, 1, 1, 0)
+        assert rows('app.db', 'SELECT a, v FROM d ORDER BY v') == [('x', 1), ('X', 2)]
+
+
+def no_key():
+    """Rows are told apart by rowid, and keep it; with a key, the rowid is the backup's where it is free."""
+    run('app.db', """CREATE TABLE log(line); INSERT INTO log(rowid, line) VALUES (7, 'a'), (9, 'b'), (11, 'c');
+        CREATE TABLE k(name TEXT PRIMARY KEY, v); INSERT INTO k(rowid, name) VALUES (10, 'x'), (20, 'y'), (30, 'z');""")
+    backup = create('app.db')
+    run('app.db', """DELETE FROM log WHERE line = 'b'; UPDATE log SET line = 'd' WHERE line = 'c';
+        DELETE FROM k; INSERT INTO k(rowid, name) VALUES (20, 'z'), (21, 'new');""")
+    report = part(backup, 'app.db', ['log', 'k'], rows='merge')
+    assert report['notes'] == 'log has no PRIMARY KEY: its rows were told apart by rowid', report
+    assert counts(report, 'log') == (1, 1, 0, 1)
+    assert rows('app.db', 'SELECT rowid, line FROM log') == [(7, 'a'), (9, 'b'), (11, 'c')]
+    assert counts(report, 'k') == (2, 0, 0, 2)
+    assert rows('app.db', 'SELECT name, rowid FROM k ORDER BY name') == [('new', 21), ('x', 10), ('y', 22), ('z', 20)]
+
+
+def missing_table():
+    """It comes back with its indexes and triggers, and AUTOINCREMENT goes on where it was."""
+    backup = shop("""CREATE UNIQUE INDEX "in dex" ON messages(body) WHERE id > 1; CREATE TABLE log(x);
+        CREATE TRIGGER "tri""g" AFTER INSERT ON messages BEGIN INSERT INTO log VALUES (new.id); END;
+        INSERT INTO messages VALUES (90, 1, 'ninety'); DELETE FROM messages WHERE id = 90; DELETE FROM log;
+        CREATE TABLE "we""ird t"(a INT, b INT AS (a * 2) STORED, UNIQUE(a)) STRICT;
+        INSERT INTO "we""ird t"(a) VALUES (4), (5);""")
+    whole = everything('app.db')
+    run('app.db', 'DROP TABLE messages; DROP TABLE "we""ird t"')
+    assert query('app.db', "SELECT count(*) FROM sqlite_sequence") == 0
+    report = part(backup, 'app.db', ['messages', 'WE"IRD T'])
+    assert report['notes'] == ('table messages was missing and was made, with index messages_user, index in dex, '
+                               'trigger tri"g\ntable we"ird t was missing and was made\n'
+                               'triggers on messages did not run: tri"g'), report
+    assert counts(report, 'messages') == (3, 0, 0, 0) and counts(report, 'we"ird t') == (2, 0, 0, 0)
+    assert everything('app.db') == whole
+    run('app.db', "INSERT INTO messages(user, body) VALUES (1, 'next')")
+    assert rows('app.db', 'SELECT max(id) FROM messages') == [(91,)] and rows('app.db', 'SELECT x FROM log') == [(91,)]
+    # What has its name stands in its way.
+    run('app.db', 'DROP TABLE messages; CREATE TABLE other(x); CREATE INDEX messages_user ON other(x)')
+    before = everything('app.db')
+    assert refused(backup, 'app.db', ['messages']) == (
+        'the index messages_user could not be made: T/app.db: index messages_user already exists')
+    assert everything('app.db') == before
+
+
+def sequence():
+    backup = shop()
+    run('app.db', "INSERT INTO messages VALUES (500, 1, 'x'); DELETE FROM messages WHERE id = 500;")
+    part(backup, 'app.db', ['messages'])
+    assert rows('app.db', 'SELECT name, seq FROM sqlite_sequence') == [('messages', 500)]
+    run('app.db', "UPDATE sqlite_sequence SET seq = 1 WHERE name = 'messages'")
+    part(backup, 'app.db', ['messages'])
+    assert rows('app.db', 'SELECT name, seq FROM sqlite_sequence') == [('messages', 3)]
+
+
+def refusals():
+    backup = shop("""CREATE VIEW v AS SELECT * FROM users; CREATE VIRTUAL TABLE r USING rtree(id, a, b);
+        CREATE VIRTUAL TABLE f USING fts5(body, content='messages');""")
+    b, before = 'T/backups/app_sqlite_STAMP.db.gz', everything('app.db')
+    by_itself = 'which is not restored by itself: ATTACH backup_uri(…) and copy its rows, or restore the whole database'
+    for table, message in {
+        'agents': f'{b}: it has no table "agents" (its tables: messages, users)',
+        'v': f'{b}: v is a view: restore the tables that it reads',
+        'r': f'{b}: r is a virtual table (rtree), {by_itself}',
+        'R_node': f'{b}: r_node belongs to r; r is a virtual table (rtree), {by_itself}',
+        'f': f'{b}: f is a virtual table (fts5) over messages: restore messages, and it is rebuilt',
+        'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore messages, and it is '
+                  'rebuilt',
+        'sqlite_sequence': f"{b}: sqlite_sequence is SQLite's own and not restored by itself",
+        'sqlite_master': f"{b}: sqlite_master is SQLite's own and not restored by itself",
+    }.items():
+        assert refused(backup, 'app.db', ['users', table]) == message, refused(backup, 'app.db', [table])
+    assert refused(backup, 'app.db', []) == 'option "tables" must be a text or an array of texts, and not empty'
+    assert refused(backup, 'app.db', ['users'], rows='all') == 'option "rows" must be one of replace, missing, merge'
+    assert refused(backup, 'app.db', ['users'], columns='x') == 'option "columns" must be one of all, common'
+    for option in 'rows', 'columns':
+        assert refused(backup, 'app.db', None, **{option: 'merge' if option == 'rows' else 'common'}) == (
+            f'option "{option}" is for a restore of some tables: pass "tables" too')
+    assert refused(backup, 'new.db', ['users']) == (
+        'T/new.db: no such database: "tables" are restored into one that is there (without "tables" a new one is made)')
+    with open('garbage.db', 'wb') as f:
+        f.write(b'no database at all. ' * 500)
+    assert refused(backup, 'garbage.db', ['users']) == (
+        'T/garbage.db: cannot be read as a database, so no part of it can be restored (restore all of it, without '
+        '"tables")')
+    assert refused('./app.db', 'app.db', ['users']) == 'T/app.db: backup and target are the same file'
+    assert everything('app.db') == before and not saved_copies() and not os.path.exists('new.db')
+    # A name once or twice, in any case.
+    assert [t['table'] for t in part(backup, 'app.db', ['USERS', 'users'])['tables']] == ['users']
+    assert [t['table'] for t in part(backup, 'app.db', 'users')['tables']] == ['users']
+
+
+def fulltext():
+    """Indexes over a restored table are rebuilt; triggers do not run, and are named."""
+    backup = shop(FTS)
+    for mode, found in ('replace', [4]), ('missing', [4]), ('merge', [4]):
+        run('app.db', """DELETE FROM messages WHERE id = 4; DROP TRIGGER au; UPDATE messages SET body = 'cat' WHERE id = 5;
+            INSERT INTO messages VALUES (6, 1, 'a fox too');
+            CREATE TRIGGER au BEFORE UPDATE ON messages BEGIN SELECT RAISE(FAIL, 'never'); END;""")
+        report = part(backup, 'app.db', ['messages'], rows=mode)
+        assert report['notes'] == ('triggers on messages did not run: ad, ai, au\nfull-text index five was rebuilt\n'
+                                   'full-text index four was rebuilt'), report
+        found = found + ([6] if mode != 'replace' else [])
+        for index in 'five', 'four':
+            sql = f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox' ORDER BY 1"
+            assert [r[0] for r in rows('app.db', sql)] == found, (mode, rows('app.db', sql))
+            run('app.db', f"INSERT INTO {index}({index}) VALUES ('integrity-check')")
+        run('app.db', 'DELETE FROM messages WHERE id = 6')
+        sound()
+    report = part(backup, 'app.db', ['messages'])
+    report = part(backup, 'app.db', ['messages'])
+    assert report['notes'] == UNSAVED and counts(report) == (0, 0, 0, 5), report
+    # Over a view, options abbreviated.
+    run('app.db', """CREATE VIEW v AS SELECT m.id, m.body FROM (SELECT * FROM messages) AS m;
+        CREATE VIEW w AS SELECT * FROM v WHERE id IN (SELECT id FROM users) OR id > 3; CREATE VIEW u AS SELECT * FROM users;
+        CREATE VIRTUAL TABLE overview USING fts5(body, cont=w, content_r=id);
+        CREATE VIRTUAL TABLE short USING fts5(body, c='messages', content_rowid=id);
+        CREATE VIRTUAL TABLE others USING fts5(email, content=u, content_rowid=id);
+        CREATE VIEW app AS SELECT id, body, nowhere(body) AS x FROM messages;
+        INSERT INTO overview(overview) VALUES ('rebuild'); INSERT INTO short(short) VALUES ('rebuild');
+        INSERT INTO others(others) VALUES ('rebuild'); CREATE VIRTUAL TABLE apps USING fts5(x, content=app, content_rowid=id);
+        DELETE FROM messages WHERE id = 4; CREATE VIEW circle AS SELECT * FROM missing;
+        CREATE VIRTUAL TABLE round USING fts5(a, content=circle)""")
+    report = part(backup, 'app.db', ['messages'])
+    notes = report['notes'].split('\n')
+    assert [n for n in notes if 'was rebuilt' in n] == [f'full-text index {n} was rebuilt' for n in
+                                                        ('five', 'four', 'overview', 'short')], report
+    assert [n for n in notes if 'could not' in n] == [
+        f'full-text index {n} could not be rebuilt here, run INSERT INTO "{n}"("{n}") VALUES (\'rebuild\') where it can: '
+        + why for n, why in (('apps', 'no such function: nowhere'), ('round', 'no such table: main.missing'))], report
+    for index in 'overview', 'short':
+        assert rows('app.db', f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox'") == [(4,)]
+    report = part(backup, 'app.db', ['users'])
+    assert report['notes'] == UNSAVED
+    run('app.db', "UPDATE users SET email = 'owl' WHERE id = 1")
+    report = part(backup, 'app.db', ['users'])
+    assert [n for n in report['notes'].split('\n') if 'was rebuilt' in n] == [
+        'full-text index overview was rebuilt', 'full-text index others was rebuilt'], report
+    assert rows('app.db', "SELECT rowid FROM others WHERE others MATCH 'a'") == [(1,)]
+    run('app.db', 'DROP TABLE apps; DROP TABLE round; DROP VIEW app; DROP VIEW circle; DROP TABLE overview; '
+                  'DROP TABLE short; DROP TABLE others')
+    # A tokenizer that only the application has.
+    db = sqlite3.connect('app.db', isolation_level=None)
+    db.execute('DELETE FROM messages WHERE id = 4')
+    db.execute('PRAGMA writable_schema=ON')
+    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'unicode61', 'mine') WHERE name = 'five'")
+    db.close()
+    report = part(backup, 'app.db', ['messages'])
+    assert counts(report) == (1, 0, 0, 4)
+    assert 'full-text index five could not be rebuilt here, run INSERT INTO "five"("five") VALUES (\'rebuild\') where ' \
+           'it can: no such tokenizer: mine' in report['notes'].split('\n'), report
+    assert 'full-text index four was rebuilt' in report['notes'].split('\n'), report
+
+
+def foreign_keys():
+    backup = shop("CREATE TABLE notes(id INTEGER PRIMARY KEY, message INT REFERENCES messages) WITHOUT ROWID;")
+    # Parents go that children refer to.
+    run('app.db', "INSERT INTO users VALUES (4, 'd'); INSERT INTO messages VALUES (9, 4, 'nine'), (10, 4, 'ten');")
+    before = everything('app.db')
+    assert refused(backup, 'app.db', ['users']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: messages row 9 refers to users; '
+        'messages row 10 refers to users (restore as well: messages)')
+    assert everything('app.db') == before and not saved_copies()
+    assert counts(part(backup, 'app.db', ['users'], rows='merge')) == (0, 0, 0, 4)
+    part(backup, 'app.db', ['users', 'messages'])
+    # Children come whose parents are gone.
+    run('app.db', 'DELETE FROM messages; DELETE FROM users WHERE id > 1')
+    assert refused(backup, 'app.db', ['messages']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: messages row 2 refers to users; '
+        'messages row 3 refers to users (restore as well: users)')
+    assert counts(part(backup, 'app.db', ['messages', 'users']), 'messages') == (3, 0, 0, 0)
+    # Many of them, of a table that SQLite does not tell rows of.
+    run('app.db', "INSERT INTO messages SELECT value + 100, 1, 1 FROM json_each('[1,2,3,4,5,6,7,8,9]')")
+    run('app.db', 'INSERT INTO notes SELECT id, id FROM messages WHERE id > 100')
+    message = refused(backup, 'app.db', ['messages'])
+    assert message == ('T/app.db: rows would refer to rows that are not there, nothing was changed: notes refers to '
+                       'messages (restore as well: notes)'), message
+
+
+def orphans():
+    """Those that were there before, or are orphans in the backup as well, are nobody's fault."""
+    run('app.db', SHOP + 'INSERT INTO messages VALUES (7, 77, NULL), (8, 88, NULL), (9, 1, NULL);')
+    backup = create('app.db')
+    run('app.db', 'DELETE FROM messages WHERE id = 7; DELETE FROM messages WHERE id = 1; UPDATE messages SET user = 99 '
+                  'WHERE id = 9')
+    report = part(backup, 'app.db', ['messages'], rows='missing')
+    assert counts(report) == (2, 0, 0, 4)
+    assert report['notes'] == 'rows that refer to rows which are not there, as they did in the backup: 1', report
+    assert counts(part(backup, 'app.db', ['messages'])) == (0, 1, 0, 5)
+    run('app.db', 'DELETE FROM messages WHERE id = 2; DELETE FROM users WHERE id = 2')
+    assert 'messages row 2 refers to users (restore as well: users)' in refused(backup, 'app.db', ['messages'])
+    # A schema that SQLite cannot check.
+    run('app.db', 'CREATE TABLE odd(a REFERENCES users(nick)); INSERT INTO odd VALUES (1); DROP TABLE users; '
+                  'CREATE TABLE users(id INTEGER PRIMARY KEY, email TEXT NOT NULL UNIQUE, nick)')
+    report = part(backup, 'app.db', ['users'])
+    assert 'foreign keys of odd were not checked: foreign key mismatch - "odd" referencing "users"' in report['notes'], report
+
+
+def orphans_beside_orphans():
+    """Two keys of a row lead to one parent: that one of them led nowhere before hides nothing of the other."""
+    sql = """CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (2);
+             CREATE TABLE c(id INTEGER PRIMARY KEY, a REFERENCES p, b REFERENCES p);
+             CREATE TABLE w(id INTEGER PRIMARY KEY, a REFERENCES p, b REFERENCES p) WITHOUT ROWID;"""
+    run('app.db', sql)
+    backup = create('app.db')
+    for table in 'c', 'w':
+        run('app.db', f'DELETE FROM c; DELETE FROM w; INSERT OR IGNORE INTO p VALUES (1); '
+                      f'INSERT INTO {table} VALUES (1, 99, 1)')
+        before = everything('app.db')
+        assert f'{table}{" row 1" if table == "c" else ""} refers to p' in refused(backup, 'app.db', ['p'])
+        assert everything('app.db') == before
+
+
+def cycles():
+    sql = """CREATE TABLE a(id INTEGER PRIMARY KEY, b INT REFERENCES b ON DELETE CASCADE, up INT REFERENCES a);
+             CREATE TABLE b(id INTEGER PRIMARY KEY, a INT REFERENCES a ON DELETE SET NULL);
+             INSERT INTO a VALUES (1, 1, 2), (2, 2, 1); INSERT INTO b VALUES (1, 2), (2, 1);"""
+    run('app.db', sql)
+    backup, whole = create('app.db'), everything('app.db')
+    run('app.db', 'DELETE FROM a; UPDATE b SET a = NULL; INSERT INTO b VALUES (3, NULL)')
+    report = part(backup, 'app.db', ['a', 'b'])
+    assert counts(report, 'a') == (2, 0, 0, 0) and counts(report, 'b') == (0, 2, 1, 0)
+    assert everything('app.db') == whole
+    run('app.db', 'DELETE FROM a WHERE id = 2')
+    assert counts(part(backup, 'app.db', ['a'], rows='missing')) == (1, 0, 0, 1)
+    assert everything('app.db') == whole
+
+
+def collisions():
+    """What collides in another UNIQUE at the end is an error with a way out, and REPLACE in a schema takes no row away."""
+    backup = shop("CREATE TABLE r(id INTEGER PRIMARY KEY, u UNIQUE ON CONFLICT REPLACE, n NOT NULL ON CONFLICT REPLACE "
+                  "DEFAULT 0); INSERT INTO r VALUES (1, 'a', 1);")
+    run('app.db', "UPDATE users SET email = 'moved' WHERE id = 2; INSERT INTO users VALUES (7, 'b');"
+                  "DELETE FROM r; INSERT INTO r VALUES (5, 'a', 1)")
+    before = everything('app.db')
+    for mode in 'merge', 'missing':
+        if mode == 'missing':
+            run('app.db', 'DELETE FROM users WHERE id = 2')
+            before = everything('app.db')
+        assert refused(backup, 'app.db', ['users'], rows=mode) == (
+            "T/app.db: table users: the backup's row id=2 does not fit, nothing was changed: UNIQUE constraint failed: "
+            'users.email (another row of the target is in its way: change or delete that, or pass {"rows":"replace"})')
+        assert refused(backup, 'app.db', ['r'], rows=mode) == (
+            "T/app.db: table r: the backup's row id=1 does not fit, nothing was changed: UNIQUE constraint failed: r.u "
+            '(another row of the target is in its way: change or delete that, or pass {"rows":"replace"})')
+    assert everything('app.db') == before and not saved_copies()
+    assert counts(part(backup, 'app.db', ['users'])) == (1, 0, 1, 2)
+    run('app.db', "DROP TABLE messages; CREATE TABLE messages(id INTEGER PRIMARY KEY AUTOINCREMENT, user INT, body TEXT, "
+                  "CHECK(body <> 'two'))")
+    assert refused(backup, 'app.db', ['messages']) == (
+        "T/app.db: table messages: the backup's row id=2 does not fit, nothing was changed: CHECK constraint failed: "
+        "body <> 'two'")
+    run('app.db', 'CREATE TABLE k(a TEXT, b BLOB, c, PRIMARY KEY(a, b)) WITHOUT ROWID;')
+    run('old.db', f"CREATE TABLE k(a TEXT, b BLOB, c, PRIMARY KEY(a, b)) WITHOUT ROWID; "
+                  f"INSERT INTO k VALUES ('{'é' * 60}', x'0102', 1), ('z', x'', 1);")
+    run('app.db', 'CREATE UNIQUE INDEX kc ON k(c)')
+    assert refused('./old.db', 'app.db', ['k']) == (
+        f"T/app.db: table k: the backup's row a={'é' * 20}…, b=a blob of 2 bytes does not fit, nothing was changed: "
+        "UNIQUE constraint failed: k.c (two rows of the backup are in each other's way here)")
+
+
+def unknown_here():
+    """A collation or function that only the application has."""
+    db = sqlite3.connect('app.db', isolation_level=None)
+    db.create_collation('mine', lambda a, b: (a > b) - (a < b))
+    db.executescript("CREATE TABLE c(id INTEGER PRIMARY KEY, a TEXT COLLATE mine UNIQUE); INSERT INTO c VALUES (1, 'a')")
+    backup = create('app.db')
+    db.execute('DELETE FROM c')
+    db.close()
+    assert refused(backup, 'app.db', ['c'], verify=False) == (
+        'table c cannot be restored by itself here: T/app.db: no such collation sequence: mine')
+
+
+main(globals())
