@@ -3,15 +3,16 @@
 
     SIZE_MB=950 ROUNDS=3 BUILD=build tests/bench/postgres.py
 
-Starts a private server (Debian's, on a socket in a temporary folder, as an unprivileged user when run by root), fills a
-database of SIZE_MB on disk (tests/postgres/bigtable.sql: one table is six tenths of it) and runs every step once per
-round, so that a slow minute of the machine hits all alike; the tables show medians. All steps have the same server with
-the same settings (SETTINGS below), fsync on. Before each step: CHECKPOINT, dirty pages written out, what the step
-reads in the page cache. What is timed ends with its result on disk: a dump's files, a restore's last COMMIT.
-Every restore goes into a database made for it and dropped afterwards; those of modes swap and transaction replace a
-database of the same content (swap keeps the old one, as it does by default; dropping it is not timed). After a restore,
-outside of the time, rows are counted and compared. Ours includes what it does besides: ANALYZE, counting, its own
-verification. Peak memory is that of the largest process of a step, the server's not counted (peak.c).
+Starts a private server (Debian's, on a socket in a temporary folder, as an unprivileged user when run by root), fills
+a database of SIZE_MB on disk (tests/postgres/bigtable.sql: one table is six tenths of it) and runs every step once per
+round, so that a slow minute of the machine hits all alike; the tables show medians, and against a target counts the
+median of the rounds' own ratios. All steps have the same server with the same settings (SETTINGS below), fsync on.
+Before each step: CHECKPOINT, dirty pages written out, what the step reads in the page cache. What is timed ends with
+its result on disk: a dump's files, a restore's last COMMIT. Every restore goes into a database made for it and dropped
+afterwards; those of modes swap and transaction replace a database of the same content (swap keeps the old one, as it
+does by default; dropping it is not timed). After a restore, outside of the time, rows are counted and compared. Ours
+includes what it does besides: ANALYZE, counting, its own verification. Peak memory is that of the largest process of a
+step, the server's not counted (peak.c).
 
 Targets are those of the project: docs/performance.md has them in prose. The result is printed and written to
 BUILD/bench-postgres.md. Reaching or missing a target does not change the exit status; a step of Lifeboat that fails is
@@ -33,7 +34,7 @@ import sys
 import tempfile
 import time
 
-from run import ROOT, SHELL, BUILD, Result, State, first_line, folder_size, fsync, number, quote, ratio, reached
+from run import ROOT, SHELL, BUILD, Result, State, first_line, folder_size, fsync, number, quote, reached
 from run import table
 
 WORK = os.path.abspath(os.environ.get("BENCH_DIR") or os.path.join(BUILD, "bench-postgres"))
@@ -328,6 +329,7 @@ class Bench(State):
             self.failures[name] = str(e)
             print("round %d  %-36s FAILED: %s" % (self.round, name, e), flush=True)
             return
+        result.round = self.round
         self.results[name].append(result)
         size = "%8.1f MB" % (result.size / 1e6) if result.size is not None else " " * 11
         print("round %d  %-36s %8.2f s %s %7.0f MiB" % (self.round, name, result.seconds, size, result.memory),
@@ -352,14 +354,14 @@ def one_round(s):
 
 def targets(s):
     """(what, value or None, comparison, target, unit)"""
-    m = s.median
+    m, x = s.median, s.ratio
     rows = [
-        ("create: faster than " + GZIP, ratio(m(GZIP), m(CREATED)), ">=", 8.5, "×"),
-        ("create: faster than " + FOLDER_FAST, ratio(m(FOLDER_FAST), m(CREATED)), ">=", 2.3, "×"),
-        ("create: size against " + GZIP, ratio(m(CREATED, "size"), m(GZIP, "size")), "<=", 1.08, "×"),
-        (INTO_EMPTY + ": faster than " + PG_RESTORE, ratio(m(PG_RESTORE), m(INTO_EMPTY)), ">=", 1.1, "×"),
-        (SWAP + ": faster than " + PG_RESTORE, ratio(m(PG_RESTORE), m(SWAP)), ">=", 1.1, "×"),
-        (TRANSACTION + ": time against " + PSQL_ONE, ratio(m(TRANSACTION), m(PSQL_ONE)), "<=", 1.0, "×"),
+        ("create: faster than " + GZIP, x(GZIP, CREATED), ">=", 8.5, "×"),
+        ("create: faster than " + FOLDER_FAST, x(FOLDER_FAST, CREATED), ">=", 2.3, "×"),
+        ("create: size against " + GZIP, x(CREATED, GZIP, "size", "size"), "<=", 1.08, "×"),
+        (INTO_EMPTY + ": faster than " + PG_RESTORE, x(PG_RESTORE, INTO_EMPTY), ">=", 1.1, "×"),
+        (SWAP + ": faster than " + PG_RESTORE, x(PG_RESTORE, SWAP), ">=", 1.1, "×"),
+        (TRANSACTION + ": time against " + PSQL_ONE, x(TRANSACTION, PSQL_ONE), "<=", 1.0, "×"),
     ]
     return rows + [("peak memory: " + name, m(name, "memory"), "<=", 128, " MiB")
                    for name in OURS if name in s.results]
