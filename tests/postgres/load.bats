@@ -39,7 +39,12 @@ hostile() {
   SCRIPT=hostile
 }
 
-is_empty() { [ "$(q "$1" "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")" = 0 ]; }
+# Tells what there is where it is not.
+is_empty() {
+  local found
+  found=$(q "$1" "SELECT relname, xmin FROM pg_class WHERE relnamespace = 'public'::regnamespace") || return
+  [ -z "$found" ] || { echo "$1 holds $found; $output"; return 1; }
+}
 
 # Nobody is left on the server who should not be: no lane, no statement.
 nobody_left() {
