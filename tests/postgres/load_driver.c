@@ -176,11 +176,15 @@ static void run(lb_pg_load *load, const char *mode, lb_error *err)
   if (inside && lb_pg_exec(load->pg, "BEGIN", err)) return;
   if (strcmp(mode, "parallel") == 0) lb_pg_load_parallel(load, err);
   else lb_pg_load_serial(load, err);
-  lb_error ignored = LB_ERROR_INIT;
-  lb_task deaf = { 0 };  /* as restores do: an interrupt at the COMMIT would be told of though all is there */
-  load->pg->task = &deaf;
-  if (inside) lb_pg_exec(load->pg, err->code ? "ROLLBACK" : "COMMIT", err->code ? &ignored : err);
-  load->pg->task = load->task;
+  if (inside && err->code) {
+    lb_error ignored = LB_ERROR_INIT;
+    lb_pg_exec(load->pg, "ROLLBACK", &ignored);
+  } else if (inside) {
+    lb_task deaf = { 0 };  /* as restores do: an interrupt at the COMMIT would be told of though all is there */
+    load->pg->task = &deaf;
+    lb_pg_exec(load->pg, "COMMIT", err);
+    load->pg->task = load->task;
+  }
   if (err->code && PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE) printf("the connection was left busy\n");
   printf("statements %llu\nrows %llu\n", (unsigned long long)load->statements, (unsigned long long)load->rows);
 }
