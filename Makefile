@@ -146,6 +146,7 @@ $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	  -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
 
 FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_rows.c \
+  $(wildcard ext/postgres/wire*.c) \
   ext/core/buffer.c ext/core/error.c ext/core/utf8.c
 $(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
 	@mkdir -p $(@D)

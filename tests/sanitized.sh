@@ -2,9 +2,10 @@
 # Runs the tests that a sanitizer can follow: `sanitized.sh address|thread BUILD`. The unit tests are instrumented whole
 # (under thread only that of the ring: the others have one thread).
 # address: the extension runs inside the plain sqlite3 shell with the sanitizer's library loaded first; of the suites with
-# servers only what reads and restores single tables, where most of what is hostile is taken apart. thread: a C host
-# that creates, verifies and restores from eight threads, and one that reads backups in place, both instrumented like the
-# extension (SQLite is not: what it does under its own mutexes is understood by the sanitizer).
+# servers only what reads and restores single tables, where most of what is hostile is taken apart, and what turns rows
+# into another form. thread: a C host that creates, verifies and restores from eight threads, one that reads backups in
+# place, and the driver that loads scripts over several connections, all instrumented like the extension (SQLite is not:
+# what it does under its own mutexes is understood by the sanitizer).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 kind=$1
@@ -15,7 +16,7 @@ case $kind in
     status=$?
     export ASAN_OPTIONS=detect_leaks=0
     LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libasan.so) tests/run.sh api vfs job/part_model job/part_schema \
-      job/part_safety postgres/table postgres/part postgres/part_odd && [ $status = 0 ]
+      job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary && [ $status = 0 ]
     ;;
   thread)
     export TSAN_OPTIONS=exitcode=66
@@ -40,7 +41,7 @@ case $kind in
     gzip -k "$dir/two.db"
     host readers threads - one.db two.db.gz two.db
     rm -rf "$dir"
-    [ $status = 0 ]
+    tests/run.sh postgres/load && [ $status = 0 ]
     ;;
   *) echo "sanitized.sh address|thread BUILD" >&2; exit 2 ;;
 esac

@@ -1,6 +1,7 @@
 /* See content.h. */
 #include "job/content.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "postgres/script.h"
@@ -30,6 +31,43 @@ static int block(lb_source *source, uint64_t number, const unsigned char **data,
 {
   return lb_cursor_read(((lb_content *)source)->cursor, number, data, n, err);
 }
+
+/* ---- a range of blocks ---- */
+
+typedef struct range {
+  lb_source_range base;  /* first: an lb_source_range* is a range* */
+  lb_cursor *cursor;
+  uint64_t next, end;
+} range;
+
+static int read_range(lb_source_range *base, const unsigned char **data, size_t *n, lb_error *err)
+{
+  range *r = (range *)base;
+  *n = 0;
+  return r->next == r->end ? LB_OK : lb_cursor_read(r->cursor, r->next++, data, n, err);
+}
+
+static void close_range(lb_source_range *base)
+{
+  lb_cursor_close(((range *)base)->cursor);
+  free(base);
+}
+
+static lb_source_range *open_range(lb_source *source, uint64_t first, uint64_t count, lb_error *err)
+{
+  range *r = malloc(sizeof *r);
+  if (!r) {
+    lb_fail_nomem(err);
+    return NULL;
+  }
+  *r = (range){ .base = { read_range, close_range }, .next = first, .end = first + count };
+  r->cursor = lb_cursor_open(((lb_content *)source)->reader, err);
+  if (r->cursor) return &r->base;
+  free(r);
+  return NULL;
+}
+
+/* ---- what it is ---- */
 
 bool lb_content_is_script(const lb_opened *backup, lb_error *err)
 {
@@ -72,10 +110,11 @@ static int check_first_block(lb_cursor *cursor, lb_reader *reader, const char *p
 int lb_content_open(lb_content *c, lb_reader *reader, const char *path, lb_job *job, int threads, lb_error *err)
 {
   const char *contents = lb_reader_contents(reader);
-  *c = (lb_content){ .source = { stream, NULL }, .reader = reader, .task = &job->task, .threads = threads };
+  *c = (lb_content){ .source = { .stream = stream }, .reader = reader, .task = &job->task, .threads = threads };
   if (!contents) return check_script(reader, path, err);
   c->cursor = lb_cursor_open(reader, err);
   c->source.block = block;
+  c->source.range = open_range;
   if (!c->cursor || check_first_block(c->cursor, reader, path, err)) return err->code;
   if (lb_pg_contents_parse(job->json, contents, lb_reader_block_count(reader), &c->table, err)) {
     lb_error_prefix(err, "%s: ", path);

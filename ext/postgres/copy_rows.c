@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/hex.h"
+
 #define KEPT_BYTES ((size_t)16 << 20)  /* capacity that outlives a long row */
 
 /* Where the data of a COPY begins in the buffer. */
@@ -17,10 +19,12 @@ typedef struct span { size_t at, len; } span;  /* in the buffer */
 
 struct lb_copy_rows {
   lb_buf text;
-  size_t at;             /* behind the row at hand */
+  size_t row, at;        /* the row at hand, and behind it */
   size_t searched;       /* there is no newline between at and this */
   stretch *stretches;
   size_t first, count, capacity;  /* the one that at is in, and how many there are with those before it */
+  size_t backslash;      /* the first one of the row at hand, or its end: fields before it are what they stand for */
+  bool zero;             /* a zero byte is in it */
   span *fields;          /* of the row at hand */
   int fields_capacity;
 };
@@ -77,7 +81,7 @@ static void compact(lb_copy_rows *r)
     size_t *from = &r->stretches[i].from;
     *from -= *from < r->at ? *from : r->at;
   }
-  r->first = r->at = 0;
+  r->first = r->row = r->at = 0;
 }
 
 int lb_copy_rows_put(lb_copy_rows *r, const char *data, size_t n, lb_error *err)
@@ -98,6 +102,7 @@ static bool next_line(lb_copy_rows *r, span *line)
   const char *data = r->text.data;
   if (r->searched < r->at) r->searched = r->at;
   const char *end = data ? memchr(data + r->searched, '\n', r->text.len - r->searched) : NULL;
+  r->row = r->at;
   if (!end) {
     r->searched = r->text.len;
     return false;
@@ -161,6 +166,9 @@ int lb_copy_rows_next(lb_copy_rows *r, bool *found, int *tag, lb_error *err)
   stretch *s = &r->stretches[r->first];
   *tag = s->tag;
   if (take_end(r, s, &line, err)) return err->code;
+  const char *row = r->text.data + line.at, *first = memchr(row, '\\', line.len);
+  r->backslash = first ? (size_t)(first - r->text.data) : line.at + line.len;
+  r->zero = memchr(row, 0, line.len) != NULL;
   int count = s->fields == 0 && line.len == 0 ? 0 : cut(r, s->fields, line);
   if (count == s->fields) return LB_OK;
   return lb_fail(err, LB_CORRUPT, "it has %d field%s, its COPY %d column%s", count, count == 1 ? "" : "s", s->fields,
@@ -170,13 +178,6 @@ int lb_copy_rows_next(lb_copy_rows *r, bool *found, int *tag, lb_error *err)
 /* ---- fields ---- */
 
 static bool is_octal(char c) { return c >= '0' && c <= '7'; }
-
-static int hex_digit(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
 
 /* The byte that is written from p on, behind its backslash; *used: how many bytes of p that takes. */
 static char escape(const char *p, size_t n, size_t *used)
@@ -190,8 +191,8 @@ static char escape(const char *p, size_t n, size_t *used)
   if (is_octal(*p)) {
     for (; i < n && i < 3 && is_octal(p[i]); i++) value = value * 8 + (p[i] - '0');
     *used = i;
-  } else if (*p == 'x' && n > 1 && hex_digit(p[1]) >= 0) {
-    for (i = 1; i < n && i < 3 && hex_digit(p[i]) >= 0; i++) value = value * 16 + hex_digit(p[i]);
+  } else if (*p == 'x' && n > 1 && lb_hex_digit(p[1]) >= 0) {
+    for (i = 1; i < n && i < 3 && lb_hex_digit(p[i]) >= 0; i++) value = value * 16 + lb_hex_digit(p[i]);
     *used = i;
   } else {
     return *p;
@@ -199,7 +200,7 @@ static char escape(const char *p, size_t n, size_t *used)
   return (char)(value & 0xff);  /* the server takes the low byte of \777 too */
 }
 
-static int unescape(const char *p, size_t n, lb_buf *buf, lb_error *err)
+static int unescape(const char *p, size_t n, lb_buf *buf, bool *coded, lb_error *err)
 {
   const char *end = p + n;
   buf->len = 0;
@@ -213,6 +214,7 @@ static int unescape(const char *p, size_t n, lb_buf *buf, lb_error *err)
     if (*p == '.') return lb_fail(err, LB_CORRUPT, "it has \\. inside, which ends a COPY");
     size_t used;
     char c = escape(p, (size_t)(end - p), &used);
+    *coded = *coded || used > 1 || is_octal(*p);
     lb_buf_append(buf, &c, 1);
     p += used;
   }
@@ -224,15 +226,27 @@ int lb_copy_rows_field(lb_copy_rows *r, int i, lb_buf *buf, lb_copy_field *f, lb
   const char *p = r->text.data + r->fields[i].at;
   size_t n = r->fields[i].len;
   *f = (lb_copy_field){ .text = p, .len = n };
+  if (r->fields[i].at + n <= r->backslash && !r->zero) return LB_OK;
   if (n == 2 && p[0] == '\\' && p[1] == 'N') {
     f->null = true;
     return LB_OK;
   }
   if (memchr(p, '\\', n)) {
-    if (unescape(p, n, buf, err)) return err->code;
+    if (unescape(p, n, buf, &f->coded, err)) return err->code;
     f->text = buf->data;
     f->len = buf->len;
   }
   if (memchr(f->text, 0, f->len)) return lb_fail(err, LB_CORRUPT, "it has a zero byte");
   return LB_OK;
+}
+
+size_t lb_copy_rows_pending(const lb_copy_rows *r)
+{
+  return r->text.len - r->at;
+}
+
+void lb_copy_rows_rest(const lb_copy_rows *r, const char **data, size_t *n)
+{
+  *data = r->text.data + r->row;
+  *n = r->text.len - r->row;
 }

@@ -18,6 +18,7 @@
 
 typedef struct lb_copy_field {
   bool null;
+  bool coded;         /* a byte of it was written as \ooo or \xhh */
   const char *text;   /* not ended by a zero byte */
   size_t len;
 } lb_copy_field;
@@ -40,5 +41,12 @@ int lb_copy_rows_next(lb_copy_rows *rows, bool *found, int *tag, lb_error *err);
 /* Field i (from 0, below the COPY's columns) of the row at hand: valid until the next call of next or put, what was
 ** escaped until buf, where it is then, is used again. */
 int lb_copy_rows_field(lb_copy_rows *rows, int i, lb_buf *buf, lb_copy_field *field, lb_error *err);
+
+/* Bytes that were put and are in no whole row yet. */
+size_t lb_copy_rows_pending(const lb_copy_rows *rows);
+
+/* All that was put, as it stands, from the row on that the last call of next gave or refused; with no such row, what is
+** pending. Valid until the next call of put. */
+void lb_copy_rows_rest(const lb_copy_rows *rows, const char **data, size_t *n);
 
 #endif

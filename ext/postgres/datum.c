@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/hex.h"
+
 enum {
   DIGITS_EXACT = 15,     /* any number of so many digits is the same after having been a double (DBL_DIG) */
   EXPONENT_MOST = 290,   /* and so many places from the point are in a double's range */
@@ -105,13 +107,6 @@ static void read_numeric(const char *p, size_t n, lb_pg_datum *v)
 
 /* ---- bytea ---- */
 
-static int hex_digit(char c)
-{
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* \x, then two digits a byte; blanks between bytes are the server's to take, and nobody writes them. */
 static bool from_hex(const char *p, size_t n, lb_buf *out)
 {
@@ -119,7 +114,7 @@ static bool from_hex(const char *p, size_t n, lb_buf *out)
   size_t used = 0;
   if (n % 2) return false;
   for (size_t i = 2; i < n && !out->failed; i += 2) {
-    int high = hex_digit(p[i]), low = hex_digit(p[i + 1]);
+    int high = lb_hex_digit(p[i]), low = lb_hex_digit(p[i + 1]);
     if (high < 0 || low < 0) return false;
     piece[used++] = (char)(high << 4 | low);
     if (used < sizeof piece) continue;

@@ -74,6 +74,7 @@ void lb_execute_free(lb_execute *x)
   lb_buf_free(&x->settings);
   lb_buf_free(&x->roles);
   lb_buf_free(&x->what);
+  lb_copy_in_free(&x->copy);
 }
 
 /* ---- what is admitted ---- */
@@ -230,7 +231,8 @@ static int take_copy(lb_execute *x, const char *sql, size_t len, uint64_t offset
   if (c && x->part == c->part_count) {
     return lb_fail(err, LB_CORRUPT, "%s: the table of contents does not have its data", what);
   }
-  return lb_copy_begin(x->load->pg, sql, what, err);
+  bool small = c && c->parts[x->part].bytes < LB_COPY_IN_SMALL;
+  return lb_copy_in_begin(&x->copy, x->load->pg, sql, len, small, what, err);
 }
 
 static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
@@ -250,18 +252,9 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
 
 /* ---- COPY ---- */
 
-/* What was queued before must be on its way, so that no more than one piece waits in memory. */
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
 {
-  lb_execute *x = ctx;
-  lb_pg *pg = x->load->pg;
-  bool left = true;
-  for (;;) {
-    if (lb_copy_flush(pg, x->what.data, &left, err)) return err->code;
-    if (!left) return lb_copy_put(pg, x->what.data, data, len, err);
-    if (lb_pg_wait(pg, true, err)) return err->code;
-    PQconsumeInput(pg->conn);
-  }
+  return lb_copy_in_put(&((lb_execute *)ctx)->copy, data, len, err);
 }
 
 int lb_execute_check_rows(const lb_pg_load *load, const lb_pg_part *part, const char *what, uint64_t sent,
@@ -285,7 +278,8 @@ static int take_copy_end(void *ctx, uint64_t rows, lb_error *err)
   lb_pg *pg = x->load->pg;
   const lb_pg_part *part = x->load->contents ? &x->load->contents->parts[x->part++] : NULL;
   uint64_t stored = 0;
-  if (lb_copy_end(pg, x->what.data, NULL, err) || lb_results_wait(pg, x->what.data, &stored, err)) return err->code;
+  if (lb_copy_in_end(&x->copy, err) || lb_results_wait(pg, x->copy.what, &stored, err)) return err->code;
+  stored += x->copy.stored;
   x->load->statements++;
   x->load->rows += stored;
   return lb_execute_check_rows(x->load, part, x->what.data, rows, stored, err);

@@ -6,6 +6,7 @@
 #ifndef LB_POSTGRES_EXECUTE_H
 #define LB_POSTGRES_EXECUTE_H
 
+#include "postgres/copy_in.h"
 #include "postgres/load.h"
 #include "postgres/script.h"
 #include "postgres/statement.h"
@@ -21,6 +22,7 @@ typedef struct lb_execute {
   int unknown;             /* settings */
   bool database_noted;
   lb_buf what;             /* the statement at hand, for messages */
+  lb_copy_in copy;
   int64_t part;            /* the next part of DATA, where there are contents */
 } lb_execute;
 

@@ -28,7 +28,7 @@ typedef struct lb_pg_load {
 ** held against it. */
 int lb_pg_load_serial(lb_pg_load *load, lb_error *err);
 
-/* Only with contents and source->block: pre-data on pg, then data parts at once on `jobs` connections, then sequences
+/* Only with contents and source->range: pre-data on pg, then data parts at once on `jobs` connections, then sequences
 ** and large objects, then post-data: indexes and keys at once, everything else in its order. Not atomic: for a database
 ** that nobody uses yet. Ends with what was written being durable. */
 int lb_pg_load_parallel(lb_pg_load *load, lb_error *err);

@@ -1,6 +1,7 @@
-/* See load_data.h. One thread, one event loop: a lane whose connection has sent all that was queued gets the next block
-** of its part, decoded at that moment; libpq's queue is the lane's buffer, so memory is one block a lane. While a lane
-** waits, the server works on what lies in the socket's buffer.
+/* See load_data.h. A thread a lane: it takes the next part, inflates its blocks, turns its rows into what the server
+** takes fastest, and sends them, all on the lane's own connection. The caller's thread waits, and polls for an
+** interrupt, which ends them all. With one thread for all lanes the server's processes waited, all of them, while it
+** prepared a piece for one: a quarter of the processors' time was idle.
 **
 ** Parts of one table may be in several lanes at once: COPY takes no lock that excludes another COPY.
 **
@@ -8,32 +9,42 @@
 */
 #include "postgres/load_data.h"
 
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "postgres/execute.h"
 #include "postgres/results.h"
 
-typedef enum lane_state { IDLE, FEEDING, ENDING } lane_state;
-
-typedef struct lane {
-  lb_pg_load *load;
-  lb_pg *pg;
-  lane_state state;
-  const lb_pg_part *part;
-  uint64_t next;           /* block */
-  lb_script *script;
-  lb_buf what;             /* the COPY at hand, for messages; empty: none yet */
-  bool copy_ended;
-  uint64_t sent, stored;   /* rows */
-} lane;
+enum { WAIT_MS = 100 };
 
 typedef struct loading {
   lb_pg_load *load;
-  lb_lanes *lanes;
-  lane *lane;
+  atomic_bool stop;        /* somebody failed, or the caller was interrupted */
+  pthread_mutex_t mutex;   /* of what follows */
+  pthread_cond_t ended;    /* a lane has */
+  int running;
   int64_t part;            /* the next one to look at */
   uint64_t offset;         /* of that, in the script */
+  lb_error first;          /* what went wrong first */
 } loading;
+
+typedef struct lane {
+  loading *all;
+  const lb_pg_load *load;
+  lb_pg *pg;
+  pthread_t thread;
+  bool started;
+  lb_task task;            /* the connection's, while it is used here: the caller's is polled by the caller's thread */
+  const lb_pg_part *part;
+  lb_buf what;             /* the COPY at hand, for messages; empty: none yet */
+  lb_copy_in copy;
+  bool copy_ended;
+  uint64_t sent;           /* rows of the part */
+  uint64_t statements, rows;
+} lane;
 
 /* ---- a part's script ---- */
 
@@ -52,13 +63,13 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (!copy || l->what.len) return fail_part(l, "is not one COPY statement", err);
   lb_statement_describe(sql, len, offset, &l->what);
   if (l->what.failed) return lb_fail_nomem(err);
-  return lb_copy_begin(l->pg, sql, l->what.data, err);
+  return lb_copy_in_begin(&l->copy, l->pg, sql, len, l->part->bytes < LB_COPY_IN_SMALL, l->what.data, err);
 }
 
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
 {
   lane *l = ctx;
-  return lb_copy_put(l->pg, l->what.data, data, len, err);
+  return lb_copy_in_put(&l->copy, data, len, err);
 }
 
 /* The server is told only once the whole part was seen to hold nothing else. */
@@ -80,107 +91,156 @@ static int take_meta(void *ctx, const char *line, uint64_t offset, lb_error *err
 
 static const lb_script_ops part_ops = { take_statement, take_data, take_copy_end, take_meta };
 
-/* ---- lanes ---- */
+/* ---- a part ---- */
 
-static int start_part(loading *d, lane *l, lb_error *err)
+static bool next_part(lane *l, uint64_t *offset)
 {
-  const lb_pg_contents *c = d->load->contents;
+  loading *d = l->all;
+  const lb_pg_contents *c = l->load->contents;
+  pthread_mutex_lock(&d->mutex);
   while (d->part < c->part_count && c->parts[d->part].kind != LB_PART_DATA) d->offset += c->parts[d->part++].bytes;
-  if (d->part == c->part_count) return LB_OK;
-  l->part = &c->parts[d->part++];
-  l->next = l->part->block;
+  bool more = d->part < c->part_count && !atomic_load(&d->stop);
+  if (more) {
+    l->part = &c->parts[d->part++];
+    *offset = d->offset;
+    d->offset += l->part->bytes;
+  }
+  pthread_mutex_unlock(&d->mutex);
+  return more;
+}
+
+static int send_part(lane *l, uint64_t offset, lb_error *err)
+{
+  lb_source *source = l->load->source;
+  const unsigned char *data = NULL;
+  size_t n = 1;
+  lb_script *script = lb_script_open(&part_ops, l, offset, err);
+  lb_source_range *range = script ? source->range(source, l->part->block, l->part->blocks, err) : NULL;
+  while (range && n && lb_task_poll(&l->task, err) == LB_OK && range->read(range, &data, &n, err) == LB_OK) {
+    lb_task_advance(l->load->task, (int64_t)n);
+    if (n && lb_script_feed(script, data, n, err)) break;
+  }
+  if (!err->code && lb_script_end(script, err) == LB_OK && !l->copy_ended) {
+    fail_part(l, "has no COPY statement", err);
+  }
+  if (range) range->close(range);
+  lb_script_close(script);
+  return err->code;
+}
+
+static int load_part(lane *l, uint64_t offset, lb_error *err)
+{
+  uint64_t stored = 0;
   l->what.len = 0;
   l->copy_ended = false;
-  l->sent = l->stored = 0;
-  l->script = lb_script_open(&part_ops, l, d->offset, err);
-  d->offset += l->part->bytes;
-  l->state = FEEDING;
-  return err->code;
-}
-
-static int end_feeding(lane *l, lb_error *err)
-{
-  int rc = lb_script_end(l->script, err);
-  lb_script_close(l->script);
-  l->script = NULL;
-  l->state = ENDING;
-  if (rc) return rc;
-  if (!l->copy_ended) return fail_part(l, "has no COPY statement", err);
-  return lb_copy_end(l->pg, l->what.data, NULL, err);
-}
-
-static int feed(loading *d, lane *l, bool *waits, lb_error *err)
-{
-  const unsigned char *data = NULL;
-  size_t n = 0;
-  /* Notices must be read away, and a connection that broke seen; what has gone wrong is told by the results. */
-  PQconsumeInput(l->pg->conn);
-  if (l->what.len && lb_copy_flush(l->pg, l->what.data, waits, err)) return err->code;
-  if (*waits) return LB_OK;
-  if (l->next == l->part->block + l->part->blocks) return end_feeding(l, err);
-  if (d->load->source->block(d->load->source, l->next, &data, &n, err)) return err->code;
-  l->next++;
-  lb_task_advance(d->load->task, (int64_t)n);
-  return lb_script_feed(l->script, data, n, err);
-}
-
-static int take_results(loading *d, lane *l, bool *waits, lb_error *err)
-{
-  bool done = false;
-  if (lb_results_step(l->pg, l->what.data, &l->stored, &done, err)) return err->code;
-  *waits = !done;
-  if (!done) return LB_OK;
-  l->state = IDLE;
-  d->load->statements++;
-  d->load->rows += l->stored;
-  return lb_execute_check_rows(d->load, l->part, l->what.data, l->sent, l->stored, err);
-}
-
-/* As far as the lane goes without waiting, at most one block. */
-static int step(loading *d, int i, bool *waits, lb_error *err)
-{
-  lane *l = &d->lane[i];
-  *waits = false;
-  if (l->state == IDLE && start_part(d, l, err)) return err->code;
-  if (l->state == FEEDING) feed(d, l, waits, err);
-  else if (l->state == ENDING) take_results(d, l, waits, err);
-  struct pollfd *p = &d->lanes->polls[i];
-  p->fd = l->state == IDLE ? -1 : PQsocket(l->pg->conn);
-  p->events = POLLIN | (l->state == FEEDING || PQflush(l->pg->conn) == 1 ? POLLOUT : 0);
-  return err->code;
-}
-
-static int run(loading *d, lb_error *err)
-{
-  for (;;) {
-    int busy = 0, waiting = 0;
-    for (int i = 0; i < d->lanes->count; i++) {
-      bool waits;
-      if (step(d, i, &waits, err)) return err->code;
-      bool idle = d->lane[i].state == IDLE, more = d->part < d->load->contents->part_count;
-      busy += !idle || more;
-      waiting += waits || (idle && !more);
-    }
-    if (!busy) return LB_OK;
-    if (waiting == d->lanes->count ? lb_lanes_wait(d->lanes, err) : lb_task_poll(d->load->task, err)) return err->code;
+  if (send_part(l, offset, err) || lb_copy_in_end(&l->copy, err) ||
+      lb_results_wait(l->pg, l->copy.what, &stored, err)) {
+    return err->code;
   }
+  stored += l->copy.stored;
+  l->statements++;
+  l->rows += stored;
+  return lb_execute_check_rows(l->load, l->part, l->what.data, l->sent, stored, err);
+}
+
+/* ---- threads ---- */
+
+static bool lane_stopped(void *ctx)
+{
+  return atomic_load(&((loading *)ctx)->stop);
+}
+
+static void *run_lane(void *ctx)
+{
+  lane *l = ctx;
+  loading *d = l->all;
+  lb_error err = LB_ERROR_INIT;
+  uint64_t offset;
+  while (!err.code && next_part(l, &offset)) load_part(l, offset, &err);
+  pthread_mutex_lock(&d->mutex);
+  if (err.code) {
+    if (!d->first.code) d->first = err;
+    atomic_store(&d->stop, true);
+  }
+  d->running--;
+  pthread_cond_signal(&d->ended);
+  pthread_mutex_unlock(&d->mutex);
+  return NULL;
+}
+
+/* The host's signals are for its own threads. Fewer lanes than there are connections will do, but not none. */
+static int start_lanes(loading *d, lane *lanes, int count, lb_error *err)
+{
+  sigset_t all, before;
+  int rc = 0;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  d->running = count;
+  for (int i = 0; i < count; i++) {
+    rc = rc ? rc : pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]);
+    lanes[i].started = rc == 0;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  pthread_mutex_lock(&d->mutex);
+  for (int i = 0; i < count; i++) d->running -= !lanes[i].started;
+  pthread_mutex_unlock(&d->mutex);
+  return lanes[0].started ? LB_OK : lb_fail_errno(err, rc, "cannot start a thread");
+}
+
+static void wait_a_while(loading *d)
+{
+  struct timespec until;
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += WAIT_MS * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  pthread_cond_timedwait(&d->ended, &d->mutex, &until);
+}
+
+/* An interrupt of the caller's is what went wrong first, unless a lane was faster. */
+static void wait_for_lanes(loading *d)
+{
+  lb_error err = LB_ERROR_INIT;
+  pthread_mutex_lock(&d->mutex);
+  while (d->running) {
+    wait_a_while(d);
+    if (err.code || lb_task_poll(d->load->task, &err) == LB_OK) continue;
+    if (!d->first.code) d->first = err;
+    atomic_store(&d->stop, true);
+  }
+  pthread_mutex_unlock(&d->mutex);
+}
+
+static void end_lane(lane *l, lb_error *err)
+{
+  l->pg->task = l->load->task;
+  if (err->code) lb_copy_settle(l->pg);
+  l->all->load->statements += l->statements;
+  l->all->load->rows += l->rows;
+  lb_buf_free(&l->what);
+  lb_copy_in_free(&l->copy);
 }
 
 int lb_load_data(lb_pg_load *load, lb_lanes *lanes, lb_error *err)
 {
-  loading d = { .load = load, .lanes = lanes };
-  d.lane = calloc((size_t)lanes->count, sizeof *d.lane);
-  if (!d.lane) return lb_fail_nomem(err);
+  loading d = { .load = load, .mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER };
+  lane *all = calloc((size_t)lanes->count, sizeof *all);
+  if (!all) return lb_fail_nomem(err);
   for (int i = 0; i < lanes->count; i++) {
-    d.lane[i].load = load;
-    d.lane[i].pg = lanes->pg[i];
+    lane *l = &all[i];
+    l->all = &d;
+    l->load = load;
+    l->pg = lanes->pg[i];
+    l->task.interrupted = lane_stopped;
+    l->task.interrupted_ctx = &d;
+    l->pg->task = &l->task;
   }
-  run(&d, err);
-  for (int i = 0; i < lanes->count; i++) {
-    if (err->code) lb_copy_settle(lanes->pg[i]);
-    lb_script_close(d.lane[i].script);
-    lb_buf_free(&d.lane[i].what);
-  }
-  free(d.lane);
+  if (start_lanes(&d, all, lanes->count, err) == LB_OK) wait_for_lanes(&d);
+  for (int i = 0; i < lanes->count; i++) if (all[i].started) pthread_join(all[i].thread, NULL);
+  if (!err->code) *err = d.first;
+  for (int i = 0; i < lanes->count; i++) end_lane(&all[i], err);
+  pthread_cond_destroy(&d.ended);
+  pthread_mutex_destroy(&d.mutex);
+  free(all);
   return err->code;
 }

@@ -107,7 +107,7 @@ int lb_pg_load_parallel(lb_pg_load *load, lb_error *err)
 {
   lb_execute x;
   lb_lanes lanes = { 0 };
-  if (PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE || !load->contents || !load->source->block) {
+  if (PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE || !load->contents || !load->source->range) {
     return lb_fail(err, LB_MISUSE, "loading in parallel needs a backup with a table of contents, and no open "
                    "transaction");
   }

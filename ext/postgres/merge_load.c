@@ -156,19 +156,10 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   return l->table ? begin_copy(l, sql, len, offset, err) : LB_OK;
 }
 
-/* What was queued before must be on its way, so that no more than one piece waits in memory. */
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
 {
   loading *l = ctx;
-  lb_pg *pg = l->merge->request->pg;
-  bool left = l->table != NULL;
-  while (left) {
-    if (lb_copy_flush(pg, l->what.data, &left, err)) return err->code;
-    if (!left) return lb_copy_put(pg, l->what.data, data, len, err);
-    if (lb_pg_wait(pg, true, err)) return err->code;
-    PQconsumeInput(pg->conn);
-  }
-  return LB_OK;
+  return l->table ? lb_copy_put(l->merge->request->pg, l->what.data, data, len, err) : LB_OK;
 }
 
 static int take_copy_end(void *ctx, uint64_t rows, lb_error *err)

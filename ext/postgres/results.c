@@ -99,23 +99,28 @@ static int fail_copy(lb_pg *pg, const char *what, lb_error *err)
   return lb_pg_fail_connection(pg, what, err);
 }
 
+static int flush(lb_pg *pg, const char *what, lb_error *err)
+{
+  for (;;) {
+    int rc = PQflush(pg->conn);
+    if (rc < 0 || PQstatus(pg->conn) == CONNECTION_BAD) return fail_copy(pg, what, err);
+    if (rc == 0) return LB_OK;
+    if (lb_pg_wait(pg, true, err)) return err->code;
+    PQconsumeInput(pg->conn);  /* notices must be read away; what has gone wrong is told by the results */
+  }
+}
+
 int lb_copy_put(lb_pg *pg, const char *what, const void *data, size_t n, lb_error *err)
 {
   const char *p = data;
   while (n) {
     int piece = n > (1 << 30) ? 1 << 30 : (int)n;
+    if (flush(pg, what, err)) return err->code;
     if (PQputCopyData(pg->conn, p, piece) != 1) return fail_copy(pg, what, err);
     p += piece;
     n -= (size_t)piece;
   }
   return LB_OK;
-}
-
-int lb_copy_flush(lb_pg *pg, const char *what, bool *left, lb_error *err)
-{
-  int rc = PQflush(pg->conn);
-  *left = rc == 1;
-  return rc < 0 || PQstatus(pg->conn) == CONNECTION_BAD ? fail_copy(pg, what, err) : LB_OK;
 }
 
 int lb_copy_end(lb_pg *pg, const char *what, const char *reason, lb_error *err)

@@ -22,12 +22,9 @@ int lb_results_run(lb_pg *pg, const char *sql, const char *what, lb_error *err);
 /* Sends sql, a COPY … FROM stdin, and waits until the server takes data. */
 int lb_copy_begin(lb_pg *pg, const char *sql, const char *what, lb_error *err);
 
-/* Queues data; nothing waits for the network, so the caller looks at lb_copy_flush before it queues more. */
+/* Queues data, having waited until what was queued before is on its way, so that no more than one piece waits in
+** memory. A broken connection is seen here or by lb_results_…, with the server's last words where it had any. */
 int lb_copy_put(lb_pg *pg, const char *what, const void *data, size_t n, lb_error *err);
-
-/* Writes what the network takes of the queue. *left: some is still queued. A broken connection is only seen here or by
-** lb_results_…, with the server's last words where it had any. */
-int lb_copy_flush(lb_pg *pg, const char *what, bool *left, lb_error *err);
 
 /* Queues the end of the data; the results tell how it went. reason: NULL, or why the COPY is to fail. */
 int lb_copy_end(lb_pg *pg, const char *what, const char *reason, lb_error *err);

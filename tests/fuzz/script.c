@@ -12,6 +12,7 @@
 #include "postgres/copy_rows.h"
 #include "postgres/ddl.h"
 #include "postgres/script.h"
+#include "postgres/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -65,6 +66,21 @@ static void look_at_statement(const char *sql, size_t len)
   free(text);
 }
 
+/* A value of any type: all of it is turned, into as many bytes as its length says, or nothing. */
+static void look_at_value(const lb_copy_field *field)
+{
+  lb_buf out = { 0 };
+  for (lb_wire wire = LB_WIRE_NONE; wire <= LB_WIRE_TIMESTAMPTZ; wire++) {
+    size_t before = out.len;
+    bool put = lb_wire_put(wire, field->text, field->len, &out);
+    require(put ? out.len >= before + 4 : out.len == before);
+    if (!put) continue;
+    const unsigned char *size = (const unsigned char *)out.data + before;
+    require(out.len - before - 4 == ((size_t)size[0] << 24 | size[1] << 16 | size[2] << 8 | size[3]));
+  }
+  lb_buf_free(&out);
+}
+
 /* COPY data as rows of two fields, in pieces of `piece` bytes. */
 static void look_at_rows(const uint8_t *data, size_t size, size_t piece)
 {
@@ -78,7 +94,9 @@ static void look_at_rows(const uint8_t *data, size_t size, size_t piece)
     int tag;
     lb_copy_rows_put(rows, (const char *)data + at, size - at < piece ? size - at : piece, &err);
     while (found && lb_copy_rows_next(rows, &found, &tag, &err) == LB_OK) {
-      for (int i = 0; found && i < 2 && !err.code; i++) lb_copy_rows_field(rows, i, &buf, &field, &err);
+      for (int i = 0; found && i < 2 && !err.code; i++) {
+        if (lb_copy_rows_field(rows, i, &buf, &field, &err) == LB_OK && !field.null) look_at_value(&field);
+      }
     }
   }
   require(err.code == LB_OK || err.code == LB_CORRUPT);

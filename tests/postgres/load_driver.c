@@ -9,6 +9,7 @@
 ** 256 KiB). What happens at BYTES happens once so many were
 ** handed out. Prints what the call reports; an error goes to standard error, with status 1.
 */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +32,8 @@ typedef struct file_source {
   const char *command;
 } file_source;
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;  /* of how much was handed out */
+
 static void fail_here(const char *what)
 {
   fprintf(stderr, "load_driver: %s\n", what);
@@ -39,11 +42,14 @@ static void fail_here(const char *what)
 
 static bool interrupted(void *ctx)
 {
-  const file_source *s = ctx;
-  return s->interrupt >= 0 && s->handed_out >= (uint64_t)s->interrupt;
+  file_source *s = ctx;
+  pthread_mutex_lock(&mutex);
+  bool now = s->interrupt >= 0 && s->handed_out >= (uint64_t)s->interrupt;
+  pthread_mutex_unlock(&mutex);
+  return now;
 }
 
-static int hand_out(file_source *s, uint64_t n, lb_error *err)
+static int hand_out_locked(file_source *s, uint64_t n, lb_error *err)
 {
   s->handed_out += n;
   if (s->fail >= 0 && s->handed_out >= (uint64_t)s->fail) return lb_fail(err, LB_CORRUPT, "the file is damaged here");
@@ -52,6 +58,15 @@ static int hand_out(file_source *s, uint64_t n, lb_error *err)
     if (system(s->command) != 0) return lb_fail(err, LB_ERROR, "the command failed");
   }
   return LB_OK;
+}
+
+/* Lanes call it from threads of their own. */
+static int hand_out(file_source *s, uint64_t n, lb_error *err)
+{
+  pthread_mutex_lock(&mutex);
+  int rc = hand_out_locked(s, n, err);
+  pthread_mutex_unlock(&mutex);
+  return rc;
 }
 
 static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *err)
@@ -65,16 +80,53 @@ static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *e
   return err->code;
 }
 
+static int read_block(file_source *s, uint64_t number, unsigned char *buffer, size_t *n, lb_error *err)
+{
+  if (number >= s->blocks) return lb_fail(err, LB_ERROR, "no block %llu", (unsigned long long)number);
+  *n = (size_t)(s->offsets[number + 1] - s->offsets[number]);
+  memcpy(buffer, s->text + s->offsets[number], *n);
+  return hand_out(s, *n, err);
+}
+
 /* As a reader does, it reuses its memory: what was handed out before is gone. */
 static int block(lb_source *source, uint64_t number, const unsigned char **data, size_t *n, lb_error *err)
 {
   static unsigned char buffer[BLOCK_BYTES_MAX];
-  file_source *s = (file_source *)source;
-  if (number >= s->blocks) return lb_fail(err, LB_ERROR, "no block %llu", (unsigned long long)number);
-  *n = (size_t)(s->offsets[number + 1] - s->offsets[number]);
-  memcpy(buffer, s->text + s->offsets[number], *n);
   *data = buffer;
-  return hand_out(s, *n, err);
+  return read_block((file_source *)source, number, buffer, n, err);
+}
+
+typedef struct file_range {
+  lb_source_range base;
+  file_source *source;
+  uint64_t next, end;
+  unsigned char buffer[BLOCK_BYTES_MAX];
+} file_range;
+
+static int read_range(lb_source_range *base, const unsigned char **data, size_t *n, lb_error *err)
+{
+  file_range *r = (file_range *)base;
+  *n = 0;
+  if (r->next == r->end) return LB_OK;
+  *data = r->buffer;
+  return read_block(r->source, r->next++, r->buffer, n, err);
+}
+
+static void close_range(lb_source_range *base)
+{
+  free(base);
+}
+
+static lb_source_range *range(lb_source *source, uint64_t first, uint64_t count, lb_error *err)
+{
+  file_range *r = malloc(sizeof *r);
+  (void)err;
+  if (!r) fail_here("memory");
+  r->base = (lb_source_range){ read_range, close_range };
+  r->source = (file_source *)source;
+  r->next = first;
+  r->end = first + count;
+  return &r->base;
 }
 
 static void open_source(file_source *s, const char *path)
@@ -88,6 +140,7 @@ static void open_source(file_source *s, const char *path)
   fclose(file);
   s->source.stream = stream;
   s->source.block = block;
+  s->source.range = range;
   s->interrupt = s->fail = s->run = -1;
 }
 

@@ -91,7 +91,7 @@ static lb_task task;
 static void read_outline(lb_pg_outline *o)
 {
   lb_error err = LB_ERROR_INIT;
-  lb_source source = { stream, NULL };
+  lb_source source = { .stream = stream };
   assert_int_equal(lb_pg_outline_read(&source, NULL, &task, o, &err), LB_OK);
 }
 

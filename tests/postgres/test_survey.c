@@ -175,7 +175,7 @@ static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *e
 
 static int read_script(const char *text, size_t piece, lb_pg_survey *survey, lb_error *err)
 {
-  text_source s = { { stream, NULL }, text, piece };
+  text_source s = { { .stream = stream }, text, piece };
   lb_task task = { 0 };
   return lb_pg_survey_read(&s.source, NULL, &task, survey, err);
 }
