@@ -35,6 +35,7 @@ typedef struct lb_codec {
   const char *name;        /* "gzip", "zstd": the value of the option `compress` */
   const char *suffix;      /* ".gz", ".zst" */
   int level_min, level_max, level_default;
+  int level_shared;        /* the default where the processors are shared with what makes the content: a server */
 
   size_t (*bound)(size_t raw);        /* the most that compress makes of raw bytes */
   size_t (*stored_size)(size_t raw);  /* exactly what store makes of raw bytes */

@@ -208,7 +208,7 @@ static int stream_decode(void *stream, const void *in, size_t *in_len, void *out
 }
 
 const lb_codec lb_codec_gzip = {
-  .name = "gzip", .suffix = ".gz", .level_min = 1, .level_max = 9, .level_default = 2,
+  .name = "gzip", .suffix = ".gz", .level_min = 1, .level_max = 9, .level_default = 2, .level_shared = 1,
   .bound = stored_size, .stored_size = stored_size,
   .compressor_open = compressor_open, .compressor_close = compressor_close,
   .compress = gzip_compress, .store = gzip_store,

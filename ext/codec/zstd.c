@@ -234,7 +234,7 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
 }
 
 const lb_codec lb_codec_zstd = {
-  .name = "zstd", .suffix = ".zst", .level_min = 1, .level_max = 19, .level_default = 3,
+  .name = "zstd", .suffix = ".zst", .level_min = 1, .level_max = 19, .level_default = 3, .level_shared = 3,
   .bound = bound, .stored_size = stored_size,
   .compressor_open = compressor_open, .compressor_close = compressor_close,
   .compress = zstd_compress, .store = zstd_store,

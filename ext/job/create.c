@@ -24,6 +24,7 @@ int lb_job_create(lb_job *job, const char *source, const char *options, char **p
   char *subject = source ? lb_config_scrub_url(source, err) : NULL;
   lb_job_begin(job, "create", subject ? subject : "", err);
   bool postgres = source && lb_job_is_postgres(source);
+  c.type = postgres ? LB_TYPE_POSTGRES : LB_TYPE_SQLITE;
   const lb_option *known = postgres ? lb_create_postgres_options : lb_create_sqlite_options;
   if (!err->code && lb_options_parse(job->json, options, known, &c.o, err) == LB_OK &&
       lb_creation_begin(&c, err) == LB_OK) {

@@ -203,7 +203,6 @@ static int verify_and_publish(creating *s, lb_error *err)
 static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  c->type = LB_TYPE_POSTGRES;
   if (scope_of(&c->o)) c->kind = LB_KIND_PARTIAL;
   c->source = lb_text_copy(s->pg->source, err);
   c->job->run.source = c->source;

@@ -135,7 +135,6 @@ static int verify_and_publish(creating *s, lb_error *err)
 static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  c->type = LB_TYPE_SQLITE;
   if (s->source.path) c->source = lb_text_copy(s->source.path, err);
   c->job->run.source = c->source;
   c->label = s->source.label;

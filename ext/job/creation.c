@@ -46,7 +46,8 @@ static int choose_codec(lb_creation *c, lb_error *err)
   int64_t level;
   c->codec = lb_codec_get(c->o.compress ? c->o.compress : lb_config_text(c->job->config, LB_CONFIG_COMPRESS), err);
   if (!c->codec) return err->code;
-  if (lb_config_integer(c->job->config, LB_CONFIG_LEVEL, c->codec->level_default, &level, err)) return err->code;
+  int usual = c->type == LB_TYPE_POSTGRES ? c->codec->level_shared : c->codec->level_default;
+  if (lb_config_integer(c->job->config, LB_CONFIG_LEVEL, usual, &level, err)) return err->code;
   if (c->o.level) level = c->o.level;
   if (level < c->codec->level_min || level > c->codec->level_max) {
     return lb_fail(err, LB_MISUSE, "level %lld: %s has levels %d to %d", (long long)level, c->codec->name,

@@ -37,7 +37,7 @@ typedef struct lb_creation {
   char *path;               /* of the published backup */
 } lb_creation;
 
-/* Folder, codec, level, threads from options and settings. */
+/* Folder, codec, level, threads from options and settings; the type is set by then. */
 int lb_creation_begin(lb_creation *c, lb_error *err);
 
 /* NAME of the options, else of the settings, else usual; fails where it belongs to another source. source and label are

@@ -59,7 +59,7 @@ int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char 
                      lb_error *err)
 {
   lb_run run = job->run;  /* the restore's, not the copy's */
-  lb_creation c = { .job = job, .kind = LB_KIND_BEFORE_RESTORE, .file = LB_PARTIAL_INIT,
+  lb_creation c = { .job = job, .type = LB_TYPE_POSTGRES, .kind = LB_KIND_BEFORE_RESTORE, .file = LB_PARTIAL_INIT,
                     .o = { .lock_timeout = -1, .jobs = jobs } };
   c.o.dir = lb_text_copy(dir, err);
   c.o.name = lb_text_copy(name, err);

@@ -66,6 +66,14 @@ setup() {
   gives "T/backups/memory_sqlite_STAMP.db.gz" "CREATE TABLE x(a)" "SELECT backup_create('main')"
 }
 
+@test "the level of compression is the codec's, the setting's, the option's" {
+  level() { python "$ROOT/tests/archive/lbformat.py" index "$BACKUP_DIR/$1"_*.gz | grep -o '"level":[0-9]*'; }
+  sql "SELECT backup_create('data/admin.db', '{\"name\":\"codec\"}'), backup_set('level', 4),
+       backup_create('data/admin.db', '{\"name\":\"setting\"}'),
+       backup_create('data/admin.db', '{\"name\":\"option\",\"level\":9}')"
+  [ "$(level codec) $(level setting) $(level option)" = '"level":2 "level":4 "level":9' ]
+}
+
 @test "all options together, and what the listing then says" {
   sql "SELECT backup_create('data/admin.db', '{\"dir\":\"$T/backups\",\"name\":\"nightly\",\"compress\":\"gzip\",\"level\":6,
        \"threads\":3,\"verify\":\"full\",\"check\":true,\"retention_days\":30,\"note\":\"before v2\",\"timeout_ms\":100}')"

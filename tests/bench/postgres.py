@@ -297,7 +297,7 @@ def restore_ours(s, options, existing):
 
 # ---- the run ----
 
-CREATED = "create, default (gzip level 2)"
+CREATED = "create, default (gzip level 1)"
 ZSTD = "create, zstd"
 GZIP = "pg_dump | gzip"
 FOLDER = "pg_dump -Fd -j%d" % JOBS

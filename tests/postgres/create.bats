@@ -80,6 +80,7 @@ nothing_left() { [ -z "$(find b -name '*.sql*' -o -name '*.partial')" ]; }
   [[ $output =~ ^$T/b/objects_postgres_[0-9]{8}_[0-9]{6}\.sql\.gz$ ]]
   [ "$(stat -c %a "$output")" = 600 ]
   gzip -t "$output"
+  [[ $(python "$ROOT/tests/archive/lbformat.py" index "$output") == *'"level":1,'* ]]  # the server has work to do
   into "$output" copy
   not grep -v 'subscri\|publish' psql.err  # wal_level is too low for those
   pg_same objects copy
