@@ -69,12 +69,14 @@ static int hand_out(file_source *s, uint64_t n, lb_error *err)
   return rc;
 }
 
+/* It polls, as a backup's does: loading waits for nothing as long as the server is fast. */
 static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *err)
 {
   file_source *s = (file_source *)source;
   for (size_t at = 0; at < s->size && !err->code;) {
     size_t n = s->size - at < block_bytes ? s->size - at : block_bytes;
-    if (hand_out(s, n, err) == LB_OK) take(ctx, s->text + at, n, err);
+    if (interrupted(s)) lb_fail(err, LB_INTERRUPT, "interrupted");
+    else if (hand_out(s, n, err) == LB_OK) take(ctx, s->text + at, n, err);
     at += n;
   }
   return err->code;
