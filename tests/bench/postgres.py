@@ -26,7 +26,6 @@ import glob
 import json
 import os
 import pwd
-import re
 import shutil
 import signal
 import subprocess
@@ -34,17 +33,14 @@ import sys
 import tempfile
 import time
 
-from run import ROOT, SHELL, BUILD, Result, State, first_line, folder_size, fsync, number, quote, reached
-from run import table
+from results import BUILD, LIFEBOAT, ROOT, ROUNDS, SHELL, TOOLS, Results, StepFailed, first_line, folder_size, fsync
+from results import publish, quote, table, target_table, timed, when
 
 WORK = os.path.abspath(os.environ.get("BENCH_DIR") or os.path.join(BUILD, "bench-postgres"))
 SIZE_MB = int(os.environ.get("SIZE_MB") or 950)
-ROUNDS = int(os.environ.get("ROUNDS") or 3)
-ONLY = re.compile(os.environ.get("BENCH_ONLY") or "")
 CREATE = json.loads(os.environ.get("BENCH_CREATE") or "{}")
 RESTORE = json.loads(os.environ.get("BENCH_RESTORE") or "{}")
-PEAK = os.path.join(BUILD, "tests", "bench", "peak")
-LIFEBOAT = os.path.join(BUILD, "lifeboat")
+PEAK = os.path.join(TOOLS, "peak")
 JOBS = 2
 SETTINGS = {
     "shared_buffers": "512MB", "maintenance_work_mem": "128MB", "max_wal_size": "4GB", "checkpoint_timeout": "1h",
@@ -56,10 +52,6 @@ TABLES = ("customers", "conversations", "messages", "audit", "files", "rates")
 
 def path(*names):
     return os.path.join(WORK, *names)
-
-
-class StepFailed(Exception):
-    """A step of Lifeboat that did not work; the run goes on."""
 
 
 # ---- the server ----
@@ -195,13 +187,6 @@ def settle(*inputs):
                     pass
 
 
-def timed(work):
-    """Runs work(), which returns MiB of memory."""
-    began = time.monotonic()
-    memory = work()
-    return Result(time.monotonic() - began, memory)
-
-
 def remove(name):
     if os.path.isdir(name):
         shutil.rmtree(name)
@@ -309,31 +294,13 @@ REPLACING = {"overwrite": True, "pre_restore": False}
 OURS = (CREATED, ZSTD, INTO_EMPTY, SWAP, TRANSACTION)
 
 
-class Bench(State):
-    """What the steps share, and what they found; failures by step."""
+class Bench(Results):
+    """What the steps share, and what they found."""
 
     def __init__(self, server):
-        State.__init__(self)
-        self.server, self.failures, self.counts, self.our_file = server, {}, "", None
+        Results.__init__(self)
+        self.server, self.counts, self.our_file = server, "", None
         self.gzip_file, self.folder = path("bench.sql.gz"), path("bench.folder")
-
-    def measure(self, name, step, *arguments):
-        if not ONLY.search(name):
-            return
-        if name not in self.results:
-            self.results[name] = []
-            self.order.append(name)
-        try:
-            result = step(self, *arguments)
-        except StepFailed as e:
-            self.failures[name] = str(e)
-            print("round %d  %-36s FAILED: %s" % (self.round, name, e), flush=True)
-            return
-        result.round = self.round
-        self.results[name].append(result)
-        size = "%8.1f MB" % (result.size / 1e6) if result.size is not None else " " * 11
-        print("round %d  %-36s %8.2f s %s %7.0f MiB" % (self.round, name, result.seconds, size, result.memory),
-              flush=True)
 
 
 def one_round(s):
@@ -368,12 +335,9 @@ def targets(s):
 
 
 def report(s):
-    m = s.median
     yield "# PostgreSQL"
     yield ""
-    yield "%s, %d processors, a database of %.0f MB on disk (%s of it one table), medians of %d round%s." % (
-        time.strftime("%Y-%m-%d", time.gmtime()), len(os.sched_getaffinity(0)), s.bytes / 1e6, s.share, ROUNDS,
-        "" if ROUNDS == 1 else "s")
+    yield when(s.bytes / 1e6, " on disk (%s of it one table)" % s.share)
     yield ""
     yield "- " + s.version
     for argv in (["postgres", "--version"], ["pg_dump", "--version"], ["gzip", "--version"]):
@@ -382,19 +346,13 @@ def report(s):
     yield ""
     yield "## Times, sizes, memory"
     yield ""
-    rows = []
-    for name in s.order:
-        seconds = [r.seconds for r in s.results[name]]
-        rows.append([name.replace("|", "\\|"), "failed" if name in s.failures else number(m(name), "%.2f"),
-                     number(min(seconds, default=None), "%.2f"), number(max(seconds, default=None), "%.2f"),
-                     number(m(name, "size") and m(name, "size") / 1e6, "%.1f"), number(m(name, "memory"), "%.0f")])
+    rows = [[name.replace("|", "\\|")] + (s.row(name) if s.results[name] else ["failed"] + [""] * 4)
+            for name in s.order]
     yield from table(["what", "seconds", "least", "most", "MB", "peak MiB"], rows)
     yield ""
     yield "## Targets"
     yield ""
-    rows = [[what.replace("|", "\\|"), number(value, "%.2f" + unit), comparison + " %g%s" % (target, unit),
-             reached(value, comparison, target)] for what, value, comparison, target, unit in targets(s)]
-    yield from table(["what", "measured", "target", ""], rows)
+    yield from target_table(targets(s))
     if s.failures:
         yield ""
         yield "## Failed"
@@ -447,13 +405,10 @@ def main():
         prepare(s)
         for s.round in range(1, ROUNDS + 1):
             one_round(s)
-        text = "\n".join(report(s)) + "\n"
+        publish(report(s), "bench-postgres.md")
     finally:
         server.stop()
         shutil.rmtree(WORK)
-    with open(os.path.join(BUILD, "bench-postgres.md"), "w") as f:
-        f.write(text)
-    print("\n" + text)
     sys.exit(1 if s.failures else 0)
 
 
