@@ -358,9 +358,14 @@ static bool has_rows(const dumping *d)
   return false;
 }
 
+static bool has_work(const dumping *d)
+{
+  return d->running || d->handed_count || d->next_piece < d->piece_count || has_rows(d);
+}
+
 static int run(dumping *d, lb_pg_meanwhile *meanwhile, lb_error *err)
 {
-  while ((d->running || d->handed_count || d->next_piece < d->piece_count || has_rows(d)) && !err->code) {
+  while (has_work(d) && !err->code) {
     bool all_wait = true;
     for (int i = 0; i < d->lane_count && !err->code; i++) {
       bool waits;
@@ -368,7 +373,8 @@ static int run(dumping *d, lb_pg_meanwhile *meanwhile, lb_error *err)
       if (!waits) all_wait = false;
     }
     if (meanwhile && !err->code) meanwhile->tick(meanwhile->ctx, err);
-    if (!err->code) all_wait ? wait_for_any(d, meanwhile, err) : lb_task_poll(d->dump->task, err);
+    if (err->code || !has_work(d)) break;
+    all_wait ? wait_for_any(d, meanwhile, err) : lb_task_poll(d->dump->task, err);
   }
   return err->code;
 }

@@ -95,16 +95,22 @@ static lb_lane_work *next_work(runner *r)
   return NULL;
 }
 
+/* What the lane's socket has to have for the next step; nothing while it is idle. */
+static void set_poll(runner *r, int lane)
+{
+  PGconn *conn = r->lanes->pg[lane]->conn;
+  short events = POLLIN | (PQflush(conn) == 1 ? POLLOUT : 0);
+  r->lanes->polls[lane] = (struct pollfd){ .fd = r->running[lane] ? PQsocket(conn) : -1, .events = events };
+}
+
 static int start_work(runner *r, int lane, lb_error *err)
 {
   lb_lane_work *w = next_work(r);
-  r->lanes->polls[lane].fd = -1;
   if (!w) return LB_OK;
   if (lb_pg_send(r->lanes->pg[lane], w->sql, err)) return err->code;
   PQsetSingleRowMode(r->lanes->pg[lane]->conn);
   w->started = true;
   r->running[lane] = w;
-  r->lanes->polls[lane].fd = PQsocket(r->lanes->pg[lane]->conn);
   return LB_OK;
 }
 
@@ -121,7 +127,6 @@ static int step_work(runner *r, int lane, lb_error *err)
   else lb_results_step(pg, what.data, &tuples, &done, err);
   lb_buf_free(&what);
   if (!err->code && done) r->running[lane] = NULL;
-  r->lanes->polls[lane].events = POLLIN | (PQflush(pg->conn) == 1 ? POLLOUT : 0);
   return err->code;
 }
 
@@ -135,6 +140,7 @@ int lb_lanes_run(lb_lanes *lanes, lb_lane_work *work, size_t count, lb_error *er
     for (int i = 0; i < lanes->count && !err->code; i++) {
       if (r.running[i]) step_work(&r, i, err);
       if (!r.running[i] && !err->code) start_work(&r, i, err);
+      set_poll(&r, i);
       busy += r.running[i] != NULL;
     }
     if (busy && !err->code) lb_lanes_wait(lanes, err);

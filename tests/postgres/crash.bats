@@ -8,7 +8,7 @@ load oracle
 
 setup_file() {
   pg_server_start --set max_connections=30 || return 1
-  newdb src && pg_bigtable src 12
+  newdb src && pg_bigtable src 30
   newdb old && q old "CREATE TABLE messages(id int PRIMARY KEY, body text);
 INSERT INTO messages SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 4000) AS i;
 CREATE VIEW v AS SELECT body FROM messages; CREATE SEQUENCE s START 7; CREATE SCHEMA audit; CREATE TABLE audit.t(a int)"
@@ -352,7 +352,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
 
 @test "an interrupt of a backup is heard in every phase, and leaves nothing" {
   crash interrupt dumping 0 "SELECT backup_create('$(url src)')"
-  crash interrupt dumping 0.1 "SELECT backup_create('$(url src)')"
+  crash interrupt dumping 0.03 "SELECT backup_create('$(url src)')"
   hold_lock src
   crash interrupt lock 0.05 "SELECT backup_create('$(url src)')"
   let_go
@@ -369,7 +369,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   fill target
   for how in "$TRANSACTION" "$SWAP"; do
     how=${how%\}},\"pre_restore\":false}
-    for at in 0 0.2; do
+    for at in 0 0.05; do
       crash interrupt loading $at "$(restore "$how")"
       nothing_left "$STATE_OLD"
     done
@@ -384,7 +384,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   nothing_left "$STATE_OLD"
   newdb target
   empty=$(state target)
-  for at in 0.05 0.2; do
+  for at in 0.02 0.08; do
     crash interrupt loading $at "$(restore '{}')"
     nothing_left "$empty"
   done
