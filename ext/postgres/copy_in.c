@@ -5,75 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "postgres/copy_columns.h"
 #include "postgres/results.h"
-#include "postgres/statement.h"
 
-enum { PIECE_BYTES = 128 * 1024, COLUMNS_MOST = 1600 };
-enum { NAME, TYPE, CLASS };  /* columns of types_query */
-
-/* The columns of a table and their types, a domain's being what it is made of. The script has the search_path by now,
-** and may have operators of its own in it. */
-static const char types_query[] =
-  "WITH RECURSIVE base(name, type) AS ("
-  "SELECT attname, atttypid FROM pg_catalog.pg_attribute "
-  "WHERE attrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1) AND attnum OPERATOR(pg_catalog.>) 0 "
-  "AND NOT attisdropped UNION ALL "
-  "SELECT b.name, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) b.type "
-  "WHERE t.typtype OPERATOR(pg_catalog.=) 'd') "
-  "SELECT b.name, b.type, t.typtype FROM base b JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) b.type "
-  "WHERE t.typtype OPERATOR(pg_catalog.<>) 'd'";
-
-/* ---- which columns ---- */
-
-typedef struct choice {
-  lb_copy_in *copy;
-  const PGresult *types;
-  lb_buf name;
-} choice;
-
-static bool take_column(void *ctx, lb_span span)
-{
-  choice *c = ctx;
-  lb_copy_in *copy = c->copy;
-  c->name.len = 0;
-  lb_span_name(span, &c->name);
-  if (c->name.failed || copy->columns == COLUMNS_MOST) return false;
-  for (int row = 0; row < PQntuples(c->types); row++) {
-    if (strcmp(PQgetvalue(c->types, row, NAME), c->name.data) != 0) continue;
-    bool is_enum = *PQgetvalue(c->types, row, CLASS) == 'e';
-    lb_wire wire = is_enum ? LB_WIRE_STRING : lb_wire_of((uint32_t)strtoul(PQgetvalue(c->types, row, TYPE), NULL, 10));
-    copy->wires[copy->columns++] = wire;
-    return wire != LB_WIRE_NONE;
-  }
-  return false;
-}
-
-/* *known: every column is of a type that can be sent in its binary form. */
-static int know_columns(lb_copy_in *copy, const lb_qualified *table, lb_span columns, bool *known, lb_error *err)
-{
-  choice c = { .copy = copy };
-  lb_buf name = { 0 };
-  *known = false;
-  lb_buf_append(&name, table->whole.at, table->whole.len);
-  const char *params[] = { name.data };
-  PGresult *types = name.failed ? NULL : lb_pg_query(copy->pg, err, types_query, 1, params);
-  copy->wires = calloc(COLUMNS_MOST, sizeof *copy->wires);
-  c.types = types;
-  if (types && copy->wires) *known = lb_statement_names(columns, take_column, &c);
-  if (!err->code && (name.failed || c.name.failed || !copy->wires)) lb_fail_nomem(err);
-  PQclear(types);
-  lb_buf_free(&name);
-  lb_buf_free(&c.name);
-  return err->code;
-}
-
-/* COPY table (columns) FROM stdin, and nothing behind it. */
-static bool is_plain(const char *sql, size_t len, lb_qualified *table, lb_span *columns)
-{
-  if (!lb_statement_copy(sql, len, table, columns) || columns->len == 0) return false;
-  lb_tokens t = lb_tokens_begin(columns->at + columns->len, len - (size_t)(columns->at + columns->len - sql));
-  return lb_token_take(&t, "from") && lb_token_take(&t, "stdin") && t.type == LB_TOKEN_END;
-}
+enum { PIECE_BYTES = 128 * 1024 };
 
 /* ---- the two forms ---- */
 
@@ -100,31 +35,36 @@ static int begin_binary(lb_copy_in *copy, const lb_qualified *table, lb_span col
     lb_copy_begin(copy->pg, sql.data, copy->what, err);
   }
   lb_buf_free(&sql);
+  copy->out.len = 0;
   lb_buf_append(&copy->out, header, sizeof header - 1);
   return copy->out.failed ? lb_fail_nomem(err) : err->code;
 }
 
-int lb_copy_in_begin(lb_copy_in *copy, lb_pg *pg, const char *sql, size_t len, bool small, const char *what,
-                     lb_error *err)
+/* The statement is sent, in the form that its data is to have. */
+static int decide(lb_copy_in *copy, bool small, lb_error *err)
 {
   lb_qualified table;
   lb_span columns;
-  bool known = false;
-  copy->pg = pg;
-  copy->what = what;
-  copy->columns = 0;
-  copy->sent = copy->stored = 0;
-  copy->out.len = 0;
-  if (!small && is_plain(sql, len, &table, &columns) && know_columns(copy, &table, columns, &known, err)) {
+  const lb_buf *sql = &copy->sql;
+  copy->undecided = false;
+  if (!small && lb_copy_columns_know(copy->pg, sql->data, sql->len, copy->what, &table, &columns, &copy->wires,
+                                     &copy->columns, err)) {
     return err->code;
   }
-  if (known) {
-    copy->sql.len = 0;
-    lb_buf_append(&copy->sql, sql, len);
-    return copy->sql.failed ? lb_fail_nomem(err) : begin_binary(copy, &table, columns, err);
-  }
-  drop_binary(copy);
-  return lb_copy_begin(pg, sql, what, err);
+  return copy->wires ? begin_binary(copy, &table, columns, err) : lb_copy_begin(copy->pg, sql->data, copy->what, err);
+}
+
+int lb_copy_in_begin(lb_copy_in *copy, lb_pg *pg, const char *sql, size_t len, int64_t bytes, const char *what,
+                     lb_error *err)
+{
+  copy->pg = pg;
+  copy->what = what;
+  copy->sent = copy->stored = 0;
+  copy->undecided = true;
+  copy->held.len = copy->sql.len = 0;
+  lb_buf_append(&copy->sql, sql, len);
+  if (copy->sql.failed) return lb_fail_nomem(err);
+  return bytes >= 0 ? decide(copy, bytes < LB_COPY_IN_SMALL, err) : LB_OK;
 }
 
 static int send(lb_copy_in *copy, lb_error *err)
@@ -179,7 +119,7 @@ static bool put_row(lb_copy_in *copy)
   return fits;
 }
 
-int lb_copy_in_put(lb_copy_in *copy, const char *data, size_t n, lb_error *err)
+static int put(lb_copy_in *copy, const char *data, size_t n, lb_error *err)
 {
   lb_error row = LB_ERROR_INIT;
   bool found = true;
@@ -196,8 +136,18 @@ int lb_copy_in_put(lb_copy_in *copy, const char *data, size_t n, lb_error *err)
   return send(copy, err);
 }
 
+int lb_copy_in_put(lb_copy_in *copy, const char *data, size_t n, lb_error *err)
+{
+  if (!copy->undecided) return put(copy, data, n, err);
+  lb_buf_append(&copy->held, data, n);
+  if (copy->held.failed) return lb_fail_nomem(err);
+  if (copy->held.len < LB_COPY_IN_SMALL) return LB_OK;
+  return decide(copy, false, err) ? err->code : put(copy, copy->held.data, copy->held.len, err);
+}
+
 int lb_copy_in_end(lb_copy_in *copy, lb_error *err)
 {
+  if (copy->undecided && (decide(copy, true, err) || put(copy, copy->held.data, copy->held.len, err))) return err->code;
   if (copy->wires && lb_copy_rows_pending(copy->cut) && give_up(copy, err)) return err->code;
   if (!copy->wires) return lb_copy_end(copy->pg, copy->what, NULL, err);
   end_binary(copy, err);
@@ -209,6 +159,7 @@ void lb_copy_in_free(lb_copy_in *copy)
 {
   drop_binary(copy);
   lb_buf_free(&copy->from);
+  lb_buf_free(&copy->held);
   lb_buf_free(&copy->sql);
   lb_buf_free(&copy->out);
   lb_buf_free(&copy->field);

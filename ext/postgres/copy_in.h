@@ -20,7 +20,9 @@ typedef struct lb_copy_in {
   lb_pg *pg;
   const char *what;        /* for messages about the data and its end */
   lb_buf from;             /* the same with the row that the text begins with */
-  lb_buf sql;              /* the statement as it stands, while the data is binary */
+  lb_buf sql;              /* the statement as it stands */
+  bool undecided;          /* which form the data gets: it is held back */
+  lb_buf held;
   lb_wire *wires;          /* of the columns; NULL: the data goes as text */
   int columns;
   lb_copy_rows *cut;       /* the text into rows and fields */
@@ -29,9 +31,10 @@ typedef struct lb_copy_in {
   uint64_t stored;         /* rows, by the COPY that was ended in the middle */
 } lb_copy_in;
 
-/* Sends the statement and waits until the server takes data; *copy is zeroed before the first one. small: less than
-** LB_COPY_IN_SMALL is to come, and it goes as text. what is for messages and stays where it is until the end. */
-int lb_copy_in_begin(lb_copy_in *copy, lb_pg *pg, const char *sql, size_t len, bool small, const char *what,
+/* Sends the statement and waits until the server takes data; *copy is zeroed before the first one. bytes: how many are
+** to come: less than LB_COPY_IN_SMALL go as text. -1: not known; then the statement waits for as many, or for the end.
+** what is for messages and stays where it is until the end. */
+int lb_copy_in_begin(lb_copy_in *copy, lb_pg *pg, const char *sql, size_t len, int64_t bytes, const char *what,
                      lb_error *err);
 
 /* As lb_copy_put. */

@@ -57,16 +57,23 @@ static void choose(lb_pg_encoding *e, const char *simple)
   }
 }
 
-lb_pg_encoding *lb_pg_encoding_open(const char *name, lb_error *err)
+bool lb_pg_encoding_has_ascii(const char *name)
 {
   char simple[NAME_BYTES];
   simplify(name ? name : "UTF8", simple);
-  for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++) {
-    if (strcmp(simple, unsafe[i]) != 0) continue;
+  for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++) if (strcmp(simple, unsafe[i]) == 0) return false;
+  return true;
+}
+
+lb_pg_encoding *lb_pg_encoding_open(const char *name, lb_error *err)
+{
+  char simple[NAME_BYTES];
+  if (!lb_pg_encoding_has_ascii(name)) {
     lb_fail(err, LB_UNSUPPORTED, "the script is in %s, in which quotes cannot be told from parts of characters: dump "
             "again in UTF8 (pg_dump --encoding=UTF8)", name);
     return NULL;
   }
+  simplify(name ? name : "UTF8", simple);
   lb_pg_encoding *e = calloc(1, sizeof *e);
   if (!e) lb_fail_nomem(err);
   else choose(e, simple);

@@ -15,6 +15,7 @@ typedef struct lb_pg_encoding lb_pg_encoding;
 /* name: as in SET client_encoding; NULL: UTF8. Those in which a byte below 128 may be a part of a character (SJIS,
 ** BIG5, GBK, UHC, GB18030, JOHAB, SHIFT_JIS_2004) are LB_UNSUPPORTED: no server keeps data in them, and a script's
 ** reader could not tell its quotes. */
+bool lb_pg_encoding_has_ascii(const char *name);  /* whether it is none of these */
 lb_pg_encoding *lb_pg_encoding_open(const char *name, lb_error *err);
 void lb_pg_encoding_close(lb_pg_encoding *encoding);  /* accepts NULL */
 

@@ -231,8 +231,7 @@ static int take_copy(lb_execute *x, const char *sql, size_t len, uint64_t offset
   if (c && x->part == c->part_count) {
     return lb_fail(err, LB_CORRUPT, "%s: the table of contents does not have its data", what);
   }
-  bool small = c && c->parts[x->part].bytes < LB_COPY_IN_SMALL;
-  return lb_copy_in_begin(&x->copy, x->load->pg, sql, len, small, what, err);
+  return lb_copy_in_begin(&x->copy, x->load->pg, sql, len, c ? (int64_t)c->parts[x->part].bytes : -1, what, err);
 }
 
 static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,

@@ -63,7 +63,7 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (!copy || l->what.len) return fail_part(l, "is not one COPY statement", err);
   lb_statement_describe(sql, len, offset, &l->what);
   if (l->what.failed) return lb_fail_nomem(err);
-  return lb_copy_in_begin(&l->copy, l->pg, sql, len, l->part->bytes < LB_COPY_IN_SMALL, l->what.data, err);
+  return lb_copy_in_begin(&l->copy, l->pg, sql, len, (int64_t)l->part->bytes, l->what.data, err);
 }
 
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
@@ -190,7 +190,7 @@ static int start_lanes(loading *d, lane *lanes, int count, lb_error *err)
 static void wait_a_while(loading *d)
 {
   struct timespec until;
-  clock_gettime(CLOCK_REALTIME, &until);
+  clock_gettime(CLOCK_MONOTONIC, &until);
   until.tv_nsec += WAIT_MS * 1000000L;
   until.tv_sec += until.tv_nsec / 1000000000L;
   until.tv_nsec %= 1000000000L;
@@ -223,9 +223,14 @@ static void end_lane(lane *l, lb_error *err)
 
 int lb_load_data(lb_pg_load *load, lb_lanes *lanes, lb_error *err)
 {
-  loading d = { .load = load, .mutex = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER };
+  loading d = { .load = load, .mutex = PTHREAD_MUTEX_INITIALIZER };
+  pthread_condattr_t monotonic;
   lane *all = calloc((size_t)lanes->count, sizeof *all);
   if (!all) return lb_fail_nomem(err);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&d.ended, &monotonic);
+  pthread_condattr_destroy(&monotonic);
   for (int i = 0; i < lanes->count; i++) {
     lane *l = &all[i];
     l->all = &d;

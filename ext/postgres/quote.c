@@ -39,6 +39,21 @@ void lb_pg_put_literal(lb_buf *out, const char *text)
   lb_buf_text(out, "'");
 }
 
+void lb_pg_put_element(lb_buf *array, const char *text)
+{
+  lb_buf_text(array, array->len ? ",\"" : "{\"");
+  for (const char *p = text; *p; p++) {
+    if (*p == '"' || *p == '\\') lb_buf_text(array, "\\");
+    lb_buf_append(array, p, 1);
+  }
+  lb_buf_text(array, "\"");
+}
+
+void lb_pg_end_array(lb_buf *array)
+{
+  lb_buf_text(array, array->len ? "}" : "{}");
+}
+
 void lb_pg_put_comment(lb_buf *out, const char *name)
 {
   for (; *name; name++) {

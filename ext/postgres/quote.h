@@ -14,6 +14,9 @@ void lb_pg_put_identifier(lb_buf *out, const char *name);
 void lb_pg_put_qualified(lb_buf *out, const char *schema, const char *name);
 /* 'text', quotes doubled; E'…' with doubled backslashes where it has backslashes. */
 void lb_pg_put_literal(lb_buf *out, const char *text);
+/* A text[] as a parameter, element by element; at the end it is closed, {} where there was none. */
+void lb_pg_put_element(lb_buf *array, const char *text);
+void lb_pg_end_array(lb_buf *array);
 /* For a comment of ours: control bytes become '?' so that a name never begins a line of its own. */
 void lb_pg_put_comment(lb_buf *out, const char *name);
 

@@ -21,21 +21,6 @@ typedef struct parameters {
   bool given[PARAMETERS];
 } parameters;
 
-static void put_element(lb_buf *array, const char *text)
-{
-  lb_buf_text(array, array->len ? ",\"" : "{\"");
-  for (const char *p = text; *p; p++) {
-    if (*p == '"' || *p == '\\') lb_buf_text(array, "\\");
-    lb_buf_append(array, p, 1);
-  }
-  lb_buf_text(array, "\"");
-}
-
-static void end_array(lb_buf *array)
-{
-  lb_buf_text(array, array->len ? "}" : "{}");
-}
-
 typedef struct pattern_sink {
   parameters *p;
   int schema, name;  /* places in parameters; name -1: a pattern of schemas */
@@ -53,10 +38,10 @@ static int take_pattern(void *ctx, const char *text, lb_error *err)
     lb_fail(err, LB_MISUSE, "pattern \"%s\": must be %s (with * and ? for any characters, \"…\" to keep case)", text,
             s->name < 0 ? "the name of a schema" : "table or schema.table");
   } else if (s->name < 0) {
-    put_element(&s->p->text[s->schema], name.data);
+    lb_pg_put_element(&s->p->text[s->schema], name.data);
   } else {
-    put_element(&s->p->text[s->schema], dotted ? schema.data : "");
-    put_element(&s->p->text[s->name], name.data);
+    lb_pg_put_element(&s->p->text[s->schema], dotted ? schema.data : "");
+    lb_pg_put_element(&s->p->text[s->name], name.data);
   }
   lb_buf_free(&schema);
   lb_buf_free(&name);
@@ -69,18 +54,18 @@ static int read_patterns(lb_json *json, const char *list, parameters *p, int sch
   if (!list) return LB_OK;
   if (lb_json_each_text(json, list, take_pattern, &sink, err)) return err->code;
   p->given[schema] = true;
-  end_array(&p->text[schema]);
+  lb_pg_end_array(&p->text[schema]);
   if (name >= 0) {
     p->given[name] = true;
-    end_array(&p->text[name]);
+    lb_pg_end_array(&p->text[name]);
   }
   return p->text[schema].failed || (name >= 0 && p->text[name].failed) ? lb_fail_nomem(err) : LB_OK;
 }
 
 static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
 {
-  for (int i = 0; i < r->table_count; i++) put_element(array, r->tables[i].oid);
-  end_array(array);
+  for (int i = 0; i < r->table_count; i++) lb_pg_put_element(array, r->tables[i].oid);
+  lb_pg_end_array(array);
   return array->failed ? lb_fail_nomem(err) : LB_OK;
 }
 

@@ -276,8 +276,12 @@ static bool put_address(const char *p, size_t n, bool cidr, lb_buf *out)
   if (inet_pton(six ? AF_INET6 : AF_INET, text, field + 8) != 1) return false;
   if (slash) {
     size_t digits = n - len - 1;
-    if (digits < 1 || digits > 3 || !lb_wire_digits(slash + 1, digits, &bits) || bits > 8 * size) return false;
+    if (digits < 1 || digits > 3 || (digits > 1 && slash[1] == '0') || !lb_wire_digits(slash + 1, digits, &bits) ||
+        bits > 8 * size) {
+      return false;
+    }
   }
+  for (int i = bits; cidr && i < 8 * size; i++) if (field[8 + i / 8] & 128 >> i % 8) return false;
   field[3] = (unsigned char)(4 + size);
   field[4] = six ? 3 : 2;
   field[5] = (unsigned char)bits;

@@ -49,7 +49,7 @@ restore() {
 # A script of one table, with more rows of the value PLAIN before and behind those that are told than go as text anyway.
 # script TYPE PLAIN VALUE…  (as COPY has them)
 script() {
-  local type=$1 plain=$2 rows=4000 value
+  local type=$1 plain=$2 rows=20000 value
   shift 2
   printf -- '-- PostgreSQL database dump\n\nCREATE TABLE public.odd (n integer, v %s);\n\n' "$type"
   echo 'COPY public.odd (n, v) FROM stdin;'
@@ -106,7 +106,7 @@ script() {
     [ "$(binary_copies) $(text_copies)" = "1 1" ]
     q psql 'TABLE odd' >want
     q ours 'TABLE odd' | cmp want -
-    [ "$(wc -l <want)" -gt 8000 ]
+    [ "$(wc -l <want)" -gt 40000 ]
   }
   check integer 5 ' 42' '+7' '007 ' '\061'
   check 'double precision' 1.5 NaN Infinity -Infinity ' 1e5' 4.9e-324
@@ -134,7 +134,7 @@ script() {
     mark
     BACKUP=$PWD/odd.sql restore ours
     [ "$(binary_copies)" = 0 ]
-    [ "$(q ours 'SELECT count(*), min(v::text), max(v::text) FROM odd')" = '8001|{1,2}|{}' ]
+    [ "$(q ours 'SELECT count(*), min(v::text), max(v::text) FROM odd')" = '40001|{1,2}|{}' ]
   }
   as_text 'int[]' '(n, v) FROM stdin'
   for form in 'FROM stdin' '(n, v) FROM stdin WITH (FORMAT text)' "(n, v) FROM stdin NULL '\\\\N'"; do as_text text "$form"; done
@@ -146,7 +146,7 @@ script() {
   newdb psql
   q psql <odd.sql
   BACKUP=$PWD/odd.sql restore ours
-  [ "$(q ours "SELECT count(*) FROM odd WHERE v IN ('plain', 'odd')")" = 8001 ]
+  [ "$(q ours "SELECT count(*) FROM odd WHERE v IN ('plain', 'odd')")" = 40001 ]
   [ "$(q ours 'TABLE odd' | md5sum)" = "$(q psql 'TABLE odd' | md5sum)" ]
 }
 
@@ -154,13 +154,13 @@ script() {
   newdb ours
   script integer 5 abc >odd.sql
   BACKUP=$PWD/odd.sql run -1 restore ours
-  [[ $output == *"COPY public.odd (n, v) FROM"*", from its row 4001 on: "*'invalid input syntax for type integer: "abc"; COPY odd, line 1, column v: "abc"'* ]]
+  [[ $output == *"COPY public.odd (n, v) FROM"*", from its row 20001 on: "*'invalid input syntax for type integer: "abc"; COPY odd, line 1, column v: "abc"'* ]]
   script integer 5 $'6\t7' >odd.sql
   BACKUP=$PWD/odd.sql run -1 restore ours
-  [[ $output == *"from its row 4001 on: "*"extra data after last expected column; COPY odd, line 1"* ]]
+  [[ $output == *"from its row 20001 on: "*"extra data after last expected column; COPY odd, line 1"* ]]
   script 'integer CHECK (v < 10)' 5 11 >odd.sql
   BACKUP=$PWD/odd.sql run -1 restore ours
-  [[ $output == *'violates check constraint "odd_v_check"'*"COPY odd, line 4001"* ]]
+  [[ $output == *'violates check constraint "odd_v_check"'*"COPY odd, line 20001"* ]]
   script integer 5 99999999999 >odd.sql
   BACKUP=$PWD/odd.sql run -1 restore ours
   [[ $output == *'value "99999999999" is out of range for type integer'* ]]
@@ -190,5 +190,95 @@ CREATE/"
   mark
   BACKUP=$PWD/odd.sql restore ours
   [ "$(binary_copies)" = 1 ]
-  [ "$(q ours 'SELECT count(*) FROM odd')" = 8001 ]
+  [ "$(q ours 'SELECT count(*) FROM odd')" = 40001 ]
+}
+
+# as_psql: the restored database is what psql makes of odd.sql, by this query; so many COPY were binary.
+as_psql() {  # QUERY BINARY
+  newdb psql
+  newdb ours
+  q psql <odd.sql
+  mark
+  BACKUP=$PWD/odd.sql restore ours
+  [ "$(binary_copies)" = "$2" ]
+  q psql "$1" >want
+  [ -s want ]
+  q ours "$1" | cmp want -
+}
+
+@test "an encoding in which a backslash may be part of a character goes as text" {
+  local name bytes
+  # Their characters with 5C as the second byte.
+  for name in SJIS:'\225\134\216\246' BIG5:'\245\134\257\340' GBK:'\225\134'; do
+    bytes=${name#*:} name=${name%%:*}
+    {
+      printf -- '-- PostgreSQL database dump\n\nSET client_encoding = '"'%s'"';\nCREATE TABLE public.odd (n integer, v text);\n' "$name"
+      printf 'COPY public.odd (n, v) FROM stdin;\n'
+      yes "1	$(printf "$bytes")x" | head -n 20000
+      printf '\\.\n\n-- PostgreSQL database dump complete\n'
+    } >odd.sql
+    as_psql 'SELECT v, count(*) FROM odd GROUP BY 1' 0
+  done
+}
+
+@test "where it matters which rows one COPY has, they stay together" {
+  local extra
+  script 'double precision' 1.5 NaN >plain.sql
+  cp plain.sql odd.sql
+  as_psql "TABLE odd" 1
+  # A row refers to one behind it: the end of a COPY looks for it.
+  {
+    printf -- '-- PostgreSQL database dump\n\nCREATE TABLE public.odd (n int PRIMARY KEY, up int REFERENCES public.odd, v float8);\n'
+    echo 'COPY public.odd (n, up, v) FROM stdin;'
+    seq 20000 | awk '{ print $1 "\t" 20001 - $1 "\t" ($1 == 9000 ? "NaN" : 1.5) }'
+    printf '\\.\n\n-- PostgreSQL database dump complete\n'
+  } >odd.sql
+  as_psql 'SELECT count(*), sum(up), min(v) FROM odd' 0
+  for extra in 'CREATE TRIGGER seen AFTER INSERT ON public.odd REFERENCING NEW TABLE AS new FOR EACH STATEMENT EXECUTE FUNCTION public.seen()' \
+    'CREATE RULE seen AS ON UPDATE TO public.odd DO ALSO NOTHING'; do
+    awk -v extra="$extra" '/^COPY/ { print "CREATE TABLE public.log (c bigint);"
+      print "CREATE FUNCTION public.seen() RETURNS trigger LANGUAGE plpgsql AS '"'"'BEGIN INSERT INTO public.log SELECT count(*) FROM new; RETURN NULL; END'"'"';"
+      print extra ";" } { print }' plain.sql >odd.sql
+    as_psql 'SELECT count(*), (SELECT array_agg(c) FROM log) FROM odd' 0
+  done
+  sed 's/^CREATE TABLE.*/CREATE TABLE public.all_of_it (n int, v float8) PARTITION BY LIST (n);\
+CREATE TABLE public.odd PARTITION OF public.all_of_it DEFAULT;/' plain.sql >odd.sql
+  as_psql 'SELECT count(*), min(v) FROM odd' 1
+  sed -i 's/^COPY public.odd/COPY public.all_of_it/' odd.sql
+  as_psql 'SELECT count(*), min(v) FROM odd' 0
+}
+
+@test "looking up the columns fails where the COPY does, and nowhere else" {
+  # Another column's name has no place in the script's encoding; a comment with a quote inside the name.
+  script text plain 'odd' >plain.sql
+  sed "s/^CREATE TABLE.*/SET client_encoding = 'UTF8';\nCREATE TABLE public.odd (n integer, v text, \"日本\" int);\nSET client_encoding = 'LATIN1';/" \
+    plain.sql >odd.sql
+  as_psql 'SELECT count(*) FROM odd' 1
+  sed 's|^COPY public.odd|COPY public/* " */.odd|' plain.sql >odd.sql
+  as_psql 'SELECT count(*) FROM odd' 1
+  sed 's|^COPY public.odd|SET search_path = public;\nCOPY "odd"|' plain.sql >odd.sql
+  as_psql 'SELECT count(*) FROM odd' 1
+  sed 's|^COPY public.odd (n, v)|COPY public.odd (n, "")|' plain.sql >odd.sql
+  newdb ours
+  BACKUP=$PWD/odd.sql run -1 restore ours
+  [[ $output == *"COPY public.odd (n, \"\") FROM"*"zero-length delimited identifier"* ]]
+  q postgres "SET client_min_messages = error; DROP ROLE IF EXISTS stranger; CREATE ROLE stranger"
+  sed 's|^COPY public.odd|CREATE SCHEMA hidden; ALTER TABLE public.odd SET SCHEMA hidden; SET ROLE stranger;\nCOPY hidden.odd|' \
+    plain.sql >odd.sql
+  BACKUP=$PWD/odd.sql run -1 restore ours
+  [[ $output == *"COPY hidden.odd (n, v) FROM"*"permission denied for schema hidden"* ]]
+  sed 's|^COPY public.odd|COPY public.gone|' plain.sql >odd.sql
+  BACKUP=$PWD/odd.sql run -1 restore ours
+  [[ $output == *"COPY public.gone (n, v) FROM"*'relation "public.gone" does not exist'* ]]
+}
+
+@test "a little data of a script that does not say how much is not worth a question" {
+  newdb ours
+  printf -- '-- PostgreSQL database dump\n\nCREATE TABLE public.odd (n integer);\nCOPY public.odd (n) FROM stdin;\n1\n2\n\\.\n
+-- PostgreSQL database dump complete\n' >odd.sql
+  mark
+  BACKUP=$PWD/odd.sql restore ours
+  [ "$(binary_copies) $(text_copies)" = "0 1" ]
+  [ "$(tail -n "+$((MARK + 1))" "$PG_LOG" | grep -c typbasetype)" = 0 ]
+  [ "$(q ours 'SELECT sum(n) FROM odd')" = 3 ]
 }
