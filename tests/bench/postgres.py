@@ -7,8 +7,8 @@ Starts a private server (Debian's, on a socket in a temporary folder, as an unpr
 a database of SIZE_MB on disk (tests/postgres/bigtable.sql: one table is six tenths of it) and runs every step once per
 round, so that a slow minute of the machine hits all alike; the tables show medians, and against a target counts the
 median of the rounds' own ratios. All steps have the same server with the same settings (SETTINGS below), fsync on.
-Before each step: CHECKPOINT, dirty pages written out, what the step reads in the page cache. What is timed ends with
-its result on disk: a dump's files, a restore's last COMMIT. Every restore goes into a database made for it and dropped
+Before each step: CHECKPOINT, dirty pages written out, what the step reads in the page cache, memory touched (results.py).
+What is timed ends with its result on disk: a dump's files, a restore's last COMMIT. Every restore goes into a database made for it and dropped
 afterwards; those of modes swap and transaction replace a database of the same content (swap keeps the old one, as it
 does by default; dropping it is not timed). After a restore, outside of the time, rows are counted and compared. Ours
 includes what it does besides: ANALYZE, counting, its own verification. Peak memory is that of the largest process of a
@@ -34,7 +34,7 @@ import tempfile
 import time
 
 from results import BUILD, LIFEBOAT, ROOT, ROUNDS, SHELL, TOOLS, Results, StepFailed, first_line, folder_size, fsync
-from results import publish, quote, table, target_table, timed, when
+from results import publish, quote, table, target_table, timed, warm, when
 
 WORK = os.path.abspath(os.environ.get("BENCH_DIR") or os.path.join(BUILD, "bench-postgres"))
 SIZE_MB = int(os.environ.get("SIZE_MB") or 950)
@@ -180,6 +180,7 @@ def settle(*inputs):
     """Nothing left to write, and everything to read in memory."""
     psql("postgres", "CHECKPOINT")
     os.sync()
+    warm()
     for name in inputs:
         for each in glob.glob(os.path.join(name, "*")) if os.path.isdir(name) else [name]:
             with open(each, "rb", buffering=0) as f:

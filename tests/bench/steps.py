@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from results import BUILD, LIFEBOAT, SHELL, TOOLS, Result, folder_size, fsync, quote, timed
+from results import BUILD, LIFEBOAT, SHELL, TOOLS, Result, folder_size, fsync, quote, timed, warm
 
 WORK = os.path.abspath(os.environ.get("BENCH_DIR") or os.path.join(BUILD, "bench"))
 SIZE_MB = int(os.environ.get("SIZE_MB") or 1000)
@@ -45,8 +45,9 @@ def remove(*names):
 
 
 def settle(*inputs):
-    """Nothing left to write, and everything to read in memory."""
+    """Nothing left to write, everything to read in memory, and memory at hand."""
     os.sync()
+    warm()
     for name in inputs:
         with open(name, "rb", buffering=0) as f:
             while f.read(1 << 20):
