@@ -9,6 +9,10 @@ load oracle
 setup_file() {
   pg_server_start --set max_connections=30 || return 1
   newdb src && pg_bigtable src 30
+  # A row of table slow takes as long to load as slowly says: see there.
+  q src "CREATE FUNCTION public.wait(i int) RETURNS bool LANGUAGE plpgsql
+AS 'BEGIN PERFORM pg_catalog.pg_sleep(pg_catalog.current_setting(''test.slow'', true)::float); RETURN true; END';
+CREATE TABLE slow(i int CHECK (public.wait(i))); INSERT INTO slow SELECT generate_series(1, 1000)"
   newdb old && q old "CREATE TABLE messages(id int PRIMARY KEY, body text);
 INSERT INTO messages SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 4000) AS i;
 CREATE VIEW v AS SELECT body FROM messages; CREATE SEQUENCE s START 7; CREATE SCHEMA audit; CREATE TABLE audit.t(a int)"
@@ -32,6 +36,7 @@ setup() {
 
 teardown() {
   [ -z "${client:-}" ] || kill -9 "$client" 2>/dev/null || true
+  [ -z "${slow:-}" ] || at_once
   cd / && rm -rf "$T"
 }
 
@@ -100,6 +105,12 @@ moment() {
   echo "after $ms ms:"
   sleep "$(printf '0.%03d' "$ms")"
 }
+
+# A load takes at least two seconds after slowly, until at_once: whoever waits for its middle finds it, however busy
+# the machine is. A backup with the options of SLOW takes about as long.
+slowly() { slow=1 && q postgres "ALTER ROLE postgres SET test.slow = '0.002'"; }
+at_once() { slow= && q postgres "ALTER ROLE postgres RESET test.slow"; }
+SLOW='{"compress":"gzip","level":9,"threads":1}'
 
 kill_client() {
   kill -9 "$client" 2>/dev/null || true
@@ -202,16 +213,19 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 
 @test "kill -9 of the client while it fills an empty database: the next one says what is there" {
   newdb target
+  slowly
   start "$(restore '{}')"
   until_true 5 loading
   kill_client
+  at_once
   no_sessions
   run -1 sql "$(restore '{}')"
   [[ $output == *"target is not empty"*"objects (pass {\"overwrite\":true} to replace them)"* ]]
   all_is_well "$TRANSACTION"
 }
 
-loading() { [ -n "$(q postgres "SELECT 1 FROM pg_stat_activity WHERE query ~ '^COPY .* FROM stdin'")" ]; }
+LOADING='^COPY .* FROM stdin'
+loading() { [ -n "$(q postgres "SELECT 1 FROM pg_stat_activity WHERE query ~ '$LOADING'")" ]; }
 dumping() {
   [ -n "$(q postgres "SELECT 1 FROM pg_stat_activity WHERE query ~ '; COPY .* TO STDOUT' AND pid <> pg_backend_pid()")" ]
 }
@@ -261,10 +275,11 @@ server_dies() {
 
 # ---- one connection, one child ----
 
-# A random session of ours.
+# A random session of ours that is at work; with $1, at that statement.
 end_one() {
   [ "$(q postgres "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
-WHERE application_name IN ('lifeboat', 'pg_dump') AND state <> 'idle' ORDER BY md5(pid::text || '$RANDOM') LIMIT 1) AS x")" = 1 ]
+WHERE application_name IN ('lifeboat', 'pg_dump') AND state <> 'idle' AND query ~ '${1:-}'
+ORDER BY md5(pid::text || '$RANDOM') LIMIT 1) AS x")" = 1 ]
 }
 
 # The server's last words, or libpq's where a child of ours or the kernel's buffer kept them from us.
@@ -275,14 +290,15 @@ tells_of_the_end() {
 
 @test "one connection is ended: the server's words, nothing left" {
   fill target
-  start "SELECT backup_create('$(url src)')"
+  start "SELECT backup_create('$(url src)', '$SLOW')"
   until_true 5 end_one
   finish && false
   tells_of_the_end
   [ -z "$(partials)$(finals)" ]
+  slowly
   for how in "$TRANSACTION" "$SWAP"; do
     start "$(restore "${how%\}},\"pre_restore\":false}")"
-    until_true 5 loading && end_one
+    until_true 5 end_one "$LOADING"
     finish && false
     tells_of_the_end
     no_sessions
@@ -291,8 +307,9 @@ tells_of_the_end() {
   done
   newdb target
   start "$(restore '{}')"
-  until_true 5 loading && end_one
+  until_true 5 end_one "$LOADING"
   finish && false
+  at_once
   tells_of_the_end
   # A database that was empty is empty again.
   sql "$(restore '{}')"
@@ -306,7 +323,7 @@ child_of_client() {
 }
 
 @test "pg_dump is killed: said, nothing left" {
-  start "SELECT backup_create('$(url src)')"
+  start "SELECT backup_create('$(url src)', '$SLOW')"
   until_true 5 child_of_client
   kill -9 "$child"
   finish && false
@@ -317,13 +334,14 @@ child_of_client() {
 
 @test "a server that shuts down says so in our error" {
   fill target
-  start "SELECT backup_create('$(url src)')"
+  start "SELECT backup_create('$(url src)', '$SLOW')"
   until_true 5 dumping
   pg_server_halt fast
   finish && false
   tells_of_the_end
   [ -z "$(partials)$(finals)" ]
   pg_server_restart
+  slowly
   start "$(restore "$TRANSACTION")"
   until_true 5 loading
   pg_server_halt fast
@@ -352,7 +370,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
 
 @test "an interrupt of a backup is heard in every phase, and leaves nothing" {
   crash interrupt dumping 0 "SELECT backup_create('$(url src)')"
-  crash interrupt dumping 0.03 "SELECT backup_create('$(url src)')"
+  crash interrupt dumping 0.3 "SELECT backup_create('$(url src)', '$SLOW')"
   hold_lock src
   crash interrupt lock 0.05 "SELECT backup_create('$(url src)')"
   let_go
@@ -367,9 +385,10 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
 
 @test "an interrupt of a restore is heard in every phase, and leaves the target as it was" {
   fill target
+  slowly
   for how in "$TRANSACTION" "$SWAP"; do
     how=${how%\}},\"pre_restore\":false}
-    for at in 0 0.05; do
+    for at in 0 0.3; do
       crash interrupt loading $at "$(restore "$how")"
       nothing_left "$STATE_OLD"
     done
@@ -384,7 +403,7 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   nothing_left "$STATE_OLD"
   newdb target
   empty=$(state target)
-  for at in 0.02 0.08; do
+  for at in 0.02 0.3; do
     crash interrupt loading $at "$(restore '{}')"
     nothing_left "$empty"
   done
@@ -395,17 +414,18 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   q slow "CREATE FUNCTION public.wait(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
 AS 'BEGIN PERFORM pg_catalog.pg_sleep(0.003); RETURN i; END';
 CREATE TABLE t(i int); CREATE INDEX ON t(wait(i)); INSERT INTO t SELECT generate_series(1, 300);"
-  slow=$(sql "SELECT backup_create('$(url slow)')")
+  file=$(sql "SELECT backup_create('$(url slow)')")
   newdb target
   empty=$(state target)
-  crash interrupt loading 0.5 "SELECT backup_restore('$slow', '$(url target)')"
+  crash interrupt loading 0.5 "SELECT backup_restore('$file', '$(url target)')"
   nothing_left "$empty"
-  crash interrupt analyzing 0.3 "SELECT backup_restore('$slow', '$(url target)')"
+  crash interrupt analyzing 0.3 "SELECT backup_restore('$file', '$(url target)')"
   nothing_left "$empty"
 }
 
 @test "Control-C in the sqlite3 shell" {
   newdb target
+  slowly
   start "$(restore '{}')"
   until_true 5 loading
   kill -INT "$client"
@@ -426,13 +446,13 @@ CREATE TABLE t(i int); CREATE INDEX ON t(wait(i)); INSERT INTO t SELECT generate
 
 @test "timeouts that are set for a role or a database end neither a backup nor a restore" {
   fill target
-  q postgres "CREATE ROLE hasty SUPERUSER LOGIN" || true
-  for setting in "statement_timeout = '60ms'" "idle_in_transaction_session_timeout = '30ms'" \
-    "idle_session_timeout = '30ms'" "lock_timeout = '1ms'" "standard_conforming_strings = off"; do
+  q postgres "CREATE ROLE hasty SUPERUSER LOGIN; ALTER ROLE hasty SET test.slow = '0.002'"
+  for setting in "statement_timeout = '500ms'" "idle_in_transaction_session_timeout = '500ms'" \
+    "idle_session_timeout = '500ms'" "lock_timeout = '1ms'" "standard_conforming_strings = off"; do
     q postgres "ALTER ROLE hasty SET $setting; ALTER DATABASE target SET $setting"
   done
   url=$(url src)
-  run -0 sql "SELECT backup_create('${url/user=postgres/user=hasty}')"
+  run -0 sql "SELECT backup_create('${url/user=postgres/user=hasty}', '$SLOW')"
   url=$(url target)
   for how in "$TRANSACTION" "$SWAP"; do
     run -0 sql "SELECT backup_restore('$BACKUP', '${url/user=postgres/user=hasty}', '${how%\}},\"force\":true}')"
@@ -505,6 +525,7 @@ EOF
 
 @test "two restores of one database at once: one is turned away, whatever the mode" {
   local how
+  slowly
   for how in '{}' "$TRANSACTION" "$SWAP"; do
     if [ "$how" = '{}' ]; then newdb target; else fill target; fi
     start "$(restore "$how")"
@@ -515,6 +536,7 @@ EOF
     [ "$(state target)" = "$STATE_NEW" ]
   done
   drop_asides
+  at_once
   start "$(restore '{"create":true}')"
   run sql "$(restore '{"create":true}')"
   first=$output
@@ -529,6 +551,7 @@ claimed() { [ -n "$(q postgres "SELECT 1 FROM pg_locks WHERE locktype = 'advisor
   for _ in 1 2; do sql "SELECT backup_create('$(url src)')"; done
   oldest=$(finals | sort | head -1)
   newdb target
+  slowly
   start "SELECT backup_restore('$oldest', '$(url target)')"
   until_true 5 claimed
   sql "SELECT backup_rotate('{\"keep_last\":1}')"
