@@ -5,12 +5,16 @@
 ** therefore kept from CREATE to DROP by the table's name, so that `latest` stays the backup that it was, and one that
 ** was deleted meanwhile goes on.
 **
-** rowid is the number of the row in the backup. Comparisons with it choose what is read:
+** rowid is the number of the row in the backup. Comparisons with it, and with the column by which parts of the backup
+** can be told apart (the key), choose what is read; arguments come in this order:
 **
 **     idxNum   argv
-**     1        rowid = ?        (the two others are not used then)
-**     2        rowid >= ?       (8 as well: rowid > ?)
-**     4        rowid <= ?       (16 as well: rowid < ?)
+**     1        rowid = ?        (the next two are not used then)
+**     2        rowid >= ?       (64 as well: rowid > ?)
+**     4        rowid <= ?       (128 as well: rowid < ?)
+**     8        key = ?          (the next two are not used then)
+**     16       key >= ? or key > ?
+**     32       key <= ? or key < ?
 **
 ** SQLite checks each of them again, so the bounds need not be exact, only wide enough.
 */
@@ -25,7 +29,8 @@
 
 SQLITE_EXTENSION_INIT3
 
-enum { ROWID_EQUAL = 1, ROWID_FROM = 2, ROWID_TO = 4, ROWID_ABOVE = 8, ROWID_BELOW = 16 };
+enum { ROWID_EQUAL = 1, ROWID_FROM = 2, ROWID_TO = 4, KEY_EQUAL = 8, KEY_FROM = 16, KEY_TO = 32, ARGUMENTS_MOST = 6,
+       ROWID_ABOVE = 64, ROWID_BELOW = 128 };
 enum { ROWS_GUESSED = 1000000, THREADS_MOST = 2 };
 
 /* What was opened for a table, by the module's and the connected tables' references. */
@@ -269,15 +274,16 @@ static int table_rename(sqlite3_vtab *base, const char *name)
 
 /* ---- plans ---- */
 
-static int bit_of(unsigned char op)
+/* Its place among the three of a column; -1: none. */
+static int place_of(unsigned char op)
 {
   switch (op) {
-  case SQLITE_INDEX_CONSTRAINT_EQ: return ROWID_EQUAL;
+  case SQLITE_INDEX_CONSTRAINT_EQ: return 0;
   case SQLITE_INDEX_CONSTRAINT_GT:
-  case SQLITE_INDEX_CONSTRAINT_GE: return ROWID_FROM;
+  case SQLITE_INDEX_CONSTRAINT_GE: return 1;
   case SQLITE_INDEX_CONSTRAINT_LT:
-  case SQLITE_INDEX_CONSTRAINT_LE: return ROWID_TO;
-  default:                         return 0;
+  case SQLITE_INDEX_CONSTRAINT_LE: return 2;
+  default:                         return -1;
   }
 }
 
@@ -286,26 +292,47 @@ static int strict_bit_of(unsigned char op)
   return op == SQLITE_INDEX_CONSTRAINT_GT ? ROWID_ABOVE : op == SQLITE_INDEX_CONSTRAINT_LT ? ROWID_BELOW : 0;
 }
 
-/* The first constraint of each kind on the rowid; arguments come in the order of the bits. */
+/* Which argument a constraint can be; -1: none. Texts that are compared in another way than byte by byte cannot. */
+static int argument_of(sqlite3_index_info *info, int i, int key)
+{
+  const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+  int place = c->usable ? place_of(c->op) : -1;
+  if (place < 0 || c->iColumn < 0) return place;
+  bool binary = c->iColumn == key && sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") == 0;
+  return binary ? 3 + place : -1;
+}
+
+/* The first constraint of each kind. A row that is looked for by the key costs the parts that may have it: one, where
+** rows lie in the order of their keys. */
 static int table_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
-  int64_t count = lb_table_rows_count(((vtab *)base)->opened->rows);
-  int chosen[3] = { -1, -1, -1 }, arguments = 0;
+  const lb_table_rows *table = ((vtab *)base)->opened->rows;
+  int64_t count = lb_table_rows_count(table), at_once = 0;
+  int chosen[ARGUMENTS_MOST] = { -1, -1, -1, -1, -1, -1 }, arguments = 0, key = lb_table_rows_key(table, &at_once);
   for (int i = 0; i < info->nConstraint; i++) {
-    int bit = info->aConstraint[i].iColumn < 0 && info->aConstraint[i].usable ? bit_of(info->aConstraint[i].op) : 0;
-    if (bit && chosen[bit >> 1] < 0) chosen[bit >> 1] = i;
+    int place = argument_of(info, i, key);
+    if (place >= 0 && chosen[place] < 0) chosen[place] = i;
   }
-  if (chosen[0] >= 0) chosen[1] = chosen[2] = -1;
+  for (int i = 0; i < ARGUMENTS_MOST; i += 3) if (chosen[i] >= 0) chosen[i + 1] = chosen[i + 2] = -1;
   info->idxNum = 0;
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < ARGUMENTS_MOST; i++) {
     if (chosen[i] < 0) continue;
-    info->idxNum |= 1 << i | strict_bit_of(info->aConstraint[chosen[i]].op);
+    info->idxNum |= 1 << i | (i < 3 ? strict_bit_of(info->aConstraint[chosen[i]].op) : 0);
     info->aConstraintUsage[chosen[i]].argvIndex = ++arguments;
   }
-  double rows = count < 0 ? ROWS_GUESSED : (double)count;
-  info->estimatedRows = chosen[0] >= 0 ? 1 : (sqlite3_int64)(arguments ? rows / 4 : rows);
-  info->estimatedCost = (chosen[0] >= 0 ? rows / 10 : arguments ? rows / 4 : rows) + 100;
-  if (chosen[0] >= 0) info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+  double rows = count < 0 ? ROWS_GUESSED : (double)count, found = rows, cost = rows;
+  if (arguments) found = cost = rows / 4;
+  if (info->idxNum & KEY_EQUAL) {
+    found = 1;
+    cost = (double)at_once;
+  }
+  if (info->idxNum & ROWID_EQUAL) {
+    found = 1;
+    cost = rows / 10;
+    info->idxFlags = SQLITE_INDEX_SCAN_UNIQUE;
+  }
+  info->estimatedRows = (sqlite3_int64)found;
+  info->estimatedCost = cost + 100;
   info->orderByConsumed = info->nOrderBy == 1 && info->aOrderBy[0].iColumn < 0 && !info->aOrderBy[0].desc;
   return SQLITE_OK;
 }
@@ -344,10 +371,19 @@ static int fail_scan(sqlite3_vtab *v, const lb_error *err)
   return fail(&v->zErrMsg, err);
 }
 
+/* The next whole number, downwards for a lower bound; false: far out. */
+static bool whole(double real, bool lower, int64_t *number)
+{
+  const double most = 9.2e18;
+  real = lower ? floor(real) : ceil(real);
+  if (!(real > -most && real < most)) return false;
+  *number = (int64_t)real;
+  return true;
+}
+
 /* A bound that lets through whatever may compare equal: SQLite looks again. Nothing compares with NULL. */
 static void narrow(sqlite3_value *value, bool lower, bool strict, int64_t *bound)
 {
-  const double most = 9.2e18;
   switch (sqlite3_value_type(value)) {
   case SQLITE_INTEGER:
     *bound = sqlite3_value_int64(value);
@@ -356,13 +392,46 @@ static void narrow(sqlite3_value *value, bool lower, bool strict, int64_t *bound
   case SQLITE_NULL:
     *bound = lower ? INT64_MAX : 0;
     break;
-  case SQLITE_FLOAT: {
-    double real = lower ? floor(sqlite3_value_double(value)) : ceil(sqlite3_value_double(value));
-    if (real > -most && real < most) *bound = (int64_t)real;
+  case SQLITE_FLOAT:
+    whole(sqlite3_value_double(value), lower, bound);
     break;
-  }
   default: break;
   }
+}
+
+/* The same for the key. */
+static void narrow_key(sqlite3_value *value, bool lower, lb_row_wish *wish)
+{
+  lb_pg_datum *bound = lower ? &wish->low : &wish->high;
+  switch (sqlite3_value_type(value)) {
+  case SQLITE_INTEGER:
+    *bound = (lb_pg_datum){ .type = LB_PG_IS_INTEGER, .integer = sqlite3_value_int64(value) };
+    break;
+  case SQLITE_NULL:
+    wish->last = 0;
+    break;
+  case SQLITE_FLOAT:
+    if (whole(sqlite3_value_double(value), lower, &bound->integer)) bound->type = LB_PG_IS_INTEGER;
+    break;
+  case SQLITE_TEXT:
+    bound->data = (const char *)sqlite3_value_text(value);
+    bound->len = (size_t)sqlite3_value_bytes(value);
+    if (bound->data) bound->type = LB_PG_IS_TEXT;
+    break;
+  default: break;
+  }
+}
+
+static lb_row_wish wish_of(int plan, sqlite3_value **argv)
+{
+  lb_row_wish wish = LB_ROW_WISH_ALL;
+  if (plan & (ROWID_EQUAL | ROWID_FROM)) narrow(*argv, true, plan & ROWID_ABOVE, &wish.first);
+  if (plan & ROWID_FROM) argv++;
+  if (plan & (ROWID_EQUAL | ROWID_TO)) narrow(*argv++, false, plan & ROWID_BELOW, &wish.last);
+  if (plan & (KEY_EQUAL | KEY_FROM)) narrow_key(*argv, true, &wish);
+  if (plan & KEY_FROM) argv++;
+  if (plan & (KEY_EQUAL | KEY_TO)) narrow_key(*argv, false, &wish);
+  return wish;
 }
 
 /* Called for each row, as table_column is for each value: an error is 4 KiB, which are not worth a memset. */
@@ -379,17 +448,14 @@ static int table_filter(sqlite3_vtab_cursor *base, int plan, const char *name, i
   cursor *c = (cursor *)base;
   vtab *v = (vtab *)base->pVtab;
   lb_error err = LB_ERROR_INIT;
-  int64_t first = 1, last = INT64_MAX;
+  lb_row_wish wish = wish_of(plan, argv);
   (void)name, (void)argc;
   end_scan(c);
-  if (plan & (ROWID_EQUAL | ROWID_FROM)) narrow(argv[0], true, plan & ROWID_ABOVE, &first);
-  if (plan & ROWID_EQUAL) narrow(argv[0], false, false, &last);
-  if (plan & ROWID_TO) narrow(argv[plan & ROWID_FROM ? 1 : 0], false, plan & ROWID_BELOW, &last);
   lb_call_begin(&c->call, v->data->session);
   c->called = true;
   int threads = lb_job_threads(&c->call.job, 0, &err) - 1;
   if (threads > THREADS_MOST) threads = THREADS_MOST;
-  if (!err.code) c->scan = lb_row_scan_open(v->opened->rows, first, last, threads, &c->call.job.task, &err);
+  if (!err.code) c->scan = lb_row_scan_open(v->opened->rows, &wish, threads, &c->call.job.task, &err);
   return err.code ? fail_scan(base->pVtab, &err) : step(c);
 }
 

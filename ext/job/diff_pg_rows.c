@@ -174,12 +174,13 @@ static int load_table(lb_pg_rows *r, int side, lb_error *err)
   const lb_match *m = &r->diff.match;
   lb_table_rows *table = r->tables[side];
   lb_task task = part_of(&r->job->task);
+  lb_row_wish all = LB_ROW_WISH_ALL;
   int threads = lb_job_threads(r->job, 0, err);
   int *places = calloc((size_t)m->count + 1, sizeof *places);
   if (!places) lb_fail_nomem(err);
   sqlite3_stmt *insert = err->code ? NULL : make_table(r, side, err);
   for (int i = 0; places && i < m->count; i++) places[i] = find_column(table, m->fields[i].label);
-  lb_row_scan *scan = err->code ? NULL : lb_row_scan_open(table, 1, INT64_MAX, threads, &task, err);
+  lb_row_scan *scan = err->code ? NULL : lb_row_scan_open(table, &all, threads, &task, err);
   if (scan && lb_db_exec(r->db, "BEGIN", r->scratch[side].rows.label, err) == LB_OK) {
     load_rows(r, side, places, scan, insert, err);
     lb_db_exec(r->db, "COMMIT", r->scratch[side].rows.label, err);

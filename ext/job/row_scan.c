@@ -23,7 +23,8 @@ typedef struct shape {
 struct lb_row_scan {
   lb_table_rows *rows;
   lb_task *task;
-  int64_t number, last;       /* of the row at hand, or the one that was stepped over last */
+  lb_row_wish wish;           /* its low and high serve only open() */
+  int64_t number;             /* of the row at hand, or the one that was stepped over last */
   int64_t skip;               /* rows to step over */
   bool drained;               /* no more bytes */
 
@@ -32,6 +33,7 @@ struct lb_row_scan {
   uint64_t plan_block;
   int64_t part;               /*   the part at hand, and how many of its blocks are fed */
   uint64_t fed;
+  bool *passed;               /*   parts that cannot have what is wanted */
   lb_front *front;            /* without */
 
   lb_script *script;
@@ -200,17 +202,24 @@ static const lb_script_ops scan_ops = { take_statement, take_data, take_copy_end
 
 /* ---- bytes ---- */
 
+/* The next part, from this one on, that may have rows that are wanted. */
+static int64_t wanted_part(const lb_row_scan *s, int64_t part)
+{
+  while (part < s->rows->part_count && s->passed[part]) part++;
+  return part;
+}
+
 /* The blocks of the parts, as far as rows of them are wanted. */
 static bool plan(void *ctx, uint64_t *block)
 {
   lb_row_scan *s = ctx;
   const lb_table_rows *r = s->rows;
-  if (s->plan_part == r->part_count || r->parts[s->plan_part].before >= s->last) return false;
+  if (s->plan_part == r->part_count || r->parts[s->plan_part].before >= s->wish.last) return false;
   const lb_pg_part *part = r->parts[s->plan_part].part;
   *block = part->block + s->plan_block;
   if (++s->plan_block == part->blocks) {
     s->plan_block = 0;
-    s->plan_part++;
+    s->plan_part = wanted_part(s, s->plan_part + 1);
   }
   return true;
 }
@@ -223,7 +232,7 @@ static int end_part(lb_row_scan *s, lb_error *err)
   if (!rc && (!s->copy_seen || s->copied != part_of(s)->rows)) {
     rc = fail_copy(s, 0, "it does not have the rows that the table of contents tells of", err);
   }
-  s->part++;
+  s->part = wanted_part(s, s->part + 1);
   s->fed = 0;
   return rc;
 }
@@ -253,6 +262,7 @@ static int feed_part(lb_row_scan *s, lb_error *err)
   if (!s->script) {
     s->copy_seen = s->wanted = false;
     s->copied = 0;
+    s->number = s->rows->parts[s->part].before;  /* all rows of the part before it are given */
     s->script = lb_script_open(&scan_ops, s, 0, err);
     if (!s->script) return err->code;
   }
@@ -286,34 +296,50 @@ static int feed(lb_row_scan *s, lb_error *err)
 
 /* ---- scans ---- */
 
-/* At the part with the row `first`. */
-static void seek(lb_row_scan *s, int64_t first)
+/* Parts whose keys are all below what is wanted, or above it. */
+static int pass_over(lb_row_scan *s, lb_error *err)
 {
   const lb_table_rows *r = s->rows;
-  int64_t low = 0, high = r->part_count;
+  int64_t ignored;
+  int key = lb_table_rows_key(r, &ignored);
+  s->passed = calloc((size_t)r->part_count + 1, sizeof *s->passed);
+  if (!s->passed) return lb_fail_nomem(err);
+  for (int64_t i = 0; key >= 0 && i < r->part_count; i++) {
+    s->passed[i] = r->parts[i].key == key && !lb_key_range_meets(r->parts[i].part->keys, r->columns[key].kind,
+                                                                 &s->wish.low, &s->wish.high);
+  }
+  return LB_OK;
+}
+
+/* At the part with the row `first`, or the next one that is wanted. */
+static void seek(lb_row_scan *s)
+{
+  const lb_table_rows *r = s->rows;
+  int64_t low = 0, high = r->part_count, first = s->wish.first;
   while (low < high) {
     int64_t middle = low + (high - low) / 2;
     if (r->parts[middle].before < first) low = middle + 1;
     else high = middle;
   }
-  s->part = s->plan_part = low ? low - 1 : 0;
-  s->number = r->part_count ? r->parts[s->part].before : 0;
+  s->part = s->plan_part = wanted_part(s, low ? low - 1 : 0);
+  s->number = s->part < r->part_count ? r->parts[s->part].before : r->count;
+  s->skip = first - 1 > s->number ? first - 1 - s->number : 0;
 }
 
-lb_row_scan *lb_row_scan_open(lb_table_rows *r, int64_t first, int64_t last, int threads, lb_task *task, lb_error *err)
+lb_row_scan *lb_row_scan_open(lb_table_rows *r, const lb_row_wish *wish, int threads, lb_task *task, lb_error *err)
 {
   lb_row_scan *s = calloc(1, sizeof *s);
   if (!s) {
     lb_fail_nomem(err);
     return NULL;
   }
-  if (first < 1) first = 1;
   s->rows = r;
   s->task = task;
-  s->last = last;
-  if (r->content.has_table) seek(s, first);
-  s->skip = first - 1 - s->number;
-  s->cut = lb_copy_rows_open(err);
+  s->wish = *wish;
+  if (s->wish.first < 1) s->wish.first = 1;
+  s->skip = s->wish.first - 1;
+  if (r->content.has_table && pass_over(s, err) == LB_OK) seek(s);
+  s->cut = err->code ? NULL : lb_copy_rows_open(err);
   s->path = err->code ? NULL : lb_pg_definitions_open(err);
   if (!err->code && r->encoding_name) s->session.encoding = lb_text_copy(r->encoding_name, err);
   if (!err->code && r->content.has_table) s->ahead = lb_ahead_open(r->content.reader, threads, plan, s, task, err);
@@ -335,6 +361,7 @@ void lb_row_scan_close(lb_row_scan *s)
   lb_pg_session_free(&s->session);
   for (int i = 0; i < s->shape_count; i++) free(s->shapes[i].fields);
   free(s->shapes);
+  free(s->passed);
   lb_copy_rows_close(s->cut);
   lb_pg_definitions_close(s->path);
   lb_buf_free(&s->field);
@@ -352,7 +379,7 @@ static int fail_row(const lb_row_scan *s, int64_t number, lb_error *err)
 int lb_row_scan_next(lb_row_scan *s, bool *found, lb_error *err)
 {
   *found = false;
-  while (s->number < s->last) {
+  while (s->number < s->wish.last) {
     if (s->skip) {
       int64_t skipped = (int64_t)lb_copy_rows_skip(s->cut, (uint64_t)s->skip);
       s->skip -= skipped;

@@ -13,8 +13,12 @@ typedef struct lb_raw_names { lb_raw_name *list; size_t count; } lb_raw_names;
 
 bool lb_raw_names_have(const lb_raw_names *names, const char *schema, const char *name);
 
-/* A part of the backup with rows of the table, and how many rows come before it. */
-typedef struct lb_table_part { const lb_pg_part *part; int64_t before; } lb_table_part;
+/* A part of the backup with rows of the table. */
+typedef struct lb_table_part {
+  const lb_pg_part *part;
+  int64_t before;     /* how many rows come before it */
+  int key;            /* the column whose range it tells; -1: none */
+} lb_table_part;
 
 typedef struct lb_table_column {
   char *raw;       /* as the script calls it */

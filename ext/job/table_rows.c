@@ -290,16 +290,26 @@ static bool is_one_of(const lb_raw_names *names, const lb_pg_table *listed, lb_e
   return false;
 }
 
+/* The column of that name in a table of contents, where what was no UTF-8 is U+FFFD and may be another name. */
+static int key_column(const lb_table_rows *r, const char *key)
+{
+  if (!key || strstr(key, "\xEF\xBF\xBD")) return -1;
+  for (int i = 0; i < r->column_count; i++) if (strcmp(r->columns[i].raw, key) == 0) return i;
+  return -1;
+}
+
 /* The parts with its rows. */
 static int note_parts(lb_table_rows *r, lb_error *err)
 {
   const lb_pg_contents *c = &r->content.table;
   bool *wanted = calloc((size_t)c->table_count + 1, sizeof *wanted), listed = false;
+  int *keys = calloc((size_t)c->table_count + 1, sizeof *keys);
   r->parts = calloc((size_t)c->part_count + 1, sizeof *r->parts);
-  if (!wanted || !r->parts) lb_fail_nomem(err);
+  if (!wanted || !keys || !r->parts) lb_fail_nomem(err);
   for (int i = 0; i < c->table_count && !err->code; i++) {
     wanted[i] = is_one_of(&r->sources, &c->tables[i], err);
     listed = listed || wanted[i];
+    keys[i] = wanted[i] ? key_column(r, c->tables[i].key) : -1;
     if (c->tables[i].rows && is_one_of(&r->above, &c->tables[i], err)) {
       lb_fail(err, LB_UNSUPPORTED, "%s: rows of %s are in it among those of %s.%s, which it is a partition of: ask for "
               "that table", r->backup.path, r->name, c->tables[i].schema, c->tables[i].name);
@@ -308,11 +318,12 @@ static int note_parts(lb_table_rows *r, lb_error *err)
   for (int64_t i = 0; i < c->part_count && !err->code; i++) {
     const lb_pg_part *part = &c->parts[i];
     if (part->kind != LB_PART_DATA || !wanted[part->table]) continue;
-    r->parts[r->part_count++] = (lb_table_part){ part, r->count };
+    r->parts[r->part_count++] = (lb_table_part){ part, r->count, part->keys ? keys[part->table] : -1 };
     if (part->rows > (uint64_t)(INT64_MAX - r->count)) lb_fail(err, LB_CORRUPT, "the table of contents is damaged");
     else r->count += (int64_t)part->rows;
   }
   free(wanted);
+  free(keys);
   if (!err->code && !listed && r->has_data) {
     lb_fail(err, LB_NOTFOUND, "%s: rows of %s were left out when it was made", r->backup.path, r->name);
   }
@@ -403,3 +414,10 @@ int lb_table_rows_columns(const lb_table_rows *r) { return r->column_count; }
 const char *lb_table_rows_column(const lb_table_rows *r, int i) { return r->columns[i].name; }
 lb_pg_kind lb_table_rows_kind(const lb_table_rows *r, int i) { return r->columns[i].kind; }
 int64_t lb_table_rows_count(const lb_table_rows *r) { return r->count; }
+
+int lb_table_rows_key(const lb_table_rows *r, int64_t *rows_at_once)
+{
+  if (r->part_count == 0) return -1;
+  *rows_at_once = r->count / r->part_count;
+  return r->parts[0].key;
+}

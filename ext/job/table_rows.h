@@ -32,12 +32,23 @@ const char *lb_table_rows_column(const lb_table_rows *rows, int i);   /* its nam
 lb_pg_kind lb_table_rows_kind(const lb_table_rows *rows, int i);
 int64_t lb_table_rows_count(const lb_table_rows *rows);  /* -1: not known */
 
+/* The column by which parts of the backup can be told apart: -1 if there is none. *rows_at_once: as many rows, about,
+** are read for one value of it. */
+int lb_table_rows_key(const lb_table_rows *rows, int64_t *rows_at_once);
+
 typedef struct lb_row_scan lb_row_scan;
 
-/* Rows number first to last (from 1; last may be INT64_MAX). threads: how many may inflate ahead. task is polled as it
-** goes on, and stopped by an interrupt: it serves this scan only. */
-lb_row_scan *lb_row_scan_open(lb_table_rows *rows, int64_t first, int64_t last, int threads, lb_task *task,
-                              lb_error *err);
+/* Which rows a scan is for. It gives at least these, and numbers from first to last only. */
+typedef struct lb_row_wish {
+  int64_t first, last;      /* numbers; first from 1, last may be INT64_MAX */
+  lb_pg_datum low, high;    /* the key's value, if there is a key, is neither below low nor above high; NULL: any */
+} lb_row_wish;
+
+#define LB_ROW_WISH_ALL { .first = 1, .last = INT64_MAX }
+
+/* threads: how many may inflate ahead. task is polled as it goes on, and stopped by an interrupt: it serves this scan
+** only. */
+lb_row_scan *lb_row_scan_open(lb_table_rows *rows, const lb_row_wish *wish, int threads, lb_task *task, lb_error *err);
 void lb_row_scan_close(lb_row_scan *scan);  /* accepts NULL */
 
 /* The next row: *found, or there are no more. Damage, and rows that do not fit the table, are LB_CORRUPT; the message

@@ -1,10 +1,11 @@
 /* See contents.h. The JSON:
 **
 **     {"checksums":1,
-**      "tables":[{"schema":"public","name":"t","rows":3,"bytes":120,"checksum":"00c0ffee00c0ffee"}],
-**      "parts":[["pre-data",null,0,1,0,2048],["data",0,1,1,3,170],["post-data",null,2,1,0,512]]}
+**      "tables":[{"schema":"public","name":"t","rows":3,"bytes":120,"key":"id","checksum":"00c0ffee00c0ffee"}],
+**      "parts":[["pre-data",null,0,1,0,2048],["data",0,1,1,3,170,1,42],["post-data",null,2,1,0,512]]}
 **
-** A part: kind, table or null, first block, blocks, rows, bytes.
+** A part: kind, table or null, first block, blocks, rows, bytes; where they are known, the lowest and the highest value
+** of the table's key, two integers or two texts.
 */
 #include "postgres/contents.h"
 
@@ -51,7 +52,12 @@ int lb_pg_contents_add_part(lb_pg_contents *c, const lb_pg_part *part, lb_error 
     c->parts = parts;
     c->part_capacity = capacity;
   }
-  c->parts[c->part_count++] = *part;
+  lb_pg_part *added = &c->parts[c->part_count++];
+  *added = *part;
+  if (!part->keys) return LB_OK;
+  added->keys = malloc(sizeof *added->keys);
+  if (!added->keys) return lb_fail_nomem(err);
+  *added->keys = *part->keys;
   return LB_OK;
 }
 
@@ -60,7 +66,9 @@ void lb_pg_contents_free(lb_pg_contents *c)
   for (int i = 0; i < c->table_count; i++) {
     free(c->tables[i].schema);
     free(c->tables[i].name);
+    free(c->tables[i].key);
   }
+  for (int64_t i = 0; i < c->part_count; i++) free(c->parts[i].keys);
   free(c->tables);
   free(c->parts);
   memset(c, 0, sizeof *c);
@@ -77,6 +85,7 @@ static void put_table(const lb_pg_contents *c, const lb_pg_table *t, lb_buf *out
   lb_json_put_text(out, "name", t->name);
   lb_json_put_int(out, "rows", (int64_t)t->rows);
   lb_json_put_int(out, "bytes", (int64_t)t->bytes);
+  if (t->key) lb_json_put_text(out, "key", t->key);
   if (c->checksums) lb_json_put_text(out, "checksum", checksum);
   lb_buf_text(out, "}");
 }
@@ -85,8 +94,15 @@ static void put_part(const lb_pg_part *p, lb_buf *out)
 {
   char table[16] = "null";
   if (p->table >= 0) snprintf(table, sizeof table, "%d", p->table);
-  lb_buf_printf(out, "[\"%s\",%s,%llu,%llu,%llu,%llu]", kind_texts[p->kind], table, (unsigned long long)p->block,
+  lb_buf_printf(out, "[\"%s\",%s,%llu,%llu,%llu,%llu", kind_texts[p->kind], table, (unsigned long long)p->block,
                 (unsigned long long)p->blocks, (unsigned long long)p->rows, (unsigned long long)p->bytes);
+  if (p->keys && p->keys->kind == LB_KEYS_INTEGERS) {
+    lb_buf_printf(out, ",%lld,%lld", (long long)p->keys->low, (long long)p->keys->high);
+  } else if (p->keys) {
+    lb_json_put_item(out, p->keys->low_text);
+    lb_json_put_item(out, p->keys->high_text);
+  }
+  lb_buf_text(out, "]");
 }
 
 char *lb_pg_contents_format(const lb_pg_contents *c, lb_error *err)
@@ -150,7 +166,37 @@ static int take_table(void *ctx, sqlite3_stmt *row, lb_error *err)
   char *end = NULL;
   if (checksum) t->checksum = strtoull(checksum, &end, 16);
   if (p->c->checksums && (!checksum || strlen(checksum) != 16 || *end)) return damaged(err, "a table's checksum");
-  return LB_OK;
+  if (sqlite3_column_type(row, 5) == SQLITE_NULL) return LB_OK;
+  const char *key = sqlite3_column_type(row, 5) == SQLITE_TEXT ? (const char *)sqlite3_column_text(row, 5) : NULL;
+  if (!key) return damaged(err, "a table's key");
+  t->key = strdup(key);
+  return t->key ? LB_OK : lb_fail_nomem(err);
+}
+
+static bool text_at(sqlite3_stmt *row, int column, char *text)
+{
+  const char *value = (const char *)sqlite3_column_text(row, column);
+  size_t n = value ? strlen(value) : 0;
+  if (!value || n > LB_KEY_TEXT_MAX || !lb_key_text_is_plain(value, n)) return false;
+  memcpy(text, value, n + 1);
+  return true;
+}
+
+/* Columns 6 and 7: the lowest and the highest key; both may be missing. */
+static bool keys_at(sqlite3_stmt *row, lb_key_range *keys)
+{
+  int low = sqlite3_column_type(row, 6), high = sqlite3_column_type(row, 7);
+  *keys = (lb_key_range){ 0 };
+  if (low != high) return false;
+  if (low == SQLITE_NULL) return true;
+  keys->kind = low == SQLITE_INTEGER ? LB_KEYS_INTEGERS : LB_KEYS_TEXTS;
+  keys->low = sqlite3_column_int64(row, 6);
+  keys->high = sqlite3_column_int64(row, 7);
+  if (low != SQLITE_INTEGER &&
+      (low != SQLITE_TEXT || !text_at(row, 6, keys->low_text) || !text_at(row, 7, keys->high_text))) {
+    return false;
+  }
+  return lb_key_range_is_sound(keys);
 }
 
 static int take_part(void *ctx, sqlite3_stmt *row, lb_error *err)
@@ -175,6 +221,10 @@ static int take_part(void *ctx, sqlite3_stmt *row, lb_error *err)
   if (part.block != p->next_block || part.blocks == 0 || part.blocks > p->block_count - part.block) {
     return damaged(err, "the place of a part");
   }
+  lb_key_range keys;
+  bool keyed = part.table >= 0 && p->c->tables[part.table].key;
+  if (!keys_at(row, &keys) || (keys.kind != LB_KEYS_NONE && !keyed)) return damaged(err, "a part's keys");
+  if (keys.kind != LB_KEYS_NONE) part.keys = &keys;
   p->next_block += part.blocks;
   return lb_pg_contents_add_part(p->c, &part, err);
 }
@@ -199,12 +249,14 @@ int lb_pg_contents_parse(lb_json *json, const char *text, uint64_t block_count, 
   if (lb_json_rows(json, "SELECT json_extract(?1, '$.checksums')", text, take_head, &p, err) == LB_OK &&
       lb_json_rows(json,
                    "SELECT json_extract(value, '$.schema'), json_extract(value, '$.name'), "
-                   "json_extract(value, '$.rows'), json_extract(value, '$.bytes'), json_extract(value, '$.checksum') "
+                   "json_extract(value, '$.rows'), json_extract(value, '$.bytes'), json_extract(value, '$.checksum'), "
+                   "json_extract(value, '$.key') "
                    "FROM json_each(?1, '$.tables')",
                    text, take_table, &p, err) == LB_OK &&
       lb_json_rows(json,
                    "SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), "
-                   "json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]') "
+                   "json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'), "
+                   "json_extract(value, '$[6]'), json_extract(value, '$[7]') "
                    "FROM json_each(?1, '$.parts')",
                    text, take_part, &p, err) == LB_OK &&
       p.next_block != block_count) {

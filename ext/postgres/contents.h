@@ -11,6 +11,7 @@
 
 #include "core/buffer.h"
 #include "core/json.h"
+#include "postgres/key_range.h"
 
 typedef enum lb_part_kind {
   LB_PART_ROLES, LB_PART_PRE_DATA, LB_PART_DATA, LB_PART_SEQUENCES, LB_PART_LARGE_OBJECTS, LB_PART_POST_DATA
@@ -19,6 +20,7 @@ typedef enum lb_part_kind {
 typedef struct lb_pg_table {
   char *schema, *name;     /* in the database's encoding; what is no UTF-8 is U+FFFD once it was JSON */
   uint64_t rows, bytes;    /* of COPY text */
+  char *key;               /* the column whose ranges parts tell, by its name in the backup; NULL: none */
   uint64_t checksum;       /* sum modulo 2^64 of lb_hash64 of each row's COPY text without its newline; 0: not known */
 } lb_pg_table;
 
@@ -27,6 +29,7 @@ typedef struct lb_pg_part {
   int table;               /* of LB_PART_DATA: index into tables; else -1 */
   uint64_t block, blocks;  /* the first one's number, and how many */
   uint64_t rows, bytes;    /* rows of DATA; bytes of script, COPY statement included */
+  lb_key_range *keys;      /* of DATA: of the table's key; NULL: not known */
 } lb_pg_part;
 
 typedef struct lb_pg_contents {
@@ -38,7 +41,7 @@ typedef struct lb_pg_contents {
 } lb_pg_contents;
 
 int lb_pg_contents_add_table(lb_pg_contents *c, const char *schema, const char *name, int *index, lb_error *err);
-int lb_pg_contents_add_part(lb_pg_contents *c, const lb_pg_part *part, lb_error *err);
+int lb_pg_contents_add_part(lb_pg_contents *c, const lb_pg_part *part, lb_error *err);  /* copies keys */
 void lb_pg_contents_free(lb_pg_contents *c);
 
 /* JSON, allocated. The text of parse is hostile: parts lie without gaps from block 0 to block_count, tables exist,

@@ -44,8 +44,7 @@ const char *lb_pg_kind_affinity(lb_pg_kind kind)
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* -?digits that 64 bits hold. */
-static bool read_integer(const char *p, size_t n, int64_t *integer)
+bool lb_pg_datum_integer(const char *p, size_t n, int64_t *integer)
 {
   bool negative = n && *p == '-';
   uint64_t most = negative ? (uint64_t)INT64_MAX + 1 : INT64_MAX, v = 0;
@@ -101,7 +100,7 @@ static void read_numeric(const char *p, size_t n, lb_pg_datum *v)
 {
   size_t whole = n;
   bool fits = n && is_digit(p[n - 1]) && fits_double(p, n, &whole);
-  if (read_integer(p, whole, &v->integer)) v->type = LB_PG_IS_INTEGER;
+  if (lb_pg_datum_integer(p, whole, &v->integer)) v->type = LB_PG_IS_INTEGER;
   else if (fits && read_double(p, n, &v->real)) v->type = LB_PG_IS_REAL;
 }
 
@@ -159,7 +158,7 @@ int lb_pg_datum_read(lb_pg_kind kind, const char *text, size_t len, lb_pg_encodi
   *v = (lb_pg_datum){ .type = LB_PG_IS_TEXT, .data = text, .len = len };
   switch (kind) {
   case LB_PG_INTEGER:
-    if (read_integer(text, len, &v->integer)) v->type = LB_PG_IS_INTEGER;
+    if (lb_pg_datum_integer(text, len, &v->integer)) v->type = LB_PG_IS_INTEGER;
     break;
   case LB_PG_BOOLEAN:
     v->integer = len && *text == 't';

@@ -17,6 +17,9 @@ typedef enum lb_pg_kind {
 /* Of a built-in type by its name ("bigint", "double", "pg_catalog.int8" without its schema). */
 lb_pg_kind lb_pg_kind_of(const char *type);
 
+/* -?digits that 64 bits hold. */
+bool lb_pg_datum_integer(const char *text, size_t len, int64_t *integer);
+
 /* How SQLite is to be told of a column: "INTEGER", "REAL", "NUMERIC", "BLOB", "TEXT". */
 const char *lb_pg_kind_affinity(lb_pg_kind kind);
 

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/file.h"
 #include "core/hash.h"
 #include "postgres/quote.h"
 
@@ -42,6 +43,8 @@ typedef struct lane {
   int relation;        /* whose rows are in the chunk */
   lb_buf chunk;
   uint64_t rows;       /* in the chunk, or in the part that is being streamed */
+  bool keyed;          /* its table's parts tell the range of keys */
+  lb_key_range keys;   /* of those rows */
 } lane;
 
 typedef struct dumping {
@@ -86,7 +89,17 @@ static int add_table(dumping *d, const lb_pg_relation *t, int *index, lb_error *
       return LB_OK;
     }
   }
-  return lb_pg_contents_add_table(d->contents, schema_into(t), name_into(t), index, err);
+  if (lb_pg_contents_add_table(d->contents, schema_into(t), name_into(t), index, err) || !t->key) return err->code;
+  char **key = &d->contents->tables[*index].key;
+  *key = lb_text_copy(t->key, err);
+  return err->code;
+}
+
+/* Not so of a partition whose key is another one than that of those before it in the same table of contents. */
+static bool is_keyed(const dumping *d, int relation)
+{
+  const char *key = relation_of(d, relation)->key, *listed = d->contents->tables[d->tables[relation]].key;
+  return key && listed && strcmp(key, listed) == 0;
 }
 
 static int plan(dumping *d, lb_error *err)
@@ -132,24 +145,28 @@ static int begin_part(dumping *d, int relation, lb_error *err)
   return err->code;
 }
 
-static int end_part(dumping *d, uint64_t rows, lb_error *err)
+static int end_part(dumping *d, uint64_t rows, lb_key_range *keys, lb_error *err)
 {
   static const char end[] = "\\.\n\n\n";
+  bool known = keys->kind == LB_KEYS_INTEGERS || keys->kind == LB_KEYS_TEXTS;
+  d->parts->part.keys = known ? keys : NULL;
   if (lb_pg_parts_write(d->parts, end, sizeof end - 1, err)) return err->code;
   return lb_pg_parts_end(d->parts, rows, err);
 }
 
-static int write_part(dumping *d, int relation, const char *rows, size_t n, uint64_t count, lb_error *err)
+static int write_part(dumping *d, int relation, const char *rows, size_t n, uint64_t count, lb_key_range *keys,
+                      lb_error *err)
 {
   if (begin_part(d, relation, err) || lb_pg_parts_write(d->parts, rows, n, err)) return err->code;
-  return end_part(d, count, err);
+  return end_part(d, count, keys, err);
 }
 
 static int flush_chunk(dumping *d, lane *l, lb_error *err)
 {
-  if (l->rows && write_part(d, l->relation, l->chunk.data, l->chunk.len, l->rows, err)) return err->code;
+  if (l->rows && write_part(d, l->relation, l->chunk.data, l->chunk.len, l->rows, &l->keys, err)) return err->code;
   l->chunk.len = 0;
   l->rows = 0;
+  l->keys = (lb_key_range){ 0 };
   return LB_OK;
 }
 
@@ -163,6 +180,19 @@ static void count_row(dumping *d, int relation, const char *row, size_t n)
   if (d->contents->checksums) t->checksum += lb_hash64(row, n - 1);
 }
 
+static void take_key(const dumping *d, const lane *l, const char *row, size_t n, lb_key_range *keys)
+{
+  const lb_pg_relation *t = relation_of(d, l->relation);
+  if (l->keyed) lb_key_range_take(keys, t->key_kind, t->key_field, row, n);
+}
+
+static int write_large_row(dumping *d, lane *l, const char *row, size_t n, lb_error *err)
+{
+  lb_key_range keys = { 0 };
+  take_key(d, l, row, n, &keys);
+  return write_part(d, l->relation, row, n, 1, &keys, err);
+}
+
 static int take_row(dumping *d, lane *l, const char *row, size_t n, lb_error *err)
 {
   if (n == 0 || row[n - 1] != '\n') return lb_fail(err, LB_ERROR, "%s: a row of COPY has no end", l->pg->label);
@@ -170,12 +200,14 @@ static int take_row(dumping *d, lane *l, const char *row, size_t n, lb_error *er
   if (!d->parts) return LB_OK;
   if (d->whole_tables) {
     l->rows++;
+    take_key(d, l, row, n, &l->keys);
     return lb_pg_parts_write(d->parts, row, n, err);
   }
-  if (n >= CHUNK_BYTES) return write_part(d, l->relation, row, n, 1, err);
+  if (n >= CHUNK_BYTES) return write_large_row(d, l, row, n, err);
   if (l->chunk.len + n > CHUNK_BYTES && flush_chunk(d, l, err)) return err->code;
   lb_buf_append(&l->chunk, row, n);
   l->rows++;
+  take_key(d, l, row, n, &l->keys);
   return l->chunk.failed ? lb_fail_nomem(err) : LB_OK;
 }
 
@@ -245,6 +277,7 @@ static int start_piece(dumping *d, lane *l, bool *waits, lb_error *err)
   }
   if (l->relation != l->piece.relation && flush_chunk(d, l, err)) return err->code;
   l->relation = l->piece.relation;
+  l->keyed = is_keyed(d, l->relation);
   if (send_copy(d, l, err)) return err->code;
   l->running = true;
   d->running++;
@@ -256,9 +289,10 @@ static int end_piece(dumping *d, lane *l, lb_error *err)
   l->running = l->retreating = false;
   d->running--;
   if (!d->whole_tables) return LB_OK;
-  uint64_t rows = l->rows;
+  if (d->parts) end_part(d, l->rows, &l->keys, err);
   l->rows = 0;
-  return d->parts ? end_part(d, rows, err) : LB_OK;
+  l->keys = (lb_key_range){ 0 };
+  return err->code;
 }
 
 /* Somebody waits to change the table: the leader's lock is in their way, and they are in ours. */

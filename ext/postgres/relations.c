@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/file.h"
+#include "postgres/key_range.h"
 #include "postgres/quote.h"
 #include "sql/references.h"
 #include "sql/sequences.h"
@@ -78,6 +80,15 @@ static PGresult *query(lb_pg *pg, const char *sql, parameters *p, lb_error *err)
 
 /* ---- reading ---- */
 
+static int take_key(const PGresult *result, int row, lb_pg_relation *t, lb_error *err)
+{
+  t->key_field = atoi(PQgetvalue(result, row, 9));
+  t->key_kind = lb_pg_kind_of(PQgetvalue(result, row, 10));
+  if (!lb_key_kind_has_ranges(t->key_kind)) return LB_OK;
+  t->key = lb_text_copy(PQgetvalue(result, row, 8), err);
+  return err->code;
+}
+
 static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err)
 {
   int rows = PQntuples(result);
@@ -95,7 +106,8 @@ static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err
     bool rooted = !PQgetisnull(result, i, 7);
     if (rooted) t->root_schema = strdup(PQgetvalue(result, i, 6));
     if (rooted) t->root_name = strdup(PQgetvalue(result, i, 7));
-    if (!t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||
+    if (!PQgetisnull(result, i, 8)) take_key(result, i, t, err);
+    if (err->code || !t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||
         (rooted && (!t->root_schema || !t->root_name))) {
       return lb_fail_nomem(err);
     }
@@ -248,6 +260,7 @@ void lb_pg_relations_free(lb_pg_relations *r)
     free(t->root_name);
     free(t->columns);
     free(t->condition);
+    free(t->key);
   }
   for (int i = 0; i < r->sequence_count; i++) {
     free(r->sequences[i].schema);

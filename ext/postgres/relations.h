@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "postgres/connection.h"
+#include "postgres/datum.h"
 
 /* What the caller wants of a database; lists are JSON arrays of patterns (quote.h), NULL: all. */
 typedef struct lb_pg_filter {
@@ -19,6 +20,9 @@ typedef struct lb_pg_relation {
   char *columns;      /* "a", "b": quoted, generated ones left out; "" for a table without columns */
   char *condition;    /* WHERE … of an extension's configuration table; NULL: all rows */
   char *oid;
+  char *key;          /* the first column of its primary key, if that can have ranges (key_range.h); NULL: none */
+  int key_field;      /* which one of columns it is, from 0 */
+  lb_pg_kind key_kind;
   bool heap;          /* can be read by ctid range */
   uint64_t pages;     /* of its main fork; known after locking, like bytes */
   uint64_t bytes;     /* with TOAST: its weight */

@@ -10,7 +10,7 @@ SELECT c.oid, n.nspname, c.relname,
                     AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''), '') AS columns,
        CASE WHEN x.oid IS NOT NULL
             THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition,
-       c.relam IN (0, 2) AS heap, root.nspname, root.relname
+       c.relam IN (0, 2) AS heap, root.nspname, root.relname, key.attname, key.field, key.typname
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
@@ -33,6 +33,17 @@ SELECT c.oid, n.nspname, c.relname,
                                WHERE o.opcname = 'enum_ops' AND a.amname = 'hash'
                                  AND o.opcnamespace = 'pg_catalog'::regnamespace) = ANY (t.partclass))
         ORDER BY up.height DESC LIMIT 1) AS root ON c.relispartition
+  LEFT JOIN LATERAL (
+       -- The first column of the primary key, if it is of a type of the system: which of the columns above it is.
+       SELECT a.attname, t.typname,
+              (SELECT count(*) FROM pg_catalog.pg_attribute b
+                WHERE b.attrelid = c.oid AND b.attnum > 0 AND b.attnum < a.attnum AND NOT b.attisdropped
+                  AND coalesce(to_jsonb(b) ->> 'attgenerated', '') = '') AS field
+         FROM pg_catalog.pg_index i
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+        WHERE i.indrelid = c.oid AND i.indisprimary AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''
+          AND t.typtype = 'b' AND t.typnamespace = 'pg_catalog'::regnamespace) AS key ON true
  WHERE c.relkind = 'r' AND c.relpersistence <> 't'
        -- a standby has no rows of unlogged tables
    AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())

@@ -125,6 +125,16 @@ def forged_contents(contents):
     more[data][4] += 1
     yield "one row more, of the table too", changed(
         parts=more, tables=[{**t, "rows": t["rows"] + (i == parts[data][1])} for i, t in enumerate(tables)])
+    for keys in [(2, 1), ("b", "a"), (1, "a"), (1, None), (None, 1), (1.5, 2), (10 ** 30, 10 ** 30),
+                 ("a" * 41, "b" * 41), ("ä", "ö"), ("\\", "a"), ("\n", "a")]:
+        copy = [list(p) for p in parts]
+        copy[data][6:] = keys
+        yield f"keys of a part are {keys!r}", changed(parts=copy, tables=[{**t, "key": "id"} for t in tables])
+    copy = [list(p) for p in parts]
+    copy[data][6:] = [1, 2]
+    yield "keys of a table without", changed(parts=copy, tables=[{**t, "key": None} for t in tables])
+    for value in (1, 1.5, True):
+        yield f"a table's key is {value!r}", table("key", value)
     yield "no JSON", json.dumps(contents)[:-2]
     yield "deep", "[" * 100000
     yield "nothing", ""

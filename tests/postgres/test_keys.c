@@ -46,7 +46,7 @@ static void test_keys(void **state)
   lb_error err = LB_ERROR_INIT;
   lb_task task = { .stop = false };
   lb_source source = { .block = block };
-  lb_pg_part parts[] = { { LB_PART_DATA, 0, 0, 1, 0, 10 }, { LB_PART_POST_DATA, -1, 1, 2, 0, sizeof script - 1 } };
+  lb_pg_part parts[] = { { LB_PART_DATA, 0, 0, 1, 0, 10, NULL }, { LB_PART_POST_DATA, -1, 1, 2, 0, sizeof script - 1, NULL } };
   lb_pg_contents contents = { .parts = parts, .part_count = 2 };
   lb_pg_keys *keys = lb_pg_keys_read(&source, &contents, &task, &err);
   assert_string_equal(err.message, "");
@@ -66,7 +66,7 @@ static void test_cut_off(void **state)
   lb_error err = LB_ERROR_INIT;
   lb_task task = { .stop = false };
   lb_source source = { .block = block };
-  lb_pg_part parts[] = { { LB_PART_POST_DATA, -1, 1, 1, 0, CUT } };
+  lb_pg_part parts[] = { { LB_PART_POST_DATA, -1, 1, 1, 0, CUT, NULL } };
   lb_pg_contents contents = { .parts = parts, .part_count = 1 };
   assert_null(lb_pg_keys_read(&source, &contents, &task, &err));
   assert_non_null(strstr(err.message, "ends in the middle of"));
