@@ -139,11 +139,21 @@ $(BUILD)/hosts/threads $(BUILD)/hosts/readers: $(BUILD)/hosts/%: tests/hosts/%.c
 	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) -lsqlite3 -ldl
 
 FUZZ_CORE = $(filter ext/archive/% ext/codec/% ext/core/%,$(SOURCES))
+FUZZ_FLAGS = $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 $(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(V)clang $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
+	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
+
+# The same without one check of an index, that of a section's length: fuzzing has to find it.
+PLANTED = if (n > len - at) return damaged
+$(BUILD)/fuzz/planted: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK)
+	$(V)grep -qF '$(PLANTED)' ext/archive/index.c
+	$(V)grep -vF '$(PLANTED)' ext/archive/index.c >$(@D)/planted_index.c
+	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/reader.c $(filter-out ext/archive/index.c,$(FUZZ_CORE)) \
+	  $(@D)/planted_index.c $(LIBS) -lsqlite3
 
 FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_rows.c \
   $(wildcard ext/postgres/wire*.c) \
@@ -151,10 +161,9 @@ FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres
 $(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
 	@mkdir -p $(@D)
 	$(call say,LINK)
-	$(V)clang $(ALL_CFLAGS) -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-	  -o $@ tests/fuzz/script.c $(FUZZ_SCRIPT)
+	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/script.c $(FUZZ_SCRIPT)
 
-fuzz: all $(BUILD)/fuzz/reader $(BUILD)/fuzz/script
+fuzz: all $(BUILD)/fuzz/reader $(BUILD)/fuzz/script $(BUILD)/fuzz/planted
 	@tests/fuzz/run.sh $(BUILD)
 
 lint:

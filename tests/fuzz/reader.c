@@ -1,7 +1,7 @@
 /* libFuzzer target: the bytes are a backup file, and once more the payload of an index. Opening, decoding, and every way of
-** reading it (peek, pass, stream, cursor) may fail, never crash; and they must agree: what a pass finds whole, a
-** stream and a cursor give, and nothing else. The index is decoded by itself as well, since its checksum would stop most
-** mutations.
+** reading it (peek, pass, stream, cursor, access at any place) may fail, never crash; and they must agree: what a pass
+** finds whole, a stream, a cursor and an access give, byte for byte, and nothing else. The index is decoded by itself as
+** well, since its checksum would stop most mutations.
 **
 ** `make fuzz` builds a corpus of real backups first (run.sh), so that mutations start from valid files.
 */
@@ -12,8 +12,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "archive/access.h"
 #include "archive/index.h"
 #include "archive/reader.h"
+#include "core/buffer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,11 +40,14 @@ static void decode_index(const uint8_t *data, size_t size)
   lb_index_free(&index);
 }
 
+static lb_buf content;  /* what a stream gave */
+
 static int take_in_order(void *ctx, uint64_t offset, const void *bytes, size_t n, lb_error *err)
 {
   uint64_t *next = ctx;
   if (offset != *next) abort();
   *next += n;
+  lb_buf_append(&content, bytes, n);
   return take(NULL, offset, bytes, n, err);
 }
 
@@ -53,6 +58,7 @@ static void read_in_order(lb_reader *reader, lb_task *task, bool whole, uint64_t
   uint64_t taken, next = 0;
   for (int threads = 1; threads < 3; threads++, next = 0) {
     lb_error_clear(&err);
+    content.len = 0;
     lb_reader_stream(reader, threads, take_in_order, &next, task, &taken, &err);
     if (taken != next || whole != (err.code == LB_OK) || (whole && taken != want)) abort();
   }
@@ -71,6 +77,29 @@ static void read_in_order(lb_reader *reader, lb_task *task, bool whole, uint64_t
   lb_cursor_close(cursor);
 }
 
+/* All blocks, the last one first. A file that only has a front cannot be opened so, and one that is not packed. */
+static void read_anywhere(int fd, bool whole)
+{
+  lb_error err = LB_ERROR_INIT;
+  lb_access *access = lb_access_open(fd, "fuzz", &err);
+  lb_decoder *decoder = access ? lb_decoder_open(access, &err) : NULL;
+  unsigned char *raw = decoder ? malloc(lb_access_largest(access) + 1) : NULL;
+  if (whole && !access && err.code != LB_UNSUPPORTED && err.code != LB_MISUSE) abort();
+  if (whole && access && lb_access_bytes(access) != content.len) abort();
+  for (uint64_t i = raw ? lb_access_count(access) : 0; i-- > 0;) {
+    uint64_t offset;
+    size_t n;
+    lb_error_clear(&err);
+    lb_access_extent(access, i, &offset, &n);
+    if (n > lb_access_largest(access) || (n && lb_access_find(access, offset + n - 1) != i)) abort();
+    bool good = lb_decoder_read(decoder, i, raw, &err) == LB_OK;
+    if (whole && (!good || (n && memcmp(raw, content.data + offset, n)))) abort();
+  }
+  free(raw);
+  lb_decoder_close(decoder);
+  lb_access_close(access);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   lb_error err = LB_ERROR_INIT;
@@ -87,7 +116,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lb_error_clear(&err);
     lb_task_begin(&task, "fuzz", "");
     lb_reader_pass(reader, 1, take, NULL, &task, &report, &err);
-    read_in_order(reader, &task, err.code == LB_OK, report.raw_bytes);
+    bool whole = err.code == LB_OK;
+    read_in_order(reader, &task, whole, report.raw_bytes);
+    read_anywhere(fd, whole);
     lb_task_end(&task);
   }
   lb_reader_close(reader);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the reader of backup files, then that of SQL scripts, for FUZZ_SECONDS (default 60) each: `run.sh BUILD`, with
-# BUILD/fuzz/reader and BUILD/fuzz/script built. The
-# corpus starts from real backups of both codecs, and one with contents, and grows in BUILD/fuzz/corpus. Status 1 on a crash, which is kept.
+# Fuzzes the reader of backup files and that of SQL scripts, at once, for FUZZ_SECONDS (default 60): `run.sh BUILD`, with
+# BUILD/fuzz/reader, planted and script built. The corpus starts from real backups of both codecs, one with contents and one
+# of gzip, and grows in BUILD/fuzz/corpus. Before that it has to find a bug that was planted (Makefile). Status 1 on a crash,
+# which is kept.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1
@@ -35,8 +36,16 @@ PY
   cp "$seed"/*.gz "$seed"/*.zst "$corpus"
   rm -rf "$seed"
 fi
-"$build/fuzz/reader" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=20000 -rss_limit_mb=1024 -timeout=10 \
-  -artifact_prefix="$build/fuzz/" -print_final_stats=1 -verbosity=0 "$corpus"
+fuzz() {  # fuzz TARGET MAX_LEN CORPUS
+  "$build/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-60}" -max_len="$2" -rss_limit_mb=1024 -timeout=10 \
+    -artifact_prefix="$build/fuzz/$1-" -print_final_stats=1 -verbosity=0 "$3"
+}
+
+if fuzz planted 20000 "$corpus" >"$build/fuzz/planted.log" 2>&1; then
+  echo "the planted bug was not found"
+  exit 1
+fi
+grep -F 'SUMMARY: AddressSanitizer' "$build/fuzz/planted.log"
 
 # The reader of SQL scripts: a seed of everything that it tells apart, its first four bytes being sizes of pieces.
 corpus=$build/fuzz/corpus-script
@@ -59,5 +68,8 @@ COPY "t ""u"".v" (a, "from stdin") FROM stdin WITH (FORMAT text, DELIMITER E'\t'
 \.
 SQL
 } >"$corpus/seed"
-exec "$build/fuzz/script" -max_total_time="${FUZZ_SECONDS:-60}" -max_len=1000 -rss_limit_mb=1024 -timeout=10 \
-  -artifact_prefix="$build/fuzz/" -print_final_stats=1 -verbosity=0 "$corpus"
+
+fuzz script 1000 "$corpus" &
+script=$!
+fuzz reader 20000 "$build/fuzz/corpus" || { kill $script; exit 1; }
+wait $script
