@@ -14,12 +14,7 @@ setup_file() {
   export BACKUP_DIR=$BATS_FILE_TMPDIR/b
   sql "SELECT backup_create('$(url src)')"
 }
-teardown_file() {
-  local server
-  for server in other main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   pg_server_use main

@@ -3,7 +3,7 @@ load ../helper
 load server
 
 setup_file() { pg_server_start --scram --tcp; }
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 program() { echo "${LIFEBOAT_SO%/*}/tests/postgres/test_connection"; }
 

@@ -23,7 +23,7 @@ CREATE VIEW v AS SELECT body FROM messages; CREATE SEQUENCE s START 7; CREATE SC
   mkdir "$PG_WORLD/backups"
   mv "$(BACKUP_DIR=$PG_WORLD/backups sql "SELECT backup_create('$(url src)')")" "$BACKUP"
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

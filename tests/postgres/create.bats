@@ -11,12 +11,7 @@ setup_file() {
   newdb shop
   q shop <"$PG_HERE/fixtures/shop.sql"
 }
-teardown_file() {
-  local server
-  for server in other scram main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   pg_server_use main

@@ -16,7 +16,7 @@ CREATE TABLE other(a int, b text)"
   export BACKUP
   BACKUP=$(BACKUP_DIR=$PG_WORLD/backups sql "SELECT backup_create('$(url src)')")
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 damage() { python -B "$ROOT/tests/postgres/damage.py" "$1" "$BACKUP" "$(url target)" "${EVERY:-$2}"; }
 

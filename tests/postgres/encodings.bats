@@ -4,7 +4,7 @@ load server
 load oracle
 
 setup_file() { pg_server_start; }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   mkdir b

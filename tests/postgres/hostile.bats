@@ -10,7 +10,7 @@ setup_file() {
   pg_server_start || return 1
   CANARY=$PG_WORLD/canary
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

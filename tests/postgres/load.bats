@@ -24,7 +24,7 @@ ALTER TABLE t ADD PRIMARY KEY (a);"
   script rows 1000
 }
 
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 # script DB [ROWS]: makes $WORK/DB.sql and its parts
 script() { /usr/bin/python3 "$BATS_TEST_DIRNAME/load_parts.py" "$(url "$1")" "$WORK/$1.sql" "${2:-200}"; }

@@ -56,12 +56,7 @@ SQL
     UPDATE places SET place = 1 WHERE id = 20; INSERT INTO places VALUES (1, 21, 'since', 21);
     DELETE FROM ev WHERE id < 5; UPDATE ev SET v = 'q' WHERE id = 40; UPDATE ev SET at = '2025-03-03' WHERE id = 6"
 }
-teardown_file() {
-  local server
-  for server in new main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   pg_server_use main

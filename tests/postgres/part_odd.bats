@@ -6,7 +6,7 @@ setup_file() {
   pg_server_start
   mkdir "$BATS_FILE_TMPDIR/b"
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   export BACKUP_DIR=$BATS_FILE_TMPDIR/b PGOPTIONS='-c client_min_messages=error'

@@ -20,7 +20,7 @@ setup_file() {
                       FROM generate_series(1, %s) g', i, i, 900 + 37 * i); END LOOP; END \$\$" >/dev/null
 }
 
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

@@ -11,7 +11,7 @@ setup_file() {
   q app "CREATE TABLE t AS SELECT i AS id, 'row ' || i AS name FROM generate_series(1, 5000) i"
 }
 
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

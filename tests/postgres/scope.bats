@@ -15,7 +15,7 @@ CREATE SEQUENCE alone START 77;
 SQL
 }
 
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

@@ -1,6 +1,6 @@
 # Private PostgreSQL servers for bats files: `load ../helper`, then `load server` (and `load oracle`).
 #
-#   setup_file() { pg_server_start; }        teardown_file() { pg_server_stop; }
+#   setup_file() { pg_server_start; }        teardown_file() { pg_server_stop_all; }
 #
 #   pg_server_start [OPTION…] [VERSION [INITDB-ARGUMENT…]]
 #                         starts one ($PG_DEFAULT, Debian's, when nothing is said) and makes it the current one.
@@ -17,6 +17,7 @@
 #   pg_server_kill9       SIGKILL to all its processes at once, as a crash of the machine would do
 #   pg_server_restart [smart|fast|immediate]   halts it if it runs, starts it on the same folder
 #   pg_server_stop [smart|fast|immediate]      halts it and removes its folder
+#   pg_server_stop_all    stops all that were started, at once, and removes their folders
 #   pg_version VERSION    status 0 when a server of that version can be started here
 #   require_pg VERSION    skips the test when it cannot; fails under CI
 #
@@ -340,6 +341,15 @@ pg_server_stop() {
   rm -rf "${PG_WORLD:?}/${PG_NAME:?}"
   # The last one takes the folder along; trees that were copied are ours too.
   if ! ls -d "$PG_WORLD"/*/port >/dev/null 2>&1; then rm -rf "${PG_WORLD:?}"; fi
+}
+
+pg_server_stop_all() {
+  local port server
+  for port in "${PG_WORLD:-/nowhere}"/*/port; do
+    [ -e "$port" ] || continue
+    server=${port%/port}
+    pg_server_use "${server##*/}" && pg_server_stop immediate
+  done
 }
 
 # ---- databases ----

@@ -8,7 +8,7 @@ setup_file() {
   newdb objects
   load_objects objects
 }
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 # A server for one test, which goes away with it also when the test fails.
 own_server() {
@@ -86,6 +86,19 @@ teardown() {
   pg_server_stop immediate
   [ ! -e "$world" ]
   ! pg_alive "$pid"
+}
+
+@test "server: all that were started stop at once, whichever is in use" {
+  own_server
+  local world=$PG_WORLD first second
+  first=$(pg_server_pid)
+  pg_server_start --name "other one"
+  second=$(pg_server_pid)
+  pg_server_stop_all
+  [ ! -e "$world" ]
+  ! pg_alive "$first"
+  ! pg_alive "$second"
+  pg_server_stop_all  # where there are none
 }
 
 @test "server: passwords over the socket and TCP; the helpers know it" {

@@ -24,12 +24,7 @@ SQL
   pg_server_use standby
   pg_server_launch
 }
-teardown_file() {
-  pg_server_use standby
-  pg_server_stop immediate
-  pg_server_use primary
-  pg_server_stop immediate
-}
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

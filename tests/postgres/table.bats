@@ -27,7 +27,7 @@ SQL
   BACKUP_DIR=$KEPT sql "SELECT backup_create('$(url objects)')" "SELECT backup_create('$(url shop)')" \
     "SELECT backup_create('$(url types)')" >/dev/null
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

@@ -45,7 +45,7 @@ SQL
   export FILE
   FILE=$(sql "SELECT backup_create('$(url keys)', '{\"jobs\":2}')")
 }
-teardown_file() { pg_server_stop immediate; }
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   export BACKUP_DIR=$T

@@ -8,12 +8,7 @@ setup_file() {
   pg_server_start --set wal_level=logical
   q postgres "CREATE ROLE alice LOGIN CREATEDB; CREATE ROLE \"bob \\ \"\"x\"; CREATE ROLE carol"
 }
-teardown_file() {
-  local server
-  for server in v13 v18 main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 
 program() { echo "${LIFEBOAT_SO%/*}/tests/postgres/test_target"; }
 target() { "$(program)" "$(url "$1")" "${@:2}"; }

@@ -23,7 +23,7 @@ setup_file() {
   pg_server_restart
 }
 
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 setup() {
   lifeboat_setup

@@ -8,12 +8,7 @@ setup_file() {
   ! pg_version 18 || pg_server_start --name v18 18
   ! pg_version 13 || pg_server_start --name v13 13
 }
-teardown_file() {
-  local server
-  for server in v13 v18 main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   pg_server_use main

@@ -7,7 +7,7 @@ setup_file() {
   pg_server_start --tcp --scram
   fill sample
 }
-teardown_file() { pg_server_stop; }
+teardown_file() { pg_server_stop_all; }
 
 # A database of this name with content.
 fill() {
