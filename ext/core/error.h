@@ -22,7 +22,8 @@ typedef enum lb_code {
   LB_CORRUPT,     /* the content of a file is damaged or not what it claims to be */
   LB_NOMEM,       /* out of memory */
   LB_INTERRUPT,   /* sqlite3_interrupt() was called */
-  LB_UNSUPPORTED  /* understood, but not built in or not possible */
+  LB_UNSUPPORTED, /* understood, but not built in or not possible */
+  LB_REFUSED      /* a server does not take what it was given, for what that is: it tells of the content */
 } lb_code;
 
 #define LB_MESSAGE_MAX 4096

@@ -26,7 +26,8 @@ int lb_postgres_load_fresh(const lb_postgres_loading *l, lb_pg *pg, lb_error *er
 {
   lb_pg_load load = { .pg = pg, .source = &l->content->source, .task = &l->job->task, .notes = &l->job->notes,
                       .contents = l->content->has_table ? &l->content->table : NULL, .jobs = l->jobs,
-                      .no_owner = l->no_owner, .no_privileges = l->no_privileges, .no_roles = l->no_roles };
+                      .no_owner = l->no_owner, .no_privileges = l->no_privileges, .no_roles = l->no_roles,
+                      .no_policies = l->no_policies, .no_tablespaces = l->no_tablespaces };
   lb_task_phase(&l->job->task, "loading", lb_reader_raw_bytes(l->content->reader));
   if (l->content->has_table) lb_pg_load_parallel(&load, err);
   else lb_pg_load_serial(&load, err);
@@ -82,11 +83,10 @@ bool lb_postgres_unsave(const char *path)
 
 /* ---- full verification ---- */
 
-static int fail_difference(const lb_pg_table *t, const char *what, unsigned long long theirs, unsigned long long ours,
-                           lb_error *err)
+static int fail_checksum(const lb_pg_table *t, uint64_t restored, lb_error *err)
 {
-  return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has %s %llx, in the backup's contents %llx", t->schema,
-                 t->name, what, theirs, ours);
+  return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has the checksum %llx, in the backup's contents %llx",
+                 t->schema, t->name, (unsigned long long)restored, (unsigned long long)t->checksum);
 }
 
 static bool is_ascii(const char *text)
@@ -106,10 +106,7 @@ static int compare_table(const lb_pg_contents *restored, const lb_pg_table *t, b
       return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has %llu rows, in the backup's contents %llu",
                      t->schema, t->name, (unsigned long long)r->rows, (unsigned long long)t->rows);
     }
-    if (checksums && t->checksum != r->checksum) {
-      return fail_difference(t, "the checksum", r->checksum, t->checksum, err);
-    }
-    return LB_OK;
+    return checksums && t->checksum != r->checksum ? fail_checksum(t, r->checksum, err) : (int)LB_OK;
   }
   if (!t->rows || !is_ascii(t->name) || !is_ascii(t->schema)) return LB_OK;
   return lb_fail(err, LB_CORRUPT, "table %s.%s: it is in the backup's contents, and not in what was restored",
@@ -166,25 +163,62 @@ static bool brings_roles(const lb_content *content)
   return content->table.part_count && content->table.parts[0].kind == LB_PART_ROLES;
 }
 
-static int verify_in(lb_job *job, lb_content *content, lb_pg *scratch, const lb_pg_survey *survey, int jobs,
-                     lb_error *err)
+/* Whoever owns what tells nothing of the backup, nor where on the server's disks it lies. */
+static int leave_out(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, lb_error *err)
 {
-  lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
-  lb_error why = LB_ERROR_INIT;
-  if (brings_roles(content)) lb_fail(&why, LB_NOTFOUND, "it brings its roles, which are not made for this");
-  else lb_pg_survey_check(survey, scratch, true, &why);
-  if (why.code) {
-    loading.no_owner = loading.no_privileges = true;
-    if (lb_pg_survey_check(survey, scratch, false, err)) return err->code;
-    lb_job_note(job, "verified without owners and privileges: %s", why.message);
+  lb_pg_lacks lacks = { 0 };
+  lb_job *job = l->job;
+  if (lb_pg_survey_lacks(survey, scratch, &lacks, err) == LB_OK) {
+    l->no_policies = brings_roles(l->content) || lacks.roles.len;
+    l->no_owner = l->no_privileges = l->no_policies || lacks.owners.len;
+    l->no_tablespaces = lacks.tablespaces.len;
   }
-  if (lb_postgres_load_fresh(&loading, scratch, err)) {
-    /* What the server refuses to load is what a restore would meet. */
-    if (err->code == LB_ERROR || err->code == LB_EXISTS) err->code = LB_CORRUPT;
-    return err->code;
+  if (l->no_policies) {
+    lb_job_note(job, "verified without owners and privileges, policies and user mappings of roles: %s%s",
+                lacks.roles.len ? "missing roles: " : "it brings its roles, which are not made for this",
+                lacks.roles.len ? lacks.roles.data : "");
+  } else if (l->no_owner) {
+    lb_job_note(job, "verified without owners and privileges: the user is no member of %s", lacks.owners.data);
   }
-  if (content->has_table) compare(job, content, scratch, jobs, err);
+  if (l->no_tablespaces) lb_job_note(job, "verified without tablespaces: the user has no %s", lacks.tablespaces.data);
+  lb_pg_lacks_free(&lacks);
   return err->code;
+}
+
+static bool is_older(const lb_pg *pg, const lb_manifest *about, const lb_pg_survey *survey)
+{
+  const char *source = about->server_version ? about->server_version : survey->version;
+  return source && strtol(source, NULL, 10) > pg->version / 10000;
+}
+
+static int fail_older(const lb_pg *pg, lb_error *err)
+{
+  err->code = LB_UNSUPPORTED;
+  lb_error_prefix(err, "server %s is older than the one that was backed up, and cannot judge the backup (name another "
+                  "with verify_uri): ", pg->version_text);
+  return err->code;
+}
+
+/* Of what ends a load, only that tells of the backup which would end a restore on any server. */
+static int judge_load(const lb_pg *pg, bool older, lb_error *err)
+{
+  bool refused = err->code == LB_REFUSED || err->code == LB_EXISTS;
+  if (refused && older) return fail_older(pg, err);
+  if (refused) err->code = LB_CORRUPT;
+  if (err->code == LB_ERROR || err->code == LB_PERM) {
+    lb_error_prefix(err, "the server cannot judge the backup, as it or its user lacks something (give it that, or name "
+                    "another with verify_uri): ");
+  }
+  return err->code;
+}
+
+static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, bool older, lb_error *err)
+{
+  if (leave_out(l, survey, scratch, err) || lb_pg_survey_check(survey, scratch, false, err)) return err->code;
+  if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, older, err);
+  if (l->content->has_table) compare(l->job, l->content, scratch, l->jobs, err);
+  /* It may write the same values in another way: 11 does so with floating point numbers of 12. */
+  return err->code == LB_CORRUPT && older ? fail_older(scratch, err) : err->code;
 }
 
 static const char *choose_server(lb_job *job, const char *uri, lb_error *err)
@@ -220,7 +254,8 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   }
   if (name) scratch = lb_pg_open_again(maintenance, name, err);
   if (scratch) {
-    verify_in(job, content, scratch, &survey, jobs, err);
+    lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
+    verify_in(&loading, &survey, scratch, is_older(scratch, about, &survey), err);
     if (err->code == LB_CORRUPT && about->scope) {  /* what it refers to may be in what was left out */
       err->code = LB_UNSUPPORTED;
       lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");

@@ -18,6 +18,7 @@ typedef struct lb_postgres_loading {
   int jobs;
   bool no_owner, no_privileges;
   bool no_roles;           /* roles belong to the server: a verification leaves them alone */
+  bool no_policies, no_tablespaces;  /* what a verification can do without where the server lacks it */
 } lb_postgres_loading;
 
 /* What a manifest tells of the database that was backed up; the texts stay the manifest's. */
@@ -31,7 +32,8 @@ int lb_postgres_analyze(lb_job *job, lb_pg_load *load, lb_error *err);
 int lb_postgres_load_fresh(const lb_postgres_loading *loading, lb_pg *pg, lb_error *err);
 
 /* Restores into a scratch database on the server of uri (NULL: the configured one), compares rows and checksums with
-** the table of contents, drops it. What is wrong with the backup is LB_CORRUPT; notes go to the job. */
+** the table of contents, drops it. What is wrong with the backup is LB_CORRUPT; what keeps this server from judging it,
+** because it lacks something or is too old, has another code. Notes go to the job. */
 int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest *about, const char *uri, int jobs,
                             lb_error *err);
 

@@ -34,6 +34,9 @@ static lb_code code_of_sqlstate(const char *state)
     { "53300", LB_BUSY }, { "08", LB_IO }, { "57P", LB_IO }, { "58", LB_IO },
     { "42501", LB_PERM }, { "28", LB_PERM }, { "3D000", LB_NOTFOUND }, { "42P04", LB_EXISTS },
     { "42P06", LB_EXISTS }, { "42P07", LB_EXISTS }, { "42710", LB_EXISTS }, { "42723", LB_EXISTS },
+    { "42704", LB_ERROR }, { "22023", LB_ERROR },  /* a role, a tablespace, a locale that this server has not */
+    { "21", LB_REFUSED }, { "22", LB_REFUSED }, { "23", LB_REFUSED }, { "2B", LB_REFUSED }, { "3F", LB_REFUSED },
+    { "42", LB_REFUSED }, { "44", LB_REFUSED }, { "P0", LB_REFUSED },
   };
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strncmp(state, known[i].prefix, strlen(known[i].prefix)) == 0) return known[i].code;

@@ -62,8 +62,9 @@ char *lb_pg_value(lb_pg *pg, lb_error *err, const char *sql, int count, const ch
 
 /* The codes of failed results: 57014 (somebody cancelled it), 55P03, 55006, 40P01 and 53300 LB_BUSY, a server that goes
 ** away (classes 08, 57P, 58) LB_IO, 53100 (disk full) LB_FULL, 42501 and class 28 LB_PERM, 3D000 LB_NOTFOUND, 42P04,
-** 42P06, 42P07, 42710 and 42723 LB_EXISTS, anything else LB_ERROR. The message: what, then the server's primary
-** message, detail and hint. */
+** 42P06, 42P07, 42710 and 42723 LB_EXISTS, what is wrong with a statement or its data (classes 21, 22, 23, 2B, 3F, 42,
+** 44, P0) LB_REFUSED, but for 42704 and 22023, which tell that the server has no such role, tablespace or locale:
+** LB_ERROR like anything else. The message: what, then the server's primary message, detail and hint. */
 int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_error *err);
 /* The same for a connection that broke: the server's farewell, else libpq's words ("the server closed the
 ** connection …"). */

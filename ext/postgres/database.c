@@ -387,7 +387,7 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
     }
   }
   if (!lb_pg_exec_whole(maintenance, &sql, err)) return LB_OK;
-  if (p && err->code == LB_ERROR) {
+  if (p && (err->code == LB_ERROR || err->code == LB_REFUSED)) {
     lb_error_prefix(err, "database \"%s\" (encoding %s, locale %s%s%s) could not be made: ", name,
                     p->encoding ? p->encoding : "default", p->collate ? p->collate : "default", p->locale ? ", " : "",
                     p->locale ? p->locale : "");

@@ -130,6 +130,8 @@ static int admit_setting(lb_execute *x, const lb_statement *st, const char *what
   if (strcmp(name, "standard_conforming_strings") == 0 && st->is_off) {
     lb_fail(err, LB_UNSUPPORTED, "%s: a script with backslashes in plain strings cannot be read safely; dump again "
             "with standard_conforming_strings = on", what);
+  } else if (x->load->no_tablespaces && strcmp(name, "default_tablespace") == 0) {
+    *run = false;
   } else if (strlen(name) < NAME_MAX_BYTES) {
     know_setting(x, name, run, err);
   }
@@ -191,6 +193,7 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
   case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
   case LB_STATEMENT_OWNER:         *run = !load->no_owner; break;
   case LB_STATEMENT_PRIVILEGE:     *run = !load->no_privileges; break;
+  case LB_STATEMENT_POLICY:        *run = !load->no_policies; break;
   case LB_STATEMENT_AUTHORIZATION: *run = !load->no_privileges && !load->no_owner; break;
   case LB_STATEMENT_DATABASE:
     note_database(x, what);

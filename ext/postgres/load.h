@@ -20,6 +20,8 @@ typedef struct lb_pg_load {
   int jobs;                        /* connections of lb_pg_load_parallel, pg among them */
   bool no_owner, no_privileges;
   bool no_roles;                   /* a roles part is left out */
+  bool no_policies;                /* policies and user mappings of roles are left out */
+  bool no_tablespaces;             /* everything goes into the database's own */
   /* Results. */
   uint64_t statements, rows;       /* that were executed, and copied */
 } lb_pg_load;

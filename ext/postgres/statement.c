@@ -18,6 +18,7 @@ static lb_statement_kind read_set(lb_tokens *t, lb_statement *st)
   else if (!lb_token_take(t, "to")) return LB_STATEMENT_SESSION;  /* also custom.setting: known to the server or not */
   lb_span v = t->span;
   if (t->type == LB_TOKEN_STRING && v.len >= 2) v = (lb_span){ v.at + 1, v.len - 2 };
+  st->value = v;
   st->is_off = lb_span_is(v, "off") || lb_span_is(v, "false") || lb_span_is(v, "no") || lb_span_is(v, "0");
   return LB_STATEMENT_SET;
 }
@@ -118,6 +119,7 @@ static lb_statement_kind read_comment(lb_tokens *t)
 {
   if (!lb_token_take(t, "on")) return LB_STATEMENT_OTHER;
   if (lb_token_is(t, "database")) return LB_STATEMENT_DATABASE;
+  if (lb_token_is(t, "policy")) return LB_STATEMENT_POLICY;
   return lb_token_is(t, "index") || lb_token_is(t, "constraint") ? LB_STATEMENT_FOLLOWER : LB_STATEMENT_OTHER;
 }
 
@@ -157,11 +159,30 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
   return LB_STATEMENT_OTHER;
 }
 
+static void count_role(void *ctx, lb_span name)
+{
+  (void)name;
+  ++*(int *)ctx;
+}
+
+/* Those of everybody are like any other statement. */
+static bool is_policy(const char *sql, size_t len)
+{
+  int roles = 0;
+  lb_tokens t = lb_tokens_begin(sql, len);
+  if (!lb_token_both(&t, "create", "policy") && !(lb_token_both(&t, "create", "user") && lb_token_is(&t, "mapping"))) {
+    return false;
+  }
+  lb_statement_roles(sql, len, count_role, &roles);
+  return roles > 0;
+}
+
 void lb_statement_read(const char *sql, size_t len, lb_statement *st)
 {
   lb_tokens t = lb_tokens_begin(sql, len);
   *st = (lb_statement){ 0 };
   st->kind = read_kind(&t, st);
+  if (st->kind == LB_STATEMENT_OTHER && is_policy(sql, len)) st->kind = LB_STATEMENT_POLICY;
 }
 
 /* ---- roles ---- */

@@ -18,7 +18,7 @@
 
 typedef enum lb_statement_kind {
   LB_STATEMENT_OTHER,
-  LB_STATEMENT_SET,            /* SET name = …, SET name TO …; name: the setting */
+  LB_STATEMENT_SET,            /* SET name = …, SET name TO …; name: the setting, value: one word or string */
   LB_STATEMENT_SESSION,        /* set_config(…) in a SELECT of its own, RESET, SET without a setting's name */
   LB_STATEMENT_AUTHORIZATION,  /* SET and RESET SESSION AUTHORIZATION: around grants that somebody else made */
   LB_STATEMENT_BEGIN,          /* BEGIN, START TRANSACTION without options */
@@ -29,6 +29,7 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_PRIVILEGE,      /* GRANT and REVOKE … ON …, ALTER DEFAULT PRIVILEGES */
   LB_STATEMENT_ROLE,           /* CREATE ROLE, also as a backup of ours wraps it in DO; name */
   LB_STATEMENT_ROLE_CHANGE,    /* ALTER ROLE; name */
+  LB_STATEMENT_POLICY,         /* CREATE POLICY … TO, CREATE USER MAPPING FOR a role; COMMENT ON POLICY */
   LB_STATEMENT_EXTENSION,      /* CREATE EXTENSION; name */
   LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */
   LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
@@ -45,6 +46,7 @@ typedef struct lb_statement {
   lb_span columns;     /* of KEY: (…) */
   bool primary;        /* of KEY */
   bool plain;          /* of KEY: (columns) and nothing behind it */
+  lb_span value;       /* of SET; without its quotes where it is a string */
   bool is_off;         /* of SET: the value is off, false, no or 0 */
 } lb_statement;
 

@@ -22,7 +22,7 @@ typedef struct surveying {
   lb_pg_survey *survey;
   lb_script *script;
   lb_task *task;
-  names roles, made, extensions;
+  names roles, owners, made, tablespaces, extensions;
   char head[HEAD_BYTES];   /* the beginning of the script: its versions are comments, which a reader does not tell */
   size_t head_len;
   char tail[TAIL_BYTES + 1];  /* its end, for the same reason */
@@ -92,14 +92,35 @@ static void take_role(void *ctx, lb_span name)
   if (!s->err->code) add_name(&s->roles, name, s->err);
 }
 
+static void take_owner(void *ctx, lb_span name)
+{
+  surveying *s = ctx;
+  if (!s->err->code) add_name(&s->owners, name, s->err);
+}
+
 /* SET client_encoding = 'UTF8' */
-static int take_encoding(surveying *s, const char *sql, size_t len, const lb_statement *st, lb_error *err)
+static int take_encoding(surveying *s, const char *sql, size_t len, lb_error *err)
 {
   const char *open = memchr(sql, '\'', len);
   const char *close = open ? memchr(open + 1, '\'', len - (size_t)(open + 1 - sql)) : NULL;
-  if (!lb_span_is(st->name, "client_encoding") || !close || s->survey->encoding) return LB_OK;
+  if (!close || s->survey->encoding) return LB_OK;
   s->survey->encoding = strndup(open + 1, (size_t)(close - open - 1));
   return s->survey->encoding ? LB_OK : lb_fail_nomem(err);
+}
+
+/* SET default_tablespace = fast; '' is the database's own. */
+static int take_setting(surveying *s, const char *sql, size_t len, const lb_statement *st, lb_error *err)
+{
+  if (lb_span_is(st->name, "client_encoding")) return take_encoding(s, sql, len, err);
+  if (lb_span_is(st->name, "default_tablespace")) return add_name(&s->tablespaces, st->value, err);
+  return LB_OK;
+}
+
+/* ALTER DEFAULT PRIVILEGES is a privilege's statement, but takes membership as an owner's does. */
+static bool takes_membership(const lb_statement *st, const char *sql, size_t len)
+{
+  lb_tokens t = lb_tokens_begin(sql, len);
+  return st->kind == LB_STATEMENT_OWNER || (st->kind == LB_STATEMENT_PRIVILEGE && lb_token_is(&t, "alter"));
 }
 
 static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
@@ -117,10 +138,11 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   }
   if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, err);
   if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, err);
-  if (st.kind == LB_STATEMENT_SET) return take_encoding(s, sql, len, &st, err);
+  if (st.kind == LB_STATEMENT_SET) return take_setting(s, sql, len, &st, err);
   if (st.kind == LB_STATEMENT_DATABASE) return LB_OK;
   s->err = err;
   lb_statement_roles(sql, len, take_role, s);
+  if (takes_membership(&st, sql, len)) lb_statement_roles(sql, len, take_owner, s);
   return err->code;
 }
 
@@ -286,6 +308,14 @@ static bool has_name(const names *n, const char *name)
   return n->capacity && n->slots[slot_of(n, name)];
 }
 
+static void give(names *n, char ***list, int *count)
+{
+  *list = n->list;
+  *count = n->count;
+  n->list = NULL;
+  n->count = 0;
+}
+
 /* Roles that the script itself makes need not be there before. */
 static void give_names(surveying *s)
 {
@@ -295,10 +325,11 @@ static void give_names(surveying *s)
     if (has_name(&s->made, s->roles.list[i])) free(s->roles.list[i]);
     else survey->roles[survey->role_count++] = s->roles.list[i];
   }
-  survey->extensions = s->extensions.list;
-  survey->extension_count = s->extensions.count;
-  s->roles.list = s->extensions.list = NULL;
-  s->roles.count = s->extensions.count = 0;
+  s->roles.list = NULL;
+  s->roles.count = 0;
+  give(&s->owners, &survey->owners, &survey->owner_count);
+  give(&s->tablespaces, &survey->tablespaces, &survey->tablespace_count);
+  give(&s->extensions, &survey->extensions, &survey->extension_count);
 }
 
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
@@ -324,18 +355,26 @@ int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_tas
   }
   give_names(&s);
   free_names(&s.roles);
+  free_names(&s.owners);
+  free_names(&s.tablespaces);
   free_names(&s.made);
   free_names(&s.extensions);
   if (err->code) lb_pg_survey_free(survey);
   return err->code;
 }
 
+static void free_list(char **list, int count)
+{
+  for (int i = 0; i < count; i++) free(list[i]);
+  free(list);
+}
+
 void lb_pg_survey_free(lb_pg_survey *survey)
 {
-  for (int i = 0; i < survey->role_count; i++) free(survey->roles[i]);
-  for (int i = 0; i < survey->extension_count; i++) free(survey->extensions[i]);
-  free(survey->roles);
-  free(survey->extensions);
+  free_list(survey->roles, survey->role_count);
+  free_list(survey->owners, survey->owner_count);
+  free_list(survey->tablespaces, survey->tablespace_count);
+  free_list(survey->extensions, survey->extension_count);
   free(survey->encoding);
   free(survey->connects_to);
   free(survey->version);
@@ -344,6 +383,8 @@ void lb_pg_survey_free(lb_pg_survey *survey)
 }
 
 /* ---- against a server ---- */
+
+#define ROLE_QUERY "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1"
 
 /* Appends those of the names for which the query finds nothing. */
 static int find_missing(lb_pg *pg, const char *query, char *const *list, int count, lb_buf *missing, lb_error *err)
@@ -403,7 +444,7 @@ int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_err
   lb_buf no_roles = { 0 }, no_extensions = { 0 };
   bool spoken = true;
   if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
-      find_missing(pg, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", survey->roles,
+      find_missing(pg, ROLE_QUERY, survey->roles,
                    roles ? survey->role_count : 0, &no_roles, err) == LB_OK &&
       find_missing(pg, "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = $1", survey->extensions,
                    survey->extension_count, &no_extensions, err) == LB_OK) {
@@ -414,4 +455,30 @@ int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_err
   lb_buf_free(&no_roles);
   lb_buf_free(&no_extensions);
   return err->code;
+}
+
+int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
+{
+  /* Who may take part in a role need not be let take it on, from 16 on. */
+  const char *member = pg->version >= 160000 ? ROLE_QUERY " AND pg_catalog.pg_has_role(oid, 'SET')"
+                                             : ROLE_QUERY " AND pg_catalog.pg_has_role(oid, 'MEMBER')";
+  static const char tablespace[] = "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1 AND (oid = "
+    "(SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) OR "
+    "pg_catalog.has_tablespace_privilege(oid, 'CREATE'))";
+  bool spoken;
+  if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
+      find_missing(pg, ROLE_QUERY, survey->roles, survey->role_count, &lacks->roles, err) == LB_OK &&
+      find_missing(pg, member, survey->owners, survey->owner_count, &lacks->owners, err) == LB_OK) {
+    find_missing(pg, tablespace, survey->tablespaces, survey->tablespace_count, &lacks->tablespaces, err);
+  }
+  lb_error ignored = LB_ERROR_INIT;
+  lb_pg_exec(pg, "RESET client_encoding", &ignored);
+  return err->code;
+}
+
+void lb_pg_lacks_free(lb_pg_lacks *lacks)
+{
+  lb_buf_free(&lacks->roles);
+  lb_buf_free(&lacks->owners);
+  lb_buf_free(&lacks->tablespaces);
 }

@@ -13,6 +13,10 @@
 typedef struct lb_pg_survey {
   char **roles;           /* owners and grantees; PUBLIC, CURRENT_USER and the like left out. No duplicates */
   int role_count;
+  char **owners;          /* those of them whose member one has to be: owners, and who set default privileges */
+  int owner_count;
+  char **tablespaces;
+  int tablespace_count;
   char **extensions;
   int extension_count;
   char *encoding;         /* of SET client_encoding; NULL: none */
@@ -43,5 +47,14 @@ int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_tas
 ** convert to its own. One LB_NOTFOUND that names all of them and says what to do (CREATE ROLE …,
 ** {"no_owner":true,"no_privileges":true}, which package). */
 int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err);
+
+/* What a load without it can do without: names, separated by commas. Zeroed first; freed by lb_pg_lacks_free. */
+typedef struct lb_pg_lacks {
+  lb_buf roles;           /* that the server has not */
+  lb_buf owners;          /* whose member the user is not, missing ones among them */
+  lb_buf tablespaces;     /* that the server has not, or the user may not make anything in */
+} lb_pg_lacks;
+int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err);
+void lb_pg_lacks_free(lb_pg_lacks *lacks);
 
 #endif

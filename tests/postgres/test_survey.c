@@ -49,6 +49,12 @@ static void test_kinds(void **state)
     { "REVOKE ALL ON LARGE OBJECT 5 FROM PUBLIC", LB_STATEMENT_PRIVILEGE },
     { "GRANT \"on\" TO b", LB_STATEMENT_OTHER },
     { "ALTER DEFAULT PRIVILEGES FOR ROLE a GRANT SELECT ON TABLES TO b", LB_STATEMENT_PRIVILEGE },
+    { "CREATE POLICY \"to\" ON public.t FOR SELECT TO joe, PUBLIC USING ((a = 1))", LB_STATEMENT_POLICY },
+    { "CREATE POLICY p ON public.t TO PUBLIC", LB_STATEMENT_OTHER },
+    { "CREATE POLICY p ON public.t USING (((a)::text = ' TO joe'::text))", LB_STATEMENT_OTHER },
+    { "COMMENT ON POLICY p ON public.t IS 'x'", LB_STATEMENT_POLICY },
+    { "CREATE USER MAPPING FOR joe SERVER s", LB_STATEMENT_POLICY },
+    { "CREATE USER MAPPING FOR PUBLIC SERVER s", LB_STATEMENT_OTHER },
     { "CREATE ROLE x", LB_STATEMENT_ROLE }, { "ALTER ROLE x WITH LOGIN", LB_STATEMENT_ROLE_CHANGE },
     { "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public", LB_STATEMENT_EXTENSION },
     { "CREATE UNLOGGED TABLE t (a int)", LB_STATEMENT_RELATION }, { "CREATE FOREIGN TABLE t ()", LB_STATEMENT_RELATION },
@@ -187,6 +193,8 @@ static const char script[] =
   "CREATE ROLE made;\nCREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public;\nCREATE TABLE public.t (a text);\n"
   "ALTER TABLE public.t OWNER TO joe;\nALTER TABLE public.u OWNER TO made;\nALTER TABLE public.u OWNER TO joe;\n"
   "COPY public.t (a) FROM stdin;\nALTER TABLE t OWNER TO nobody;\n\\\\connect\n\\.\n\n"
+  "SET default_tablespace = \"Fast one\";\nSET default_tablespace = '';\n"
+  "ALTER DEFAULT PRIVILEGES FOR ROLE ann GRANT SELECT ON TABLES TO PUBLIC;\n"
   "CREATE INDEX i ON public.t USING btree (a);\nGRANT SELECT ON TABLE public.t TO \"re ader\";\n";
 
 static void test_survey(void **state)
@@ -196,9 +204,16 @@ static void test_survey(void **state)
     lb_pg_survey v;
     lb_error err = LB_ERROR_INIT;
     assert_int_equal(read_script(script, piece, &v, &err), LB_OK);
-    assert_int_equal(v.role_count, 2);
+    assert_int_equal(v.role_count, 3);
     assert_string_equal(v.roles[0], "joe");
-    assert_string_equal(v.roles[1], "re ader");
+    assert_string_equal(v.roles[1], "ann");
+    assert_string_equal(v.roles[2], "re ader");
+    assert_int_equal(v.owner_count, 3);
+    assert_string_equal(v.owners[0], "joe");
+    assert_string_equal(v.owners[1], "made");
+    assert_string_equal(v.owners[2], "ann");
+    assert_int_equal(v.tablespace_count, 1);
+    assert_string_equal(v.tablespaces[0], "Fast one");
     assert_int_equal(v.extension_count, 1);
     assert_string_equal(v.extensions[0], "citext");
     assert_string_equal(v.encoding, "LATIN1");
@@ -207,7 +222,7 @@ static void test_survey(void **state)
     assert_string_equal(v.connects_to, "d");
     assert_int_equal(v.rows, 2);
     assert_int_equal(v.objects, 2);
-    assert_int_equal(v.statements, 12);
+    assert_int_equal(v.statements, 15);
     lb_pg_survey_free(&v);
   }
 }

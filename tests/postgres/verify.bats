@@ -141,7 +141,8 @@ contents() { python "$ROOT/tests/archive/lbformat.py" index "$1" | sed -n 's/^co
   file=$(shop_file)
   sum=$(contents "$file" | python -c 'import json, sys
 t = [t for t in json.load(sys.stdin)["tables"] if t["name"] == "orders"][0]
-print("\"name\":\"orders\",\"rows\":%d,\"bytes\":%d,\"checksum\":\"%s\"" % (t["rows"], t["bytes"], t["checksum"]))')
+del t["schema"]
+print(json.dumps(t, separators=(",", ":"))[1:-1])')
   cp "$file" kept
   lie "$file" "$sum" "${sum%??}$([ "${sum: -2:1}" = 0 ] && echo 1 || echo 0)\""
   [ "$(verify "$file")" = ok ]
