@@ -161,6 +161,17 @@ static int resolve_latest(const char *dir, const char *asked, wish *w, lb_json *
 
 /* ---- files ---- */
 
+/* A folder of pg_dump's: who has been given one has a dump, though none for us. */
+static bool is_directory_dump(const char *path)
+{
+  struct stat st;
+  lb_error ignored = LB_ERROR_INIT;
+  char *toc = lb_text_printf(&ignored, "%s/toc.dat", path);
+  bool is = toc && stat(toc, &st) == 0;
+  free(toc);
+  return is;
+}
+
 static int check_regular(const char *path, lb_error *err)
 {
   struct stat st;
@@ -168,8 +179,12 @@ static int check_regular(const char *path, lb_error *err)
     if (errno == ENOENT || errno == ENOTDIR) return lb_fail(err, LB_NOTFOUND, "no such backup: %s", path);
     return lb_fail_errno(err, errno, "cannot open backup %s", path);
   }
-  if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "not a backup: %s is not a regular file", path);
-  return LB_OK;
+  if (S_ISREG(st.st_mode)) return LB_OK;
+  if (is_directory_dump(path)) {
+    return lb_fail(err, LB_UNSUPPORTED, "not a backup: %s is in pg_dump's directory format (pg_restore -f dump.sql "
+                   "FOLDER makes a script of it)", path);
+  }
+  return lb_fail(err, LB_MISUSE, "not a backup: %s is not a regular file", path);
 }
 
 static int resolve_path(const char *asked, char **path, lb_error *err)

@@ -24,7 +24,8 @@ static int stream(lb_source *source, lb_source_take take, void *ctx, lb_error *e
   lb_content *c = (lb_content *)source;
   forwarding f = { take, ctx };
   uint64_t taken;
-  return lb_reader_stream(c->reader, c->threads, forward, &f, c->task, &taken, err);
+  if (lb_reader_stream(c->reader, c->threads, forward, &f, c->task, &taken, err) == LB_OK) c->bytes = (int64_t)taken;
+  return err->code;
 }
 
 static int block(lb_source *source, uint64_t number, const unsigned char **data, size_t *n, lb_error *err)
@@ -78,7 +79,7 @@ bool lb_content_is_script(const lb_opened *backup, lb_error *err)
   if (about->manifest.type != LB_TYPE_NONE) return about->manifest.type == LB_TYPE_POSTGRES;
   if (about->name.type == LB_TYPE_POSTGRES) return true;
   return lb_reader_peek(backup->reader, head, sizeof head, &n, err) == LB_OK &&
-         (lb_script_looks_like_dump(head, n) || lb_script_is_custom_format(head, n));
+         (lb_script_looks_like_dump(head, n) || lb_script_other_format(head, n));
 }
 
 static int check_script(lb_reader *reader, const char *path, lb_error *err)
@@ -88,9 +89,8 @@ static int check_script(lb_reader *reader, const char *path, lb_error *err)
   lb_sqlite_header header;
   if (lb_reader_peek(reader, head, sizeof head, &n, err)) return err->code;
   if (lb_script_looks_like_dump(head, n)) return LB_OK;
-  if (lb_script_is_custom_format(head, n)) {
-    return lb_fail(err, LB_UNSUPPORTED, "%s: is in pg_dump's custom format: restore it with pg_restore", path);
-  }
+  const char *other = lb_script_other_format(head, n);
+  if (other) return lb_fail(err, LB_UNSUPPORTED, "%s: %s", path, other);
   if (n >= 100 && lb_sqlite_header_read(head, n, &header)) {
     return lb_fail(err, LB_MISUSE, "%s: holds a SQLite database, not a PostgreSQL dump: backup_restore with a path or "
                    "a schema as target restores it", path);
@@ -110,7 +110,8 @@ static int check_first_block(lb_cursor *cursor, lb_reader *reader, const char *p
 int lb_content_open(lb_content *c, lb_reader *reader, const char *path, lb_job *job, int threads, lb_error *err)
 {
   const char *contents = lb_reader_contents(reader);
-  *c = (lb_content){ .source = { .stream = stream }, .reader = reader, .task = &job->task, .threads = threads };
+  *c = (lb_content){ .source = { .stream = stream }, .reader = reader, .task = &job->task, .threads = threads,
+                     .bytes = lb_reader_raw_bytes(reader) };
   if (!contents) return check_script(reader, path, err);
   c->cursor = lb_cursor_open(reader, err);
   c->source.block = block;

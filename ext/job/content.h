@@ -13,6 +13,7 @@ typedef struct lb_content {
   lb_cursor *cursor;        /* NULL: read from the front only */
   lb_task *task;
   int threads;
+  int64_t bytes;            /* of the script: as its file says (-1: it does not), once it was streamed as it is */
   lb_pg_contents table;     /* of contents */
   bool has_table;
 } lb_content;

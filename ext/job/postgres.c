@@ -28,7 +28,7 @@ int lb_postgres_load_fresh(const lb_postgres_loading *l, lb_pg *pg, lb_error *er
                       .contents = l->content->has_table ? &l->content->table : NULL, .jobs = l->jobs,
                       .no_owner = l->no_owner, .no_privileges = l->no_privileges, .no_roles = l->no_roles,
                       .no_policies = l->no_policies, .no_tablespaces = l->no_tablespaces };
-  lb_task_phase(&l->job->task, "loading", lb_reader_raw_bytes(l->content->reader));
+  lb_task_phase(&l->job->task, "loading", l->content->bytes);
   if (l->content->has_table) lb_pg_load_parallel(&load, err);
   else lb_pg_load_serial(&load, err);
   return err->code ? err->code : lb_postgres_analyze(l->job, &load, err);
@@ -119,7 +119,7 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
   lb_pg_snapshot snapshot = { 0 };
   lb_pg_relations relations = { 0 };
   lb_pg_contents found = { 0 };
-  lb_task_phase(&job->task, "comparing", lb_reader_raw_bytes(content->reader));
+  lb_task_phase(&job->task, "comparing", content->bytes);
   if (lb_pg_snapshot_take(pg, 0, &snapshot, err) == LB_OK &&
       lb_pg_relations_read(pg, job->json, &all, &relations, err) == LB_OK &&
       lb_pg_relations_lock(pg, &all, &relations, err) == LB_OK &&

@@ -96,7 +96,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
       lb_pg_merge_load(s->merge, err) || lb_pg_merge_lock(s->merge, err) || write(s, err)) {
     return err->code;
   }
-  r->bytes = lb_reader_raw_bytes(r->backup.reader);
+  r->bytes = s->content.bytes;
   r->check = s->content.has_table ? "ok" : NULL;  /* rows were held against the table of contents */
   return LB_OK;
 }

@@ -259,7 +259,7 @@ static int restore_in_transaction(restoring *s, lb_error *err)
                       .no_owner = o->no_owner, .no_privileges = o->no_privileges };
   lb_task_phase(&r->job->task, "dropping", 0);
   if (lb_pg_target_empty(s->pg, err)) return err->code;
-  lb_task_phase(&r->job->task, "loading", lb_reader_raw_bytes(r->backup.reader));
+  lb_task_phase(&r->job->task, "loading", s->content.bytes);
   if (lb_pg_load_serial(&load, err)) return err->code;
   return lb_postgres_analyze(r->job, &load, err) ? err->code : lb_restore_postgres_commit(r, s->pg, err);
 }
@@ -332,7 +332,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   else if (swap) restore_by_swap(s, err);
   else restore_in_transaction(s, err);
   if (err->code) return err->code;
-  r->bytes = lb_reader_raw_bytes(r->backup.reader);
+  r->bytes = s->content.bytes;
   r->check = s->content.has_table ? "ok" : NULL;  /* rows of each table were held against the table of contents */
   return LB_OK;
 }

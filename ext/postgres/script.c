@@ -403,7 +403,20 @@ bool lb_script_looks_like_dump(const void *head, size_t n)
   return false;
 }
 
-bool lb_script_is_custom_format(const void *head, size_t n)
+const char *lb_script_other_format(const void *head, size_t n)
 {
-  return n >= 5 && memcmp(head, "PGDMP", 5) == 0;
+  static const struct { size_t at, len; const char *bytes, *what; } formats[] = {
+    { 0, 5, "PGDMP", "is in pg_dump's custom format (pg_restore -f dump.sql FILE makes a script of it)" },
+    { 257, 5, "ustar", "is a tar archive (if it is pg_dump's, pg_restore -f dump.sql FILE makes a script of it; else "
+      "unpack it)" },
+    { 0, 6, "\xfd" "7zXZ\0", "is compressed by xz (unxz it first)" },
+    { 0, 3, "BZh", "is compressed by bzip2 (bunzip2 it first)" },
+    { 0, 4, "\x04\x22\x4d\x18", "is compressed by lz4 (unlz4 it first)" },
+    { 0, 4, "PK\3\4", "is a zip archive (unzip it first)" },
+  };
+  for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+    size_t at = formats[i].at, len = formats[i].len;
+    if (n >= at + len && memcmp((const char *)head + at, formats[i].bytes, len) == 0) return formats[i].what;
+  }
+  return NULL;
 }

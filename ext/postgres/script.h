@@ -58,7 +58,9 @@ void lb_script_close(lb_script *script);  /* accepts NULL */
 
 /* The first bytes of a script: whether they can be a plain-text dump (pg_dump's, pg_dumpall's or ours). */
 bool lb_script_looks_like_dump(const void *head, size_t n);
-/* Whether they are those of pg_dump's custom format, which pg_restore reads. */
-bool lb_script_is_custom_format(const void *head, size_t n);
+/* What they are instead and what to do ("is compressed by xz (unxz it first)"), where they are those of a format that
+** others read: pg_dump's custom and tar formats, foreign compressors. Of a tar archive it takes 262 bytes. NULL: of
+** none. */
+const char *lb_script_other_format(const void *head, size_t n);
 
 #endif

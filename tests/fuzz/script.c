@@ -189,7 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   require(whole.log.len == bytes.log.len && memcmp(whole.log.data, bytes.log.data, whole.log.len) == 0);
   look_at_rows(data + 4, size - 4, (size_t)data[0] + 1);
   lb_script_looks_like_dump(data, size);
-  lb_script_is_custom_format(data, size);
+  lb_script_other_format(data, size);
   lb_buf_free(&whole.log);
   lb_buf_free(&parts.log);
   lb_buf_free(&bytes.log);

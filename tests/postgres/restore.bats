@@ -310,6 +310,17 @@ EOF
   pg_same old whole
 }
 
+@test "bytes of a report are those that were read, whatever the file tells" {
+  gunzip -c b/shop_postgres_2*.sql.gz >shop.sql
+  gzip -k shop.sql
+  for file in shop.sql.zst shop.sql.gz shop.sql; do
+    [ $file != shop.sql.zst ] || { [[ $(sql 'SELECT backup_version()') == *zstd* ]] || continue; zstd -q <shop.sql >$file; }
+    absent sized
+    [ "$(restore "$T/$file" sized '{"create":true}' bytes)" = "$(stat -c %s shop.sql)" ]
+    [ "$(sql "SELECT raw_bytes FROM backup_history ORDER BY id DESC LIMIT 1")" = "$(stat -c %s shop.sql)" ]
+  done
+}
+
 @test "a dump that was cut off, in pg_dump's other formats, of nothing" {
   olddb whole
   gunzip -c b/shop_postgres_2*.sql.gz >shop.sql
@@ -324,7 +335,22 @@ EOF
   gzip shop.dump
   failing 'pg_restore' restore "$T/shop.dump.gz" whole '{"overwrite":true}'
   pg_dump -Ft -d "$(url shop)" >shop.tar
-  failing 'not a PostgreSQL dump' restore "$T/shop.tar" whole '{"overwrite":true}'
+  failing 'shop.tar: is a tar archive (if it is pg_dump'"'"'s, pg_restore -f dump.sql FILE' \
+    restore "$T/shop.tar" whole '{"overwrite":true}'
+  pg_dump -Fd -f shop.dir -d "$(url shop)"
+  failing "shop.dir is in pg_dump's directory format (pg_restore -f dump.sql FOLDER" \
+    restore "$T/shop.dir" whole '{"overwrite":true}'
+  python -c 'import bz2, lzma
+sql = open("shop.sql", "rb").read()
+open("shop.sql.bz2", "wb").write(bz2.compress(sql))
+open("shop.sql.xz", "wb").write(lzma.compress(sql))'
+  failing 'shop.sql.bz2: is compressed by bzip2 (bunzip2 it first)' \
+    restore "$T/shop.sql.bz2" whole '{"overwrite":true}'
+  failing 'shop.sql.xz: is compressed by xz (unxz it first)' restore "$T/shop.sql.xz" whole '{"overwrite":true}'
+  failing 'is compressed by xz' sql "SELECT backup_verify('$T/shop.sql.xz')"
+  pg_restore -f made.sql shop.tar
+  restore "$T/made.sql" made '{"create":true}'
+  pg_same shop made
   : >nothing.sql
   failing 'nothing.sql' restore "$T/nothing.sql" whole '{"overwrite":true}'
   pg_same old whole

@@ -403,10 +403,11 @@ static void test_recognized(void **state)
   };
   for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
     assert_int_equal(lb_script_looks_like_dump(heads[i].head, strlen(heads[i].head)), heads[i].dump);
-    assert_false(lb_script_is_custom_format(heads[i].head, 4 < strlen(heads[i].head) ? 4 : strlen(heads[i].head)));
+    assert_int_equal(lb_script_other_format(heads[i].head, strlen(heads[i].head)) != NULL, !strcmp(heads[i].head, "PGDMP"));
   }
-  assert_true(lb_script_is_custom_format("PGDMP\1\16", 7));
-  assert_false(lb_script_is_custom_format("PGDMX\1\16", 7));
+  assert_non_null(strstr(lb_script_other_format("PGDMP\1\16", 7), "custom format"));
+  assert_null(lb_script_other_format("PGDMX\1\16", 7));
+  assert_null(lb_script_other_format("PGDM", 4));
 }
 
 int main(void)
