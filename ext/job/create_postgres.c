@@ -98,6 +98,20 @@ static void drop_snapshot(creating *s)
   lb_pg_relations_free(&s->relations);
 }
 
+/* The snapshot is gone, and so are our locks: whoever still has one, or waits for one, was in the way. */
+static int fail_begin(creating *s, const lb_error *why, lb_error *err)
+{
+  lb_buf who = { 0 };
+  bool locked = strstr(why->message, "lock timeout") != NULL;
+  if (locked) lb_pg_relations_blockers(s->pg, &who);
+  const char *holders = who.failed || !who.len ? "" : who.data;
+  if (!locked) lb_fail(err, (lb_code)why->code, "%s", why->message);
+  else lb_fail(err, LB_BUSY, "%s (end what locks tables, or raise \"lock_timeout\"%s%s)", why->message,
+               *holders ? "; locked: " : "", holders);
+  lb_buf_free(&who);
+  return err->code;
+}
+
 /* Until no change of a table comes in between, or the time is over. */
 static int begin_dump(creating *s, lb_error *err)
 {
@@ -113,7 +127,7 @@ static int begin_dump(creating *s, lb_error *err)
     if (take_snapshot(s, timeout, &why) == LB_OK) break;
     bool again = why.code == LB_BUSY && s->snapshot.id && (!timeout || lb_clock_monotonic() < until);
     drop_snapshot(s);
-    if (!again) return lb_fail(err, (lb_code)why.code, "%s", why.message);
+    if (!again) return fail_begin(s, &why, err);
     if (lb_task_poll(&c->job->task, err)) return err->code;
   }
   if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
@@ -176,6 +190,7 @@ static int verify_full(creating *s, lb_error *err)
   lb_manifest about;
   lb_manifest_init(&about);
   about.encoding = s->pg->encoding;
+  about.server_version = s->pg->version_text;
   about.scope = scope_of(&s->c->o);
   lb_reader *reader = lb_reader_open(c->file.fd, c->file.path, err);
   if (reader && lb_content_open(&content, reader, c->file.path, c->job, c->threads, err) == LB_OK) {
@@ -200,6 +215,25 @@ static int verify_and_publish(creating *s, lb_error *err)
   return LB_OK;
 }
 
+/* What its user may not read is the commonest trouble of a first backup. The words are the server's, in English; where
+** they are in another language, they stay without advice. */
+static int advise(lb_error *err)
+{
+  static const struct { const char *words, *advice; } known[] = {
+    { "row-level security", "rows would be missing: back up as a superuser, or ALTER ROLE … BYPASSRLS" },
+    { "permission denied for large object", "back up as its owner or as a superuser" },
+    { "permission denied for", "GRANT pg_read_all_data TO the user; before server 14 USAGE on schemas, SELECT on "
+      "tables and sequences" },
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (!strstr(err->message, known[i].words)) continue;
+    lb_error why = *err;
+    lb_error_clear(err);
+    return lb_fail(err, (lb_code)why.code, "%s (%s)", why.message, known[i].advice);
+  }
+  return err->code;
+}
+
 static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
@@ -213,7 +247,7 @@ static int create(creating *s, lb_error *err)
   free(usual);
   if (err->code || check_space(s, err) || open_spool(s, err)) return err->code;
   c->created = lb_clock_now();
-  if (begin_dump(s, err) || write_file(s, err)) return err->code;
+  if (begin_dump(s, err) || write_file(s, err)) return advise(err);
   return verify_and_publish(s, err);
 }
 

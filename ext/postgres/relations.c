@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "postgres/key_range.h"
 #include "postgres/quote.h"
+#include "sql/lock_holders.h"
 #include "sql/references.h"
 #include "sql/sequences.h"
 #include "sql/sizes.h"
@@ -247,6 +248,23 @@ int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations 
   if (!err->code && r->table_count) qsort(r->tables, (size_t)r->table_count, sizeof *r->tables, compare_tables);
   lb_buf_free(&oids);
   return err->code;
+}
+
+void lb_pg_relations_blockers(lb_pg *pg, lb_buf *text)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  PGresult *r = lb_pg_query(pg, &ignored, lb_sql_lock_holders, 0, NULL);
+  for (int i = 0; r && i < PQntuples(r); i++) {
+    const char *application = PQgetvalue(r, i, 3);
+    lb_buf_text(text, i ? ", " : "");
+    lb_pg_put_qualified(text, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1));
+    lb_buf_text(text, " by ");
+    lb_pg_put_comment(text, *application ? application : "a session");
+    lb_buf_text(text, " (user ");
+    lb_pg_put_comment(text, PQgetvalue(r, i, 2));
+    lb_buf_printf(text, ", pid %s)", PQgetvalue(r, i, 4));
+  }
+  PQclear(r);
 }
 
 void lb_pg_relations_free(lb_pg_relations *r)

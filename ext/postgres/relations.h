@@ -48,4 +48,8 @@ int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, l
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
 void lb_pg_relations_free(lb_pg_relations *relations);
 
+/* Appends who holds, or waits for, a lock that keeps others from reading a table, at most five of them: "public.t by
+** app (user ann, pid 12), …"; nothing where that is not known. */
+void lb_pg_relations_blockers(lb_pg *pg, lb_buf *text);
+
 #endif
