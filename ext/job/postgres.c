@@ -178,7 +178,7 @@ static int leave_out(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *
                 lacks.roles.len ? "missing roles: " : "it brings its roles, which are not made for this",
                 lacks.roles.len ? lacks.roles.data : "");
   } else if (l->no_owner) {
-    lb_job_note(job, "verified without owners and privileges: the user is no member of %s", lacks.owners.data);
+    lb_job_note(job, "verified without owners and privileges, as the user is no superuser: %s", lacks.owners.data);
   }
   if (l->no_tablespaces) lb_job_note(job, "verified without tablespaces: the user has no %s", lacks.tablespaces.data);
   lb_pg_lacks_free(&lacks);

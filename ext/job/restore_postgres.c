@@ -325,6 +325,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   lb_task_phase(&r->job->task, "connecting", 0);
   if (open_target(s, err) || check_target(s, err)) return err->code;
   bool swap = r->o.mode && strcmp(r->o.mode, "swap") == 0;
+  if (s->objects && swap && lb_pg_swap_check(s->pg, r->o.no_owner, err)) return err->code;
   if (s->objects && !swap && begin_transaction(s, err)) return err->code;
   if (s->objects && lb_restore_postgres_save(r, s->database, s->uri, err)) return err->code;
   if (!s->pg) restore_missing(s, err);

@@ -116,8 +116,8 @@ static int take_setting(surveying *s, const char *sql, size_t len, const lb_stat
   return LB_OK;
 }
 
-/* ALTER DEFAULT PRIVILEGES is a privilege's statement, but takes membership as an owner's does. */
-static bool takes_membership(const lb_statement *st, const char *sql, size_t len)
+/* ALTER DEFAULT PRIVILEGES is a privilege's statement, but takes the role's rights as an owner's does. */
+static bool takes_rights(const lb_statement *st, const char *sql, size_t len)
 {
   lb_tokens t = lb_tokens_begin(sql, len);
   return st->kind == LB_STATEMENT_OWNER || (st->kind == LB_STATEMENT_PRIVILEGE && lb_token_is(&t, "alter"));
@@ -142,7 +142,7 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (st.kind == LB_STATEMENT_DATABASE) return LB_OK;
   s->err = err;
   lb_statement_roles(sql, len, take_role, s);
-  if (takes_membership(&st, sql, len)) lb_statement_roles(sql, len, take_owner, s);
+  if (takes_rights(&st, sql, len)) lb_statement_roles(sql, len, take_owner, s);
   return err->code;
 }
 
@@ -459,16 +459,15 @@ int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_err
 
 int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
 {
-  /* Who may take part in a role need not be let take it on, from 16 on. */
-  const char *member = pg->version >= 160000 ? ROLE_QUERY " AND pg_catalog.pg_has_role(oid, 'SET')"
-                                             : ROLE_QUERY " AND pg_catalog.pg_has_role(oid, 'MEMBER')";
+  static const char owner[] = ROLE_QUERY " AND (rolname = current_user OR (SELECT rolsuper FROM pg_catalog.pg_roles "
+    "WHERE rolname = current_user))";
   static const char tablespace[] = "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1 AND (oid = "
     "(SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) OR "
     "pg_catalog.has_tablespace_privilege(oid, 'CREATE'))";
   bool spoken;
   if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
       find_missing(pg, ROLE_QUERY, survey->roles, survey->role_count, &lacks->roles, err) == LB_OK &&
-      find_missing(pg, member, survey->owners, survey->owner_count, &lacks->owners, err) == LB_OK) {
+      find_missing(pg, owner, survey->owners, survey->owner_count, &lacks->owners, err) == LB_OK) {
     find_missing(pg, tablespace, survey->tablespaces, survey->tablespace_count, &lacks->tablespaces, err);
   }
   lb_error ignored = LB_ERROR_INIT;

@@ -13,7 +13,7 @@
 typedef struct lb_pg_survey {
   char **roles;           /* owners and grantees; PUBLIC, CURRENT_USER and the like left out. No duplicates */
   int role_count;
-  char **owners;          /* those of them whose member one has to be: owners, and who set default privileges */
+  char **owners;          /* those of them whose rights it takes: owners, and who set default privileges */
   int owner_count;
   char **tablespaces;
   int tablespace_count;
@@ -51,7 +51,8 @@ int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_err
 /* What a load without it can do without: names, separated by commas. Zeroed first; freed by lb_pg_lacks_free. */
 typedef struct lb_pg_lacks {
   lb_buf roles;           /* that the server has not */
-  lb_buf owners;          /* whose member the user is not, missing ones among them */
+  lb_buf owners;          /* other than the user, who is no superuser: he may not give them everything. Being their
+                          ** member is not enough, where they in turn may not create in a schema */
   lb_buf tablespaces;     /* that the server has not, or the user may not make anything in */
 } lb_pg_lacks;
 int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err);

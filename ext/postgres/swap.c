@@ -182,6 +182,24 @@ static int check_names(const lb_pg *pg, const char *name, const char *fresh, con
                  "(pass {\"mode\":\"transaction\"})", pg->database);
 }
 
+int lb_pg_swap_check(lb_pg *pg, bool no_owner, lb_error *err)
+{
+  /* Who has a role's rights need not be let take it on, from 16 on. */
+  const char *owners = "SELECT pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database WHERE datname = "
+    "pg_catalog.current_database() AND NOT (pg_catalog.pg_has_role(datdba, 'USAGE') AND pg_catalog.pg_has_role(datdba, "
+    "$1))";
+  const char *right = no_owner ? "USAGE" : pg->version >= 160000 ? "SET" : "MEMBER";
+  char *owner = lb_pg_value(pg, err, owners, 1, &right);
+  if (owner) {
+    const char *user = PQuser(pg->conn);
+    lb_fail(err, LB_PERM, "database \"%s\" belongs to \"%s\", and a swap renames it: connect as its owner or a "
+            "superuser, or GRANT %s TO %s (or pass {\"mode\":\"transaction\"})", pg->database, owner, owner,
+            user ? user : "the user");
+  }
+  free(owner);
+  return err->code;
+}
+
 int lb_pg_database_swap(lb_pg *maintenance, const char *name, const char *fresh, const char *aside, bool force,
                         lb_error *err)
 {

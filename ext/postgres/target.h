@@ -72,6 +72,10 @@ int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err);
 int lb_pg_database_swap(lb_pg *maintenance, const char *name, const char *fresh, const char *aside, bool force,
                         lb_error *err);
 
+/* Whether the user of pg may let another database take the place of the one that it is connected to: renaming takes its
+** owner's rights, and so does making the other one his (not with no_owner). LB_PERM says what to do. */
+int lb_pg_swap_check(lb_pg *pg, bool no_owner, lb_error *err);
+
 /* The scratch database `fresh` becomes `name`, which there is none of: LB_EXISTS where it came meanwhile. Nobody may be
 ** connected to it. */
 int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *name, lb_error *err);

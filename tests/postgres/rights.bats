@@ -1,0 +1,140 @@
+# The table of rights in docs/postgres.md, row by row: what is said there is enough, and one less is an error that says
+# so before anything is loaded.
+load ../helper
+load server
+load oracle
+
+setup_file() {
+  pg_server_start --tcp
+  q postgres "CREATE ROLE app LOGIN; CREATE ROLE maker LOGIN CREATEDB; CREATE ROLE ender LOGIN CREATEDB"
+  newdb src OWNER app
+  q "$(url_tcp src app)" <"$PG_HERE/fixtures/shop.sql"
+  mkdir "$BATS_FILE_TMPDIR/b"
+  BACKUP_DIR=$BATS_FILE_TMPDIR/b sql "SELECT backup_create('$(url src)')"
+}
+teardown_file() { pg_server_stop_all; }
+setup() {
+  lifeboat_setup
+  cp -a "$BATS_FILE_TMPDIR/b" b
+  export BACKUP_DIR=$T/b
+}
+
+failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
+  run "${@:2}"
+  echo "$output"
+  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
+}
+# as ROLE DB [OPTIONS]: a restore, without a copy of what was there
+as() {
+  local options=${3:-{\}}
+  options="${options%\}}${3:+,}\"pre_restore\":false}"
+  sql "SELECT backup_restore('latest:src', '$(url_tcp "$2" "$1")', '$options')"
+}
+# filled DB OWNER: with something in it that is not the backup's
+filled() {
+  newdb "$1" OWNER "$2"
+  q "$(url_tcp "$1" "$2")" 'CREATE TABLE old (id int); INSERT INTO old VALUES (1)'
+}
+databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
+
+@test "into an empty database: its owner, and a member of the owners' roles" {
+  newdb mine OWNER app
+  as app mine
+  pg_same src mine
+  newdb theirs OWNER maker
+  failing 'must be member of role "app"' as maker theirs
+  as maker theirs '{"no_owner":true}'
+  newdb guest
+  q guest 'GRANT CREATE ON DATABASE guest TO app'
+  failing 'permission denied for schema public' as app guest
+  q guest 'GRANT CREATE ON SCHEMA public TO app'
+  as app guest
+}
+
+@test "create: CREATEDB, and a database to connect to" {
+  failing 'permission denied to create database' as app made '{"create":true}'
+  q postgres 'ALTER ROLE app CREATEDB'
+  as app made '{"create":true}'
+  q postgres 'ALTER ROLE app NOCREATEDB; GRANT app TO maker'
+  pg_same src made
+  # A member of app: who may not create in public of what is not his.
+  failing 'permission denied for schema public' as maker elsewhere '{"create":true}'
+  q postgres 'REVOKE app FROM maker'
+  as maker elsewhere '{"create":true,"no_owner":true}'
+}
+
+@test "full verification: CREATEDB alone" {
+  [ "$(sql "SELECT backup_verify('latest:src', '{\"level\":\"full\",\"verify_uri\":\"$(url_tcp postgres maker)\"}')")" = ok ]
+  failing 'permission denied to create database' \
+    sql "SELECT backup_verify('latest:src', '{\"level\":\"full\",\"verify_uri\":\"$(url_tcp postgres app)\"}')"
+}
+
+@test "transaction: the owner of all that is in it" {
+  filled full app
+  as app full '{"overwrite":true}'
+  pg_same src full
+  filled full app
+  q full "CREATE TABLE foreign_one (id int)"
+  failing 'foreign_one' as app full '{"overwrite":true}'
+  q full 'TABLE old'
+}
+
+@test "swap: CREATEDB and the owner of the database, which is seen before anything is loaded" {
+  filled swapped app
+  databases >before
+  failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap"}'
+  [[ $output == *'GRANT app TO maker'* ]]
+  databases | diff before -
+  failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap","no_owner":true}'
+  failing 'permission denied to create database' as app swapped '{"overwrite":true,"mode":"swap"}'
+  q swapped 'TABLE old'
+  q postgres 'GRANT app TO maker'
+  as maker swapped '{"overwrite":true,"mode":"swap","drop_old":true,"no_owner":true}'
+  filled swapped app
+  q postgres 'REVOKE app FROM maker; ALTER ROLE app CREATEDB'
+  as app swapped '{"overwrite":true,"mode":"swap","drop_old":true}'
+  q postgres 'ALTER ROLE app NOCREATEDB'
+  pg_same src swapped
+  [ "$(q postgres "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'swapped'")" = app ]
+}
+
+@test "swap with force: sessions of the same role, or pg_signal_backend" {
+  filled forced ender
+  psql -Xq -d "$(url forced)" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
+  local sitter=$!
+  for ((tries = 0; tries < 300; tries++)); do
+    [ "$(q postgres "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")" = 0 ] || break
+    sleep 0.02
+  done
+  failing 'pg_signal_backend' as ender forced '{"overwrite":true,"mode":"swap","force":true,"no_owner":true}'
+  q forced 'TABLE old'
+  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+  wait $sitter || true
+  PGAPPNAME=own psql -Xq -d "$(url_tcp forced ender)" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
+  sitter=$!
+  for ((tries = 0; tries < 300; tries++)); do
+    [ "$(q postgres "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'own'")" = 0 ] || break
+    sleep 0.02
+  done
+  as ender forced '{"overwrite":true,"mode":"swap","force":true,"drop_old":true,"no_owner":true}'
+  wait $sitter || true
+  [ "$(q forced 'SELECT count(*) FROM shop.orders')" = 200 ]
+}
+
+@test "a passfile has to name all databases, as more than one is connected to" {
+  pg_server_start --name asking --scram --tcp
+  newdb app
+  q app "CREATE TABLE t (a int)"
+  local uri
+  uri=$(url_tcp app)
+  sed 's/^\*:\*:\*:/*:*:app:/' "$PGPASSFILE" >one
+  cp "$PGPASSFILE" all
+  chmod 600 one all
+  PGPASSFILE=$T/one sql "SELECT backup_create('$uri')"
+  PGPASSFILE=$T/one failing 'wants a password' \
+    sql "SELECT backup_verify('latest:app', '{\"level\":\"full\",\"verify_uri\":\"$uri\"}')"
+  [ "$(PGPASSFILE=$T/all sql "SELECT backup_verify('latest:app', '{\"level\":\"full\",\"verify_uri\":\"$uri\"}')")" = ok ]
+  PGPASSFILE=$T/all sql "SELECT backup_restore('latest:app', '$uri', '{\"overwrite\":true,\"mode\":\"swap\"}')"
+  pg_server_stop immediate
+  pg_server_use main
+}
