@@ -81,6 +81,19 @@ void lb_error_prefix(lb_error *err, const char *format, ...)
   keep_text(err);
 }
 
+void lb_error_advise(lb_error *err, const char *format, ...)
+{
+  if (err->code == LB_OK) return;
+  char advice[LB_MESSAGE_MAX];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(advice, sizeof advice, format, args);
+  va_end(args);
+  size_t used = strlen(err->message);
+  snprintf(err->message + used, sizeof err->message - used, " (%s)", advice);
+  keep_text(err);
+}
+
 void lb_error_clear(lb_error *err)
 {
   err->code = LB_OK;

@@ -48,6 +48,9 @@ int lb_fail_nomem(lb_error *err);
 /* Puts a prefix such as "admin.db: " before the message of an error that is set. */
 void lb_error_prefix(lb_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Puts what to do, in parentheses, behind the message of an error that is set: " (raise lock_timeout)". */
+void lb_error_advise(lb_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 void lb_error_clear(lb_error *err);
 
 #endif

@@ -101,14 +101,11 @@ static void drop_snapshot(creating *s)
 /* The snapshot is gone, and so are our locks: whoever still has one, or waits for one, was in the way. */
 static int fail_begin(creating *s, const lb_error *why, lb_error *err)
 {
-  lb_buf who = { 0 };
-  bool locked = strstr(why->message, "lock timeout") != NULL;
-  if (locked) lb_pg_relations_blockers(s->pg, &who);
-  const char *holders = who.failed || !who.len ? "" : who.data;
-  if (!locked) lb_fail(err, (lb_code)why->code, "%s", why->message);
-  else lb_fail(err, LB_BUSY, "%s (end what locks tables, or raise \"lock_timeout\"%s%s)", why->message,
-               *holders ? "; locked: " : "", holders);
-  lb_buf_free(&who);
+  lb_buf holders = { 0 };
+  *err = *why;
+  if (why->code == LB_BUSY) lb_pg_relations_blockers(s->pg, &holders);
+  lb_postgres_advise_lock(&holders, err);
+  lb_buf_free(&holders);
   return err->code;
 }
 
@@ -227,9 +224,8 @@ static int advise(lb_error *err)
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (!strstr(err->message, known[i].words)) continue;
-    lb_error why = *err;
-    lb_error_clear(err);
-    return lb_fail(err, (lb_code)why.code, "%s (%s)", why.message, known[i].advice);
+    lb_error_advise(err, "%s", known[i].advice);
+    break;
   }
   return err->code;
 }

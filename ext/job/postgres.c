@@ -81,6 +81,16 @@ bool lb_postgres_unsave(const char *path)
   return unlink(path) == 0 || errno == ENOENT;
 }
 
+int lb_postgres_advise_lock(const lb_buf *holders, lb_error *err)
+{
+  bool known = holders && holders->len && !holders->failed;
+  /* The copy that is saved first has been told already. */
+  if (!strstr(err->message, "lock timeout") || strstr(err->message, "\"lock_timeout\"")) return err->code;
+  lb_error_advise(err, "end what locks tables, or raise \"lock_timeout\"%s%s", known ? "; locked: " : "",
+                  known ? holders->data : "");
+  return err->code;
+}
+
 /* ---- full verification ---- */
 
 static int fail_checksum(const lb_pg_table *t, uint64_t restored, lb_error *err)

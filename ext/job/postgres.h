@@ -11,6 +11,10 @@
 /* The default NAME of backups of a database: its name, with what a NAME may not hold made '_'. Allocated. */
 char *lb_postgres_name(const char *database, lb_error *err);
 
+/* Puts what to do behind an error that tells of a lock that was not had in time; any other stays as it is. holders: who
+** has locks, NULL where that is not known. */
+int lb_postgres_advise_lock(const lb_buf *holders, lb_error *err);
+
 /* How a script is brought into a database that nobody uses yet. */
 typedef struct lb_postgres_loading {
   lb_job *job;

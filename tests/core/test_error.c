@@ -19,7 +19,11 @@ static void test_text(void **state)
   assert_string_equal(err.message, "no table \"n?m\" (\xC3\xA9, ?\?\?)");
   lb_error_prefix(&err, "a\xFF: ");
   assert_string_equal(err.message, "a?: no table \"n?m\" (\xC3\xA9, ?\?\?)");
+  lb_error_advise(&err, "look at \"%s\"", "n\xE9m");
+  assert_string_equal(err.message, "a?: no table \"n?m\" (\xC3\xA9, ?\?\?) (look at \"n?m\")");
   lb_error_clear(&err);
+  lb_error_advise(&err, "nothing is set");
+  assert_string_equal(err.message, "");
   lb_fail_errno(&err, ENOENT, "\xE9");
   assert_memory_equal(err.message, "?: ", 3);
 }
