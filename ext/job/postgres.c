@@ -204,8 +204,15 @@ static bool is_older(const lb_pg *pg, const lb_manifest *about, const lb_pg_surv
 static int fail_older(const lb_pg *pg, lb_error *err)
 {
   err->code = LB_UNSUPPORTED;
-  lb_error_prefix(err, "server %s is older than the one that was backed up, and cannot judge the backup (name another "
-                  "with verify_uri): ", pg->version_text);
+  lb_error_prefix(err, "server %s is older than the one that was backed up, and cannot judge the backup (let "
+                  "another one: backup_verify with verify_uri): ", pg->version_text);
+  return err->code;
+}
+
+static int fail_lacking(lb_error *err)
+{
+  lb_error_prefix(err, "the server cannot judge the backup, as it or its user lacks something (give it that, or let "
+                  "another one: backup_verify with verify_uri): ");
   return err->code;
 }
 
@@ -215,18 +222,14 @@ static int judge_load(const lb_pg *pg, bool older, lb_error *err)
   bool refused = err->code == LB_REFUSED || err->code == LB_EXISTS;
   if (refused && older) return fail_older(pg, err);
   if (refused) err->code = LB_CORRUPT;
-  if (err->code == LB_ERROR || err->code == LB_PERM) {
-    lb_error_prefix(err, "the server cannot judge the backup, as it or its user lacks something (give it that, or name "
-                    "another with verify_uri): ");
-  }
-  return err->code;
+  return err->code == LB_ERROR || err->code == LB_PERM ? fail_lacking(err) : err->code;
 }
 
 static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, bool older, lb_error *err)
 {
   if (leave_out(l, survey, scratch, err) || lb_pg_survey_check(survey, scratch, false, err)) return err->code;
   if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, older, err);
-  if (l->content->has_table) compare(l->job, l->content, scratch, l->jobs, err);
+  if (l->content->has_table && compare(l->job, l->content, scratch, l->jobs, err) == LB_PERM) return fail_lacking(err);
   /* It may write the same values in another way: 11 does so with floating point numbers of 12. */
   return err->code == LB_CORRUPT && older ? fail_older(scratch, err) : err->code;
 }

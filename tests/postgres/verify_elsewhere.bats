@@ -104,6 +104,11 @@ refuses() {
     CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION f()"
   sql "SELECT backup_create('$(url barred)')"
   refuses barred "$(url_tcp postgres judge)" 'permission denied' 'cannot judge the backup' verify_uri
+  newdb hidden
+  q hidden "CREATE TABLE t (a int); INSERT INTO t VALUES (1);
+    ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY"
+  sql "SELECT backup_create('$(url hidden)')"
+  refuses hidden "$(url_tcp postgres judge)" 'row-level security' 'cannot judge the backup' verify_uri
   q postgres 'ALTER ROLE judge NOCREATEDB'
   refuses barred "$(url_tcp postgres judge)" 'permission denied to create database'
 }
