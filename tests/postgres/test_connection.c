@@ -394,11 +394,14 @@ static void test_statements(void **state)
   assert_int_equal(err.code, LB_OK);
   assert_int_equal(lb_pg_exec(pg, "DO $$ BEGIN RAISE NOTICE 'unheard'; END $$; SELECT 1", &err), LB_OK);
   assert_int_equal(lb_pg_execf(pg, &err, "CREATE TEMP TABLE %s(i int)", "t"), LB_OK);
-  expect_code(pg, "SELECT 1; SELECT nonsense; SELECT 2", LB_ERROR, "column \"nonsense\" does not exist");
+  expect_code(pg, "SELECT 1; SELECT nonsense; SELECT 2", LB_REFUSED, "column \"nonsense\" does not exist");
   expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='53100', detail='b', hint='c'; END $$", LB_FULL,
               "a; detail: b; hint: c");
   expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='55P03'; END $$", LB_BUSY, "a");
   expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='42501'; END $$", LB_PERM, "a");
+  expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='23514'; END $$", LB_REFUSED, "a");
+  expect_code(pg, "DO $$ BEGIN RAISE 'a' USING errcode='53200'; END $$", LB_ERROR, "a");
+  expect_code(pg, "GRANT nobody_there TO postgres", LB_ERROR, "does not exist");  /* a role: the server lacks it */
   expect_code(pg, "CREATE DATABASE postgres", LB_EXISTS, "exists");
   expect_code(pg, "COPY (SELECT generate_series(1, 100000)) TO STDOUT", LB_ERROR, "COPY");
   expect_code(pg, "COPY t FROM STDIN", LB_ERROR, "COPY");
