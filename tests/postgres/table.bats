@@ -269,7 +269,7 @@ id INTEGER, body TEXT' "$file" message 'SELECT * FROM x' "SELECT group_concat(na
   refused './far.sql: several tables are called "t": a.t, b.t (say which, with its schema)' ./far.sql t
   rows 2 ./far.sql b.t 'SELECT x FROM x'
   pg_dump -Fc -f custom.dump "$(url shop)"
-  refused "./custom.dump: is in pg_dump's custom format: restore it with pg_restore" ./custom.dump public.item
+  refused "./custom.dump: is in pg_dump's custom format (pg_restore -f dump.sql FILE makes a script of it)" ./custom.dump public.item
   gzip -c without.sql | head -c -20 >cut.sql.gz
   refused "table stock.item: ./cut.sql.gz: truncated: the gzip data goes on after the file's end" ./cut.sql.gz stock.item 'SELECT * FROM x'
   pg_dump -f whole.sql "$(url shop)"
