@@ -1,5 +1,5 @@
-/* See part.h. The steps; part_plan.c finds tables and matches columns, part_rows.c moves rows, part_links.c looks after
-** what hangs on them, part_make.c makes tables that are missing. */
+/* See part.h. The steps; part_plan.c finds tables and matches columns, part_rows.c moves rows, part_orphans.c,
+** part_links.c and part_fulltext.c look after what hangs on them, part_make.c makes tables that are missing. */
 #include "sqlite/part.h"
 
 #include <stdlib.h>

@@ -157,7 +157,7 @@ static int check_kind(const lb_sqlite_part *part, const char *name, const lb_tab
   }
 }
 
-static bool is_listed(const lb_sqlite_part *part, const char *name)
+bool lb_part_has(const lb_sqlite_part *part, const char *name)
 {
   for (int i = 0; i < part->count; i++) {
     if (sqlite3_stricmp(part->tables[i].from.name, name) == 0) return true;
@@ -173,7 +173,7 @@ int lb_part_find(lb_sqlite_part *part, lb_error *err)
   for (int i = 0; i < q->table_count && !err->code; i++) {
     lb_table_info from;
     if (lb_table_info_read(q->from, q->tables[i], q->from_label, &from, err)) return err->code;
-    if (check_kind(part, q->tables[i], &from, err) || is_listed(part, from.name)) lb_table_info_free(&from);
+    if (check_kind(part, q->tables[i], &from, err) || lb_part_has(part, from.name)) lb_table_info_free(&from);
     else part->tables[part->count++].from = from;
   }
   return err->code;

@@ -35,6 +35,9 @@ struct lb_sqlite_part {
 /* Finds the tables that the request names. */
 int lb_part_find(lb_sqlite_part *part, lb_error *err);
 
+/* Whether a table is one of them. */
+bool lb_part_has(const lb_sqlite_part *part, const char *name);
+
 /* Reads a table of the target anew, and works out how its rows are matched. note: differences go to the notes. */
 int lb_part_match(lb_sqlite_part *part, lb_part_table *table, bool note, lb_error *err);
 void lb_part_table_free(lb_part_table *table);

@@ -21,6 +21,9 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
 @test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }
 @test "an orphan of one foreign key hides none of another" { part orphans_beside_orphans; }
+@test "an orphan that was at the same rowid before hides no new one" { part orphans_that_changed; }
+@test "orphans of the backup at another rowid, with other keys beside theirs" { part orphans_that_stay; }
+@test "no table is advised that the backup does not have" { part advice_that_can_be_taken; }
 @test "foreign keys in a circle, with actions that must not run" { part cycles; }
 @test "rows in each other's way: an error with a way out; REPLACE in a schema takes no row away" { part collisions; }
 @test "a collation that only the application has" { part unknown_here; }

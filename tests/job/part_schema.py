@@ -288,6 +288,54 @@ def orphans_beside_orphans():
         assert everything('app.db') == before
 
 
+def orphans_that_changed():
+    """A rowid that held an orphan before excuses neither another row there, nor the same row that leads elsewhere."""
+    for key, row in ('k TEXT PRIMARY KEY', 1), ('k INTEGER PRIMARY KEY', 2), ('k', 1):
+        run('app.db', f"""DROP TABLE IF EXISTS c; DROP TABLE IF EXISTS p; CREATE TABLE p(id INTEGER PRIMARY KEY);
+            CREATE TABLE c({key}, p REFERENCES p); INSERT INTO p VALUES (5); INSERT INTO c VALUES (2, 5)""")
+        backup = create('app.db')
+        for spoil in 'DELETE FROM c; INSERT INTO c VALUES (3, 99)', 'UPDATE c SET p = 99':
+            run('app.db', f'{spoil}; DELETE FROM p')
+            before = everything('app.db')
+            assert refused(backup, 'app.db', ['c']).endswith(
+                f'nothing was changed: c row {row} refers to p (restore as well: p)'), (key, spoil)
+            assert everything('app.db') == before
+            part(backup, 'app.db', ['c', 'p'])
+    # Another row at the same rowid, which leads nowhere in the same way.
+    run('app.db', 'DROP TABLE c; DROP TABLE p; CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (99); '
+                  "CREATE TABLE c(k TEXT PRIMARY KEY, p REFERENCES p); INSERT INTO c VALUES ('y', 99)")
+    backup = create('app.db')
+    run('app.db', "DELETE FROM p; UPDATE c SET k = 'x'")
+    assert 'c row 1 refers to p' in refused(backup, 'app.db', ['c'])
+
+
+def orphans_that_stay():
+    """Rows that lead nowhere in the backup as well come back, at whatever rowid, and after changes of the schema."""
+    run('app.db', """CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(k TEXT, n INT, p TEXT REFERENCES p,
+                     b BLOB, PRIMARY KEY (k, n)); INSERT INTO c VALUES ('y', 1, '99', 1), ('z', NULL, '98', 1);""")
+    backup = create('app.db')
+    run('app.db', """DROP TABLE c; CREATE TABLE c(k TEXT, n INT, p INT REFERENCES p, b BLOB, q REFERENCES p,
+                     PRIMARY KEY (k, n)); INSERT INTO c VALUES ('x', 7, NULL, NULL, NULL);""")
+    report = part(backup, 'app.db', ['c'], rows='missing')
+    assert counts(report) == (2, 0, 0, 1)
+    assert 'rows that refer to rows which are not there, as they did in the backup: 2' in report['notes'].split('\n')
+    assert rows('app.db', "SELECT rowid, p FROM c WHERE k = 'y'") == [(3, 99)]
+
+
+def advice_that_can_be_taken():
+    """No table is advised that the backup does not have."""
+    run('app.db', 'CREATE TABLE c(id INTEGER PRIMARY KEY, v); INSERT INTO c VALUES (1, 1)')
+    backup = create('app.db')
+    run('app.db', """DELETE FROM c; CREATE TABLE p(id INTEGER PRIMARY KEY);
+                     ALTER TABLE c ADD COLUMN pid NOT NULL DEFAULT 9 REFERENCES p;""")
+    assert refused(backup, 'app.db', ['c']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: c row 1 refers to p')
+    run('app.db', 'DROP TABLE c; CREATE TABLE c(id INTEGER PRIMARY KEY, v); INSERT INTO c VALUES (1, 1), (2, 2); '
+                  'CREATE TABLE d(c REFERENCES c); INSERT INTO d VALUES (2)')
+    assert refused(backup, 'app.db', ['c']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: d row 1 refers to c')
+
+
 def cycles():
     sql = """CREATE TABLE a(id INTEGER PRIMARY KEY, b INT REFERENCES b ON DELETE CASCADE, up INT REFERENCES a);
              CREATE TABLE b(id INTEGER PRIMARY KEY, a INT REFERENCES a ON DELETE SET NULL);
