@@ -2,7 +2,6 @@
 #include "sqlite/part_plan.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +13,12 @@ enum { NAMES_TOLD = 30 };
 
 void lb_part_note(const lb_sqlite_part *part, const char *format, ...)
 {
-  char line[1024];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
   lb_buf *notes = part->request->notes;
-  lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+  va_list args;
+  if (notes->len) lb_buf_text(notes, "\n");
+  va_start(args, format);
+  lb_buf_vprintf(notes, format, args);
+  va_end(args);
 }
 
 /* ---- statements ---- */

@@ -10,6 +10,7 @@ setup() {
 part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 
 @test "columns that only one side has" { part differing_columns; }
+@test "a note is told whole, however long it is" { part long_notes; }
 @test "values whose column has another type, or is computed in the target, are named" { part converted; }
 @test "a key that is not the backup's is an error" { part differing_keys; }
 @test "a key that has a column twice" { part key_with_a_column_twice; }

@@ -39,6 +39,15 @@ def differing_columns():
         'T/app.db: table gone: it is a table in the backup, and something else here')
 
 
+def long_notes():
+    """A note is told whole, however long it is."""
+    backup = shop('CREATE TABLE w(id INTEGER PRIMARY KEY); INSERT INTO w VALUES (1);')
+    names = [f'a column that only the target has, of a name with an é, {i}' for i in range(100)]
+    run('app.db', 'DELETE FROM w;' + ''.join(f'ALTER TABLE w ADD COLUMN "{name}";' for name in names))
+    assert part(backup, 'app.db', ['w'])['notes'] == (
+        'w: columns that only the target has kept their values, new rows have the default: ' + ', '.join(names))
+
+
 def converted():
     """What becomes of values in columns of another type, or that are computed in the target: a note."""
     backup = shop("CREATE TABLE c(id INTEGER PRIMARY KEY, a, n INT, t TEXT, r REAL, g INT, s INT AS (n + 1), k BLOB);"
