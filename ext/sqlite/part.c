@@ -1,5 +1,6 @@
 /* See part.h. The steps; part_plan.c finds tables and matches columns, part_rows.c moves rows, part_orphans.c,
-** part_links.c and part_fulltext.c look after what hangs on them, part_make.c makes tables that are missing. */
+** part_links.c, part_fulltext.c and part_triggers.c look after what hangs on them, part_make.c makes tables that are
+** missing. */
 #include "sqlite/part.h"
 
 #include <stdlib.h>
@@ -33,6 +34,7 @@ void lb_sqlite_part_close(lb_sqlite_part *part)
   if (!part) return;
   for (int i = 0; i < part->count; i++) lb_part_table_free(&part->tables[i]);
   free(part->tables);
+  lb_buf_free(&part->rebuilt);
   free(part);
 }
 

@@ -63,19 +63,21 @@ static bool view_reads_touched(const lb_sqlite_part *part, const char *view, cha
 
 /* ---- rebuilding ---- */
 
-static void note_stale(const lb_sqlite_part *part, const char *fts, const char *why)
+static void note_stale(lb_sqlite_part *part, const char *fts, const char *why)
 {
+  lb_part_names_add(&part->rebuilt, fts);
   lb_part_note(part, "full-text index %s could not be rebuilt here, run INSERT INTO \"%s\"(\"%s\") VALUES "
                "('rebuild') where it can: %s", fts, fts, fts, why);
 }
 
 /* A module or tokenizer that is not here is the program's whose database it is: rows are worth more than the index. */
-static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *err)
+static int rebuild_one(lb_sqlite_part *part, const char *fts, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   char *sql = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES ('rebuild')", fts, fts);
   lb_task_phase(q->task, "rebuilding full-text", 0);
   int rc = sql ? sqlite3_exec(q->to, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+  lb_part_names_add(&part->rebuilt, fts);
   if (rc == SQLITE_OK) lb_part_note(part, "full-text index %s was rebuilt", fts);
   else if ((rc & 0xff) == SQLITE_ERROR) note_stale(part, fts, sqlite3_errmsg(q->to));
   else lb_db_fail(q->to, rc, q->to_label, err);
@@ -83,7 +85,7 @@ static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *er
   return err->code;
 }
 
-static int rebuild_over_view(const lb_sqlite_part *part, const char *fts, const char *view, lb_error *err)
+static int rebuild_over_view(lb_sqlite_part *part, const char *fts, const char *view, lb_error *err)
 {
   char *why = NULL;
   bool reads = view_reads_touched(part, view, &why);
@@ -98,7 +100,7 @@ static int rebuild_over_view(const lb_sqlite_part *part, const char *fts, const 
   return err->code;
 }
 
-static int rebuild_if_stale(const lb_sqlite_part *part, const char *fts, const char *content, lb_error *err)
+static int rebuild_if_stale(lb_sqlite_part *part, const char *fts, const char *content, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   lb_table_info info;

@@ -21,6 +21,19 @@ void lb_part_note(const lb_sqlite_part *part, const char *format, ...)
   va_end(args);
 }
 
+bool lb_part_names_have(const lb_buf *names, const char *name)
+{
+  for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+    if (sqlite3_stricmp(names->data + at, name) == 0) return true;
+  }
+  return false;
+}
+
+void lb_part_names_add(lb_buf *names, const char *name)
+{
+  if (!lb_part_names_have(names, name)) lb_buf_append(names, name, strlen(name) + 1);
+}
+
 /* ---- statements ---- */
 
 sqlite3_stmt *lb_part_query(sqlite3 *db, const char *sql, const char *label, lb_error *err)

@@ -30,6 +30,7 @@ struct lb_sqlite_part {
   const lb_sqlite_part_request *request;
   lb_part_table *tables;
   int count;
+  lb_buf rebuilt;           /* names of full-text indexes that were rebuilt, or are told not to be */
 };
 
 /* Finds the tables that the request names. */
@@ -45,6 +46,10 @@ void lb_part_table_free(lb_part_table *table);
 /* Makes a table that the target lacks; with indexes and triggers when its rows are there. */
 int lb_part_make_table(const lb_sqlite_part *part, lb_part_table *table, lb_error *err);
 int lb_part_make_rest(const lb_sqlite_part *part, const lb_part_table *table, lb_error *err);
+
+/* Names one after another, each with its NUL, each once. */
+bool lb_part_names_have(const lb_buf *names, const char *name);
+void lb_part_names_add(lb_buf *names, const char *name);
 
 void lb_part_note(const lb_sqlite_part *part, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -19,6 +19,7 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "AUTOINCREMENT never goes back" { part sequence; }
 @test "what is refused, in its words, and nothing is changed" { part refusals; }
 @test "full-text indexes over a table are rebuilt; triggers do not run, and are named" { part fulltext; }
+@test "tables that triggers would have written to are named" { part triggers; }
 @test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
 @test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }
 @test "an orphan of one foreign key hides none of another" { part orphans_beside_orphans; }

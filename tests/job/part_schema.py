@@ -116,7 +116,7 @@ def missing_table():
     report = part(backup, 'app.db', ['messages', 'WE"IRD T'])
     assert report['notes'] == ('table messages was missing and was made, with index messages_user, index in dex, '
                                'trigger tri"g\ntable we"ird t was missing and was made\n'
-                               'triggers on messages did not run: tri"g'), report
+                               'triggers on messages did not run: tri"g (they write to: log)'), report
     assert counts(report, 'messages') == (3, 0, 0, 0) and counts(report, 'we"ird t') == (2, 0, 0, 0)
     assert everything('app.db') == whole
     run('app.db', "INSERT INTO messages(user, body) VALUES (1, 'next')")
@@ -184,8 +184,8 @@ def fulltext():
             INSERT INTO messages VALUES (6, 1, 'a fox too');
             CREATE TRIGGER au BEFORE UPDATE ON messages BEGIN SELECT RAISE(FAIL, 'never'); END;""")
         report = part(backup, 'app.db', ['messages'], rows=mode)
-        assert report['notes'] == ('triggers on messages did not run: ad, ai, au\nfull-text index five was rebuilt\n'
-                                   'full-text index four was rebuilt'), report
+        assert report['notes'] == ('full-text index five was rebuilt\nfull-text index four was rebuilt\n'
+                                   'triggers on messages did not run: ad, ai, au'), report
         found = found + ([6] if mode != 'replace' else [])
         for index in 'five', 'four':
             sql = f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox' ORDER BY 1"
@@ -236,6 +236,49 @@ def fulltext():
     assert 'full-text index five could not be rebuilt here, run INSERT INTO "five"("five") VALUES (\'rebuild\') where ' \
            'it can: no such tokenizer: mine' in report['notes'].split('\n'), report
     assert 'full-text index four was rebuilt' in report['notes'].split('\n'), report
+
+
+def triggers():
+    """Every table that triggers would have written to is named, unless it is restored or rebuilt as well."""
+    sql = """CREATE TABLE m(id INTEGER PRIMARY KEY, body, n INT AS (id + 1)); INSERT INTO m VALUES (1, 'one'), (2, 'two');
+        CREATE VIRTUAL TABLE f USING fts5(body); CREATE VIRTUAL TABLE r USING rtree(id, a, b);
+        CREATE VIRTUAL TABLE four USING fts4(body); CREATE TABLE audit(x); CREATE TABLE "odd, one"(x);
+        CREATE TABLE counted(n); CREATE VIEW v AS SELECT * FROM audit; CREATE TABLE behind(x); CREATE TABLE never(x);
+        CREATE TABLE kept(x INTEGER PRIMARY KEY AUTOINCREMENT);"""
+    triggers = """CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO f(rowid, body) VALUES (new.id, new.body);
+          UPDATE m SET body = body WHERE id = new.id; INSERT INTO four(docid, body) VALUES (new.id, new.body); END;
+        CREATE TRIGGER ad BEFORE DELETE ON m BEGIN DELETE FROM f WHERE rowid = old.id; DELETE FROM r WHERE id = old.id;
+          INSERT INTO kept VALUES (NULL); END;
+        CREATE TRIGGER au AFTER UPDATE OF body ON m BEGIN INSERT INTO v VALUES (1); UPDATE "odd, one" SET x = x + 1; END;
+        CREATE TRIGGER instead INSTEAD OF INSERT ON v BEGIN INSERT INTO behind VALUES (new.x); END;
+        CREATE TRIGGER further AFTER INSERT ON behind BEGIN REPLACE INTO counted VALUES (1); END;"""
+    run('app.db', sql + triggers)
+    backup = create('app.db')
+    run('app.db', 'DELETE FROM m')
+    report = part(backup, 'app.db', ['m'])
+    note, written = report['notes'].split(' (they write to: ')
+    assert note == 'triggers on m did not run: ad, ai, au', report
+    assert sorted(written[:-1].replace('odd, one', 'odd one').split(', ')) == [
+        'behind', 'counted', 'f', 'four', 'kept', 'odd one', 'r', 'v'], report
+    run('app.db', 'DROP TRIGGER ad; DROP TRIGGER au; DELETE FROM m')
+    assert part(backup, 'app.db', ['m'])['notes'] == 'triggers on m did not run: ai (they write to: f, four)'
+    # What only the application knows, or what is gone.
+    run('app.db', 'CREATE TRIGGER az AFTER DELETE ON m BEGIN INSERT INTO audit VALUES (nowhere()); END; UPDATE m SET body = 1')
+    assert part(backup, 'app.db', ['m'])['notes'] == (
+        'triggers on m did not run: ai, az (they write to: f, four, audit; what else is not known here: no such function: '
+        'nowhere)')
+    run('app.db', 'DROP TRIGGER az; DROP TRIGGER ai; CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO gone '
+                  'VALUES (1); END; UPDATE m SET body = 1')
+    assert part(backup, 'app.db', ['m'])['notes'] == (
+        'triggers on m did not run: ai (what they write to is not known here: no such table: main.gone)')
+    # Restored along.
+    run('app.db', f'DROP TRIGGER ai; {triggers[:triggers.index("CREATE TRIGGER instead")]} DROP TRIGGER ad; UPDATE m SET '
+                  'body = 1')
+    report = part(backup, 'app.db', ['m', 'odd, one', 'behind', 'counted'])
+    assert report['notes'].split('\n')[-2:] == [
+        'triggers on m did not run: ai, au (they write to: f, v, four)', 'triggers on behind did not run: further'], report
+    assert rows('app.db', 'SELECT (SELECT count(*) FROM behind), (SELECT count(*) FROM audit)') == [(0, 0)]
+    sound()
 
 
 def foreign_keys():
