@@ -17,6 +17,8 @@
 #include "sqlite/target.h"
 #include "vfs/vfs.h"
 
+SQLITE_EXTENSION_INIT3
+
 enum { SAVED_COPIES_KEPT = 3 };
 
 typedef struct restoring {
@@ -157,11 +159,30 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   return LB_OK;
 }
 
+/* A schema that is an attached backup. */
+static int refuse_backup(sqlite3 *caller, const char *schema, lb_error *err)
+{
+  char *vfs = NULL;
+  if (!caller || sqlite3_file_control(caller, schema, SQLITE_FCNTL_VFSNAME, &vfs) != SQLITE_OK) return LB_OK;
+  if (vfs && strcmp(vfs, LB_VFS_NAME) == 0) {
+    lb_fail(err, LB_MISUSE, "%s: is a backup, which is no target: %s (name a database: main, a path)", schema,
+            sqlite3_db_filename(caller, schema));
+  }
+  sqlite3_free(vfs);
+  return err->code;
+}
+
+int lb_restore_sqlite_open_target(lb_restoration *r, const char *spec, lb_target *target, lb_error *err)
+{
+  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
+  if (err->code || refuse_backup(r->job->caller, spec, err)) return err->code;
+  return lb_target_open(target, r->job->caller, spec, timeout, &r->job->task, err);
+}
+
 int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target, lb_error *err)
 {
   restoring s = { .r = r, .stage = { .file = LB_PARTIAL_INIT } };
-  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
-  if (err->code || lb_target_open(&s.target, r->job->caller, target, timeout, &r->job->task, err)) return err->code;
+  if (lb_restore_sqlite_open_target(r, target, &s.target, err)) return err->code;
   r->label = lb_text_copy(s.target.label, err);
   if (r->label) restore(&s, backup, err);
   lb_stage_close(&s.stage);

@@ -25,6 +25,17 @@ static bool begins_with(const char *sql, const char *type)
   return false;
 }
 
+/* Mostly something of that name is there: `index i already exists`, `there is already a table named i`. */
+static void fail_make(const lb_sqlite_part *part, const char *type, const char *name, int rc, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  const char *why = sqlite3_errmsg(q->to);
+  bool taken = rc == SQLITE_ERROR && strstr(why, " already ");
+  if (taken) lb_fail(err, LB_ERROR, "%s: %s (rename or drop that one in the target, and try again)", q->to_label, why);
+  else lb_db_fail(q->to, rc, q->to_label, err);
+  lb_error_prefix(err, "the %s %s could not be made: ", type, name);
+}
+
 static int make(const lb_sqlite_part *part, const char *type, const char *name, const char *sql, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
@@ -38,8 +49,7 @@ static int make(const lb_sqlite_part *part, const char *type, const char *name, 
   if (rc == SQLITE_OK && alone) rc = sqlite3_step(stmt);
   if (rc == SQLITE_OK) lb_fail(err, LB_CORRUPT, "%s: the %s %s is more than one statement", q->from_label, type, name);
   else if (rc != SQLITE_DONE) {
-    lb_db_fail(q->to, rc, q->to_label, err);
-    lb_error_prefix(err, "the %s %s could not be made: ", type, name);
+    fail_make(part, type, name, rc, err);
   }
   sqlite3_finalize(stmt);
   return err->code;

@@ -209,6 +209,15 @@ setup() {
   gives "50" "ATTACH ':memory:' AS m" ".once /dev/null" "SELECT backup_restore('$BACKUP', 'm')" "SELECT count(*) FROM m.t"
 }
 
+@test "an attached backup is no target; of what else may only be read the path is" {
+  for options in '' ", '{\"overwrite\":true}'" ", '{\"tables\":[\"t\"]}'"; do
+    fails "old: is a backup, which is no target: T/backups/admin_sqlite_STAMP.db.gz (name a database: main, a path)" \
+      "ATTACH backup_uri('$BACKUP') AS old" "SELECT backup_restore('latest', 'old'$options)"
+  done
+  fails 'ro: this connection may only read it: pass its path to restore over it' \
+    "ATTACH 'file:admin.db?mode=ro' AS ro" "SELECT backup_restore('latest', 'ro', '{\"overwrite\":true}')"
+}
+
 @test "inside a transaction on the target it is refused" {
   for begin in "BEGIN; SELECT count(*) FROM t" "BEGIN IMMEDIATE" "BEGIN; DELETE FROM t"; do
     fails 'main: this connection has an open transaction on it: COMMIT or ROLLBACK first' \

@@ -125,7 +125,8 @@ def missing_table():
     run('app.db', 'DROP TABLE messages; CREATE TABLE other(x); CREATE INDEX messages_user ON other(x)')
     before = everything('app.db')
     assert refused(backup, 'app.db', ['messages']) == (
-        'the index messages_user could not be made: T/app.db: index messages_user already exists')
+        'the index messages_user could not be made: T/app.db: index messages_user already exists (rename or drop that one '
+        'in the target, and try again)')
     assert everything('app.db') == before
 
 
