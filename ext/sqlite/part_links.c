@@ -5,7 +5,7 @@ SQLITE_EXTENSION_INIT3
 
 int lb_part_rebuild(lb_sqlite_part *part, lb_error *err)
 {
-  lb_part_rebuild_fulltext(part, err);
+  if (lb_part_make_indexes(part, err) == LB_OK) lb_part_rebuild_fulltext(part, err);
   for (int i = 0; i < part->count && !err->code; i++) {
     if (part->tables[i].touched) lb_part_note_triggers(part, &part->tables[i], err);
   }

@@ -10,10 +10,26 @@
 int lb_part_orphans_before(lb_sqlite_part *part, lb_error *err);
 int lb_part_orphans_after(lb_sqlite_part *part, lb_error *err);
 
-/* Rebuilds full-text indexes over tables that were touched, and tells what triggers were not run. */
+/* ---- part_indexes.c: full-text indexes that the request names, or that are missing ---- */
+
+/* Whether those that are named can be made and rebuilt. */
+int lb_part_match_indexes(const lb_sqlite_part *part, lb_error *err);
+
+/* Makes those that are named, are over a table that was made, or are written to by triggers of a restored one. */
+int lb_part_make_indexes(lb_sqlite_part *part, lb_error *err);
+
+/* Each index of a database with external content, and that, NUL-terminated one after another. */
+int lb_part_list_indexes(sqlite3 *db, const char *label, lb_buf *names, lb_error *err);
+
+/* Views are off, as a schema is hostile: on while one is looked at. */
+void lb_part_allow_views(sqlite3 *db, bool allow);
+
+/* ---- what is done when all rows are there ---- */
+
+/* Makes and rebuilds full-text indexes, and tells what triggers were not run. */
 int lb_part_rebuild(lb_sqlite_part *part, lb_error *err);
 
-/* Its two halves: the first one notes which indexes it told of, the second one does not tell of these again. */
+/* Two steps of it: the first one notes which indexes it told of, the second one does not tell of these again. */
 int lb_part_rebuild_fulltext(lb_sqlite_part *part, lb_error *err);
 int lb_part_note_triggers(const lb_sqlite_part *part, const lb_part_table *table, lb_error *err);
 

@@ -125,7 +125,7 @@ static int refuse_virtual(const lb_sqlite_part *part, const lb_table_info *info,
   if (lb_virtual_read(info->sql ? info->sql : "", &v, err)) return err->code;
   if (v.content) {
     lb_fail(err, LB_MISUSE, "%s: %s%s is a virtual table (%s) over %s: restore %s, and it is rebuilt", label, prefix,
-            info->name, v.module, v.content, v.content);
+            info->name, v.module, v.content, info->name);
   } else {
     lb_fail(err, LB_MISUSE,
             "%s: %s%s is a virtual table (%s), which is not restored by itself: ATTACH backup_uri(…) and copy its "
@@ -176,6 +176,18 @@ bool lb_part_has(const lb_sqlite_part *part, const char *name)
   return false;
 }
 
+/* A full-text index with external content is none of the tables: it is rebuilt from one. */
+static bool take_index(lb_sqlite_part *part, const lb_table_info *info, lb_error *err)
+{
+  lb_virtual v;
+  if (info->kind != LB_TABLE_VIRTUAL || lb_virtual_read(info->sql ? info->sql : "", &v, err)) return false;
+  bool index = v.content != NULL;
+  if (index) lb_part_names_add(&part->indexes, info->name);
+  if (part->indexes.failed) lb_fail_nomem(err);
+  lb_virtual_free(&v);
+  return index;
+}
+
 int lb_part_find(lb_sqlite_part *part, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
@@ -184,7 +196,8 @@ int lb_part_find(lb_sqlite_part *part, lb_error *err)
   for (int i = 0; i < q->table_count && !err->code; i++) {
     lb_table_info from;
     if (lb_table_info_read(q->from, q->tables[i], q->from_label, &from, err)) return err->code;
-    if (check_kind(part, q->tables[i], &from, err) || lb_part_has(part, from.name)) lb_table_info_free(&from);
+    bool other = take_index(part, &from, err) || err->code || check_kind(part, q->tables[i], &from, err);
+    if (other || lb_part_has(part, from.name)) lb_table_info_free(&from);
     else part->tables[part->count++].from = from;
   }
   return err->code;

@@ -19,6 +19,8 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "AUTOINCREMENT never goes back" { part sequence; }
 @test "what is refused, in its words, and nothing is changed" { part refusals; }
 @test "full-text indexes over a table are rebuilt; triggers do not run, and are named" { part fulltext; }
+@test "full-text indexes that are named: rebuilt, and made where they are missing" { part indexes; }
+@test "a missing full-text index comes back with its table where that needs it" { part missing_indexes; }
 @test "tables that triggers would have written to are named" { part triggers; }
 @test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
 @test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }

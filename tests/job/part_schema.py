@@ -1,11 +1,12 @@
 # Restoring some tables: what is special about a table, or differs between backup and target; one test each.
+import gzip
 import os
 import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../sqlite'))
 from lifeboat import create, main, query  # noqa: E402
-from part_shared import FTS, SHOP, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
+from part_shared import FTS, SHOP, T, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
 from part_shared import saved_copies, shop, sound  # noqa: E402
 
 
@@ -150,9 +151,7 @@ def refusals():
         'v': f'{b}: v is a view: restore the tables that it reads',
         'r': f'{b}: r is a virtual table (rtree), {by_itself}',
         'R_node': f'{b}: r_node belongs to r; r is a virtual table (rtree), {by_itself}',
-        'f': f'{b}: f is a virtual table (fts5) over messages: restore messages, and it is rebuilt',
-        'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore messages, and it is '
-                  'rebuilt',
+        'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore f, and it is rebuilt',
         'sqlite_sequence': f"{b}: sqlite_sequence is SQLite's own and not restored by itself",
         'sqlite_master': f"{b}: sqlite_master is SQLite's own and not restored by itself",
     }.items():
@@ -237,6 +236,89 @@ def fulltext():
     assert 'full-text index five could not be rebuilt here, run INSERT INTO "five"("five") VALUES (\'rebuild\') where ' \
            'it can: no such tokenizer: mine' in report['notes'].split('\n'), report
     assert 'full-text index four was rebuilt' in report['notes'].split('\n'), report
+
+
+def indexes():
+    """Full-text indexes with external content, named: rebuilt, and made where they are missing."""
+    backup = shop("""INSERT INTO messages VALUES (4, 1, 'a fox'); CREATE VIEW v AS SELECT id, body FROM messages;
+        CREATE VIRTUAL TABLE f USING fts5(body, content=messages, content_rowid=id);
+        CREATE VIRTUAL TABLE "g ""4" USING fts4(content=messages);
+        CREATE VIRTUAL TABLE over USING fts5(body, content=v, content_rowid=id); INSERT INTO f(f) VALUES ('rebuild');
+        INSERT INTO "g ""4"("g ""4") VALUES ('rebuild'); INSERT INTO over(over) VALUES ('rebuild')""")
+
+    def found(index):
+        return [r for r, in rows('app.db', f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox'")]
+
+    made = 'full-text index {0} was missing and was made\nfull-text index {0} was rebuilt'.format
+    for name, index in ('F', 'f'), ('g "4', '"g ""4"'), ('over', 'over'):
+        run('app.db', "INSERT INTO messages VALUES (9, 1, 'fox too')")
+        assert found(index) == [4]
+        report = part(backup, 'app.db', [name])
+        assert report['notes'] == f'full-text index {name.lower()} was rebuilt' and report['tables'] == [], report
+        assert report['pre_restore'] and found(index) == [4, 9]
+        run('app.db', f'DROP TABLE {index}')
+        assert part(backup, 'app.db', [name, name])['notes'] == made(name.lower())
+        assert found(index) == [4, 9]
+        # Nobody needs it: it may be gone on purpose.
+        run('app.db', f'DROP TABLE {index}; DELETE FROM messages WHERE id = 9')
+        assert part(backup, 'app.db', ['messages'])['notes'] == UNSAVED
+        assert part(backup, 'app.db', ['messages', name])['notes'] == made(name.lower())
+        assert found(index) == [4]
+    whole = everything('app.db')[0]
+    # What it is over is gone.
+    run('app.db', 'DROP TABLE f; DROP TABLE messages')
+    assert refused(backup, 'app.db', ['f']) == (
+        'T/app.db: f is a virtual table (fts5) over messages, which is not here: restore messages as well')
+    report = part(backup, 'app.db', ['f', 'messages'])
+    assert made('f').split('\n')[0] in report['notes'] and found('f') == [4] and everything('app.db')[0] == whole
+    run('app.db', 'DROP TABLE over; DROP VIEW v')
+    assert 'over v, which is not here: restore v as well' in refused(backup, 'app.db', ['over'])
+    # Its name is something else's.
+    for sql in 'CREATE TABLE f(x)', 'CREATE VIRTUAL TABLE f USING fts5(body)', 'CREATE VIEW f AS SELECT 1':
+        run('app.db', f'DROP TABLE f; {sql}')
+        assert refused(backup, 'app.db', ['f']) == (
+            'T/app.db: table f: it is a virtual table (fts5) over messages in the backup, and something else here')
+        run('app.db', 'DROP VIEW f; CREATE TABLE f(x)' if 'VIEW' in sql else '')
+    run('app.db', 'DROP TABLE f; CREATE TABLE f_data(x)')
+    before = everything('app.db')
+    message = refused(backup, 'app.db', ['f'])
+    assert message.startswith('the virtual table f could not be made: T/app.db: ') and 'f_data' in message, message
+    assert everything('app.db') == before
+    sound()
+
+
+def missing_indexes():
+    """An index that triggers write to, or whose table is made, comes back with its table."""
+    sql = """CREATE TABLE m(id INTEGER PRIMARY KEY, body); INSERT INTO m VALUES (1, 'fox');
+        CREATE VIRTUAL TABLE f USING fts5(body, content=m, content_rowid=id);
+        CREATE VIRTUAL TABLE e USING fts5(body, content=m, content_rowid=id);
+        CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO f(rowid, body) VALUES (new.id, new.body);
+          INSERT INTO e(rowid, body) VALUES (new.id, new.body); END;
+        INSERT INTO e(e) VALUES ('rebuild'); INSERT INTO f(f) VALUES ('rebuild');"""
+    run('app.db', sql)
+    backup = create('app.db')
+    for drop, first in (('DROP TABLE f; DROP TABLE e', ''), ('DROP TABLE f; DROP TABLE e; DROP TABLE m',
+                                                             'table m was missing and was made, with trigger ai\n')):
+        run('app.db', drop)
+        notes = part(backup, 'app.db', ['m'])['notes']
+        assert notes.startswith(first) and all(f'full-text index {name} was {what}' in notes.split('\n') for name in 'fe'
+                                               for what in ('missing and was made', 'rebuilt')), notes
+        run('app.db', "INSERT INTO m(body) VALUES ('a fox'); INSERT INTO f(f) VALUES ('integrity-check')")
+        assert rows('app.db', "SELECT count(*) FROM e WHERE e MATCH 'fox'") == rows('app.db', 'SELECT count(*) FROM m')
+    # A tokenizer that is not here: the rows come, without the index, unless that was asked for.
+    with gzip.open(backup) as old, open('unknown.db', 'wb') as new:
+        new.write(old.read())
+    db = sqlite3.connect('unknown.db', isolation_level=None)
+    db.execute('PRAGMA writable_schema=ON')
+    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'content_rowid=id', 'tokenize=mine') WHERE name = 'e'")
+    db.close()
+    run('app.db', 'DROP TABLE e; DELETE FROM m')
+    report = part('./unknown.db', 'app.db', ['m'])
+    assert counts(report) == (1, 0, 0, 0)
+    why = 'the virtual table e could not be made: T/app.db: '
+    assert report['notes'].replace(T, 'T').startswith(f'full-text index e is missing: {why}'), report
+    assert refused('./unknown.db', 'app.db', ['e', 'm']).startswith(why)
+    sound()
 
 
 def triggers():
