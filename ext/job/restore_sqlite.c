@@ -14,6 +14,7 @@
 #include "core/file.h"
 #include "job/restoration.h"
 #include "job/stage.h"
+#include "sqlite/recognize.h"
 #include "sqlite/target.h"
 #include "vfs/vfs.h"
 
@@ -44,6 +45,14 @@ static bool holds_nothing(const lb_target *t)
   lb_error err = LB_ERROR_INIT;
   if (t->kind == LB_TARGET_MEMORY) lb_db_object_count(t->db, t->schema, &objects, t->label, &err);
   return t->kind == LB_TARGET_NEW || objects == 0;
+}
+
+/* A backup as the target: the two arguments were exchanged, more likely than anything else. */
+static int refuse_packed(const restoring *s, lb_error *err)
+{
+  if (s->target.kind != LB_TARGET_UNREADABLE || !lb_sqlite_is_packed(s->target.path)) return LB_OK;
+  return lb_fail(err, LB_MISUSE, "target %s: is a compressed file, such as a backup, and no database: the backup is "
+                 "the first argument (to put a database there, move the file away)", s->target.path);
 }
 
 static int refuse_overwrite(const restoring *s, lb_error *err)
@@ -148,7 +157,8 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   s->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
   if (strchr(backup, '/') && lb_restore_sqlite_refuse_itself(&s->target, backup, err)) return err->code;
   if (lb_restoration_open(r, backup, LB_TYPE_SQLITE, s->target.path, err)) return err->code;
-  if (lb_restore_sqlite_refuse_itself(&s->target, r->backup.path, err) || refuse_overwrite(s, err) || stage(s, err)) {
+  if (lb_restore_sqlite_refuse_itself(&s->target, r->backup.path, err) || refuse_packed(s, err) ||
+      refuse_overwrite(s, err) || stage(s, err)) {
     return err->code;
   }
   if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;

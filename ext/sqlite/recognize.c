@@ -109,6 +109,17 @@ bool lb_sqlite_is_plain(const char *path)
   return read_head(path, head, &got, &size) == SQLITE_OK && (size == 0 || lb_sqlite_header_read(head, got, &header));
 }
 
+bool lb_sqlite_is_packed(const char *path)
+{
+  static const unsigned char gzip[] = { 0x1f, 0x8b, 8 }, zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  size_t got;
+  int64_t size;
+  if (read_head(path, head, &got, &size) != SQLITE_OK) return false;
+  return (got >= sizeof gzip && memcmp(head, gzip, sizeof gzip) == 0) ||
+         (got >= sizeof zstd && memcmp(head, zstd, sizeof zstd) == 0);
+}
+
 bool lb_sqlite_is_open_here(const char *path)
 {
   unsigned char head[LB_SQLITE_HEADER_BYTES];

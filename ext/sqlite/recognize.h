@@ -37,6 +37,9 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 /* Whether the file is a SQLite database as it is, or empty. A file that cannot be read: false. */
 bool lb_sqlite_is_plain(const char *path);
 
+/* Whether the file begins like gzip or zstd, as backups do. A file that cannot be read: false. */
+bool lb_sqlite_is_packed(const char *path);
+
 /* Whether the file begins like a SQLite database and this process has it open. A file that cannot be read: false. */
 bool lb_sqlite_is_open_here(const char *path);
 
