@@ -227,6 +227,10 @@ show_plan() {
   else
     row target "$(shown "$ADMIN_DB_PATH"), which does not exist yet"
     saved='nothing: there is nothing yet'
+    # What a database that is gone has left: beside the new one it would be replayed into it.
+    if [ $pre_restore = yes ] && { [ -e "$ADMIN_DB_PATH-wal" ] || [ -e "$ADMIN_DB_PATH-journal" ]; }; then
+      saved="its stale -wal or -journal, as $(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS-…"
+    fi
   fi
   row 'will save' "$saved"
 }

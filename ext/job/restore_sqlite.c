@@ -112,7 +112,7 @@ int lb_restore_sqlite_save(lb_restoration *r, lb_target *target, lb_error *err)
     }
     return LB_OK;
   }
-  if (lb_target_save(target, &r->saved, err)) {
+  if (lb_target_save(target, &r->saved, &r->job->notes, err)) {
     lb_error_prefix(
         err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
   }

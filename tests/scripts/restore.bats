@@ -179,6 +179,21 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ "$(ls data)" = admin.db ]
 }
 
+@test "restore: stale files of a database that is gone are moved aside, and no copy of it is claimed" {
+  make_db data/admin.db 100
+  old_backup 20200102_030405
+  local run
+  for run in 1 2; do
+    rm data/admin.db
+    echo "stale $run" >data/admin.db-wal
+    run -0 restore --yes admin_sqlite_20200102_030405.db.gz
+    [[ $output == *"  will save  its stale -wal or -journal, as $ADMIN_DB_PATH.before_restore."* ]]
+    [[ $output == *'  saved as   nothing'* ]]
+    [[ $output == *"  notes      $ADMIN_DB_PATH-wal lay there without its database: it was moved to "*-wal* ]]
+  done
+  [ "$(cat data/admin.db.before_restore.*-wal)" = $'stale 1\nstale 2' ]
+}
+
 @test "restore: --target leaves the configured database alone; --no-pre-restore saves nothing" {
   make_db data/admin.db 100
   old_backup 20200102_030405
