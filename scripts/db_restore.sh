@@ -124,7 +124,8 @@ SQL
 }
 
 # Sets RESTORE_BACKUP to the newest good backup of the scripts' name: what is shown is then what is restored, even if
-# another backup ends while somebody thinks about the answer. File names of the scheme are safe to carry in a variable.
+# another backup ends while somebody thinks about the answer. Good is what the extension means by it: it looks whole, and
+# its last verification, if there was one, was ok. File names of the scheme are safe to carry in a variable.
 choose_latest() {
   case ${backup##*/} in
     admin_sqlite_latest.* | admin_postgres_latest.*)
@@ -140,7 +141,7 @@ choose_latest() {
   candidates=$(run_sql <<'SQL'
 SELECT type || '/' || file FROM (
   SELECT type, created_at, substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS file
-    FROM backups WHERE kind = 'full' AND coalesce(verify_result, 'ok') = 'ok')
+    FROM backups WHERE kind = 'full' AND problem IS NULL AND coalesce(verify_result, 'ok') = 'ok')
  WHERE file GLOB 'admin_' || type || replace('_dddddddd_dddddd*', 'd', '[0-9]')
  ORDER BY created_at DESC, length(file) DESC, file DESC;
 SQL

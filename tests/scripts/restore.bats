@@ -160,6 +160,24 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   done
 }
 
+@test "restore: latest is no backup that the listing calls damaged, nor one whose verification failed" {
+  make_db data/admin.db 100
+  "$ROOT/scripts/db_backup.sh" --quiet
+  local good file
+  good=$(ls backups/admin_sqlite_*.db.gz)
+  head -c 2000 "$good" >backups/admin_sqlite_20990101_000000.db.gz
+  gzip -c data/admin.db | head -c 1000 >backups/admin_sqlite_20990102_000000.db.gz
+  sql "SELECT backup_verify('admin_sqlite_20990102_000000.db.gz') <> 'ok'"
+  for file in latest admin_sqlite_latest.db.gz "$BACKUP_DIR/admin_sqlite_latest.db.gz"; do
+    rm -f data/admin.db
+    run -0 restore --yes "$file"
+    [[ $output == *"  backup     ${good##*/}"* ]]
+  done
+  rm "$good"
+  run -1 restore --yes latest
+  [ "${lines[0]}" = "db_restore.sh: no good backup of admin (sqlite) in $BACKUP_DIR" ]
+}
+
 @test "restore: latest where there is none, where the folder is missing" {
   run -1 restore --yes latest
   [ "${lines[0]}" = "db_restore.sh: no good backup of admin (sqlite) in $BACKUP_DIR" ]
