@@ -29,7 +29,8 @@ For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other
 pg_dump that is not found by itself.
 LIFEBOAT_SO names the extension where it is not beside this script.
 
-Exit status: 0 only if backup, check and rotation all went well; 2 for a wrong option; else 1.
+Exit status: 0 only if backup, check and rotation all went well; 2 for a wrong option; 128 + N if signal N (HUP, INT,
+TERM) stopped it, which leaves nothing half done; else 1.
 EOT
 }
 
@@ -92,7 +93,8 @@ check_folder
 progress=no
 [ "$quiet" = yes ] || [ ! -t 2 ] || progress=yes
 
-summary=$(run_sql <<'SQL'
+run_sql >"$private/summary" <<'SQL' || fail 'backup failed' \
+  'the message above says why; old backups go only after the new one has been checked'
 CREATE TEMP TABLE begun AS SELECT julianday('now') AS at;
 CREATE TEMP TABLE created AS SELECT backup_create() AS path;
 CREATE TEMP TABLE verified AS SELECT backup_verify(path, '{"raise":true}') AS result FROM created;
@@ -123,7 +125,7 @@ SELECT '  verified   ' || result FROM verified;
 SELECT '  kept       ' || n FROM kept;
 SELECT '  removed    ' || removed FROM rotated;
 SQL
-) || fail 'backup failed' 'the message above says why; old backups go only after the new one has been checked'
+summary=$(cat "$private/summary")
 # Without its row in the listing the statements above had nothing to rotate.
 case $summary in
   *'  removed    '*) ;;

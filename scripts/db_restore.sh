@@ -37,8 +37,8 @@ For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other
 pg_dump that is not found by itself (what is there is saved with it).
 LIFEBOAT_SO names the extension where it is not beside this script.
 
-Exit status: 0 only if the database was restored and passes its check; 1 for anything else, "no" included; 2 for a wrong
-option.
+Exit status: 0 only if the database was restored and passes its check; 2 for a wrong option; 128 + N if signal N (HUP,
+INT, TERM) stopped it, which leaves the database as it was; 1 for anything else, "no" included.
 EOT
 }
 

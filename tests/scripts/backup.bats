@@ -278,6 +278,50 @@ STUB
   [ -e "$old" ]
 }
 
+# A sqlite3 that takes its time: one thread at the highest level.
+slow_sqlite() {
+  mkdir bin
+  cat >bin/sqlite3 <<STUB
+#!/bin/sh
+sed "s/^CREATE TEMP TABLE begun/SELECT backup_set('threads', 1), backup_set('level', 9);&/" >"$T/slow.sql.\$\$"
+exec "$(command -v sqlite3)" "\$@" <"$T/slow.sql.\$\$"
+STUB
+  chmod +x bin/sqlite3
+}
+
+@test "backup: a signal ends it, with what it has begun: status 128 and its number" {
+  db data/admin.db "CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+    INSERT INTO t SELECT hex(randomblob(500)) FROM n"
+  mkdir backups
+  slow_sqlite
+  local signal
+  for signal in HUP:129 INT:130 TERM:143; do
+    PATH=$T/bin:$PATH env --default-signal=INT "$ROOT/scripts/db_backup.sh" >out 2>&1 &
+    local script=$!
+    until [ -n "$(find backups -name '.*.partial')" ]; do sleep 0.02; done
+    kill -"${signal%:*}" $script
+    status=0
+    wait $script || status=$?
+    [ $status = "${signal#*:}" ]
+    [ "$(ls -A backups | grep -v catalog)" = '' ]
+    [ "$(tail -n 1 out)" = "db_backup.sh: stopped by SIG${signal%:*}" ]
+  done
+}
+
+@test "backup: a signal to all of its processes ends it as well as one to the script" {
+  db data/admin.db "CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+    INSERT INTO t SELECT hex(randomblob(500)) FROM n"
+  mkdir backups
+  slow_sqlite
+  local signal
+  for signal in TERM INT; do
+    PATH=$T/bin:$PATH run env --default-signal=INT timeout -s $signal 1.2 "$ROOT/scripts/db_backup.sh"
+    echo "$output"
+    [[ $output == *"db_backup.sh: stopped by SIG$signal" ]]
+    [ "$(ls -A backups | grep -v catalog)" = '' ]
+  done
+}
+
 @test "backup: Postgres in a build or place without it: the extension's error, no password in it" {
   unset ADMIN_DB_PATH
   export ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL='postgresql://u:hunter2@127.0.0.1:1/d'

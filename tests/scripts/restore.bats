@@ -286,3 +286,32 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [[ $output == *locked* ]]
   [ "$(rows data/admin.db)" = 10 ]
 }
+
+@test "restore: a signal ends it, with what it has begun: the target as it was, status 128 and the number" {
+  make_db data/admin.db 10 delete
+  old_backup 20200102_030405
+  db data/admin.db 'DELETE FROM t WHERE id > 5'
+  mkfifo hold
+  sqlite3 -init /dev/null -batch data/admin.db <hold >locked 2>&1 &
+  local holder=$! signal script
+  exec 9>hold
+  printf 'BEGIN;\nSELECT count(*) FROM t;\n' >&9
+  while ! grep -q 5 locked; do sleep 0.05; done
+  for signal in HUP:129 INT:130 TERM:143; do
+    env --default-signal=INT "$ROOT/scripts/db_restore.sh" --yes latest >out 2>&1 9>&- &
+    script=$!
+    # It has unpacked the backup, and saved what is there: now it waits for the reader.
+    until [ -n "$(find data -name '*.before_restore.*')" ]; do sleep 0.02; done
+    kill -"${signal%:*}" $script
+    status=0
+    wait $script || status=$?
+    [ $status = "${signal#*:}" ]
+    [ "$(tail -n 1 out)" = "db_restore.sh: stopped by SIG${signal%:*}" ]
+    rm data/*.before_restore.*
+    [ "$(ls -A data)" = admin.db ]
+  done
+  exec 9>&-
+  wait $holder
+  sleep 0.5
+  [ "$(rows data/admin.db)" = 5 ]
+}
