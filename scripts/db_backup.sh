@@ -57,7 +57,6 @@ read_settings
 [ -z "$option_dir" ] || BACKUP_DIR=$option_dir
 if [ -n "$option_days" ]; then
   RETENTION_DAYS=$option_days
-  retention_origin=--retention-days
   retention_from=--retention-days
 fi
 check_settings

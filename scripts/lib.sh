@@ -171,12 +171,13 @@ check_settings() {
   esac
   if [[ $RETENTION_DAYS =~ ^[0-9]{1,5}$ ]] && [ "$RETENTION_DAYS" -le 36500 ]; then
     RETENTION_DAYS=$((10#$RETENTION_DAYS))
+  elif [ "$retention_from" = --retention-days ]; then
+    usage_error "--retention-days is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
   else
-    fail "$retention_origin is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
+    fail "RETENTION_DAYS is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
   fi
   absolute BACKUP_DIR "$BACKUP_DIR"
 }
-retention_origin=RETENTION_DAYS
 retention_from='the default'
 
 # ---- SQL ----

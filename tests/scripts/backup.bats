@@ -50,9 +50,9 @@ newest() {
 
 @test "backup: a retention that is no number is refused before anything is done" {
   make_db data/admin.db 10
-  run -1 backup --retention-days abc
-  [ "$output" = 'db_backup.sh: --retention-days is abc: it must be a number of days, 0 to 36500' ]
-  run -1 backup --retention-days 36501
+  run -2 backup --retention-days abc
+  [ "${lines[0]}" = 'db_backup.sh: --retention-days is abc: it must be a number of days, 0 to 36500' ]
+  run -2 backup --retention-days=36501
   RETENTION_DAYS=-1 run -1 backup
   [ "$output" = 'db_backup.sh: RETENTION_DAYS is -1: it must be a number of days, 0 to 36500' ]
   [ ! -e backups ]
