@@ -64,6 +64,7 @@ check_settings
 check_database() {
   [ "$ADMIN_DB_TYPE" = sqlite ] || return 0
   case $ADMIN_DB_PATH in file:*) return 0 ;; esac
+  [ -e "$ADMIN_DB_PATH" ] || check_searchable "$ADMIN_DB_PATH"
   [ -e "$ADMIN_DB_PATH" ] || fail "database not found: $(shown "$ADMIN_DB_PATH")" 'check ADMIN_DB_PATH'
   [ -f "$ADMIN_DB_PATH" ] || fail "not a file: $(shown "$ADMIN_DB_PATH")" 'check ADMIN_DB_PATH'
   [ -r "$ADMIN_DB_PATH" ] || fail "cannot read the database: $(shown "$ADMIN_DB_PATH"): permission denied" \
@@ -72,7 +73,9 @@ check_database() {
 
 check_folder() {
   if [ ! -d "$BACKUP_DIR" ]; then
-    (umask 077 && mkdir -p -- "$BACKUP_DIR") 2>/dev/null ||
+    check_searchable "$BACKUP_DIR"
+    # The mode is for the folder itself: what is above it may be for others as well, and is made as they would make it.
+    mkdir -p -m 700 -- "$BACKUP_DIR" 2>/dev/null ||
       fail "cannot create the folder of backups: $(shown "$BACKUP_DIR")" \
         'create it, or name another one with BACKUP_DIR or --dir'
     # Also with --quiet: a slip in a crontab would fill a folder that nobody looks into.
@@ -89,11 +92,20 @@ check_database
 find_extension
 check_folder
 
+# The extension's words are about SQL; with a progress bar they went by unseen.
+backup_failed() {
+  local hint='the message above says why; old backups go only after the new one has been checked'
+  if [ $progress = yes ] || grep -q 'belongs to another source' "$private/errors"; then
+    hint+='. The name of a
+        backup is always admin here: what it calls {"name":"…"} is another folder, by --dir or BACKUP_DIR'
+  fi
+  fail 'backup failed' "$hint"
+}
+
 progress=no
 [ "$quiet" = yes ] || [ ! -t 2 ] || progress=yes
 
-run_sql >"$private/summary" <<'SQL' || fail 'backup failed' \
-  'the message above says why; old backups go only after the new one has been checked'
+run_sql >"$private/summary" <<'SQL' || backup_failed
 CREATE TEMP TABLE begun AS SELECT julianday('now') AS at;
 CREATE TEMP TABLE created AS SELECT backup_create() AS path;
 CREATE TEMP TABLE verified AS SELECT backup_verify(path, '{"raise":true}') AS result FROM created;

@@ -136,6 +136,7 @@ choose_latest() {
       esac
       ;;
   esac
+  [ -d "$BACKUP_DIR" ] || check_searchable "$BACKUP_DIR"
   [ -d "$BACKUP_DIR" ] || fail "the folder of backups is missing: $(shown "$BACKUP_DIR")" 'check BACKUP_DIR'
   local candidates line
   candidates=$(run_sql <<'SQL'
@@ -155,6 +156,9 @@ SQL
 }
 
 not_found() {
+  local path
+  absolute path "$1" "$2"
+  check_searchable "$path"
   printf '%s: backup not found: %s\n' "$program" "$(shown "$1")" >&2
   printf 'Newest backups in %s:\n' "$(shown "$BACKUP_DIR")" >&2
   list_backups >&2
@@ -170,7 +174,7 @@ choose_backup() {
       if [ ! -e "$backup" ]; then
         case $name in
           admin_*_latest.*) absolute BACKUP_DIR "${backup%/*}"; choose_latest ;;
-          *) not_found "$backup" ;;
+          *) not_found "$backup" "$PWD" ;;
         esac
       else
         absolute RESTORE_BACKUP "$backup"
@@ -180,7 +184,7 @@ choose_backup() {
     *)
       if [ -e "$BACKUP_DIR/$backup" ]; then RESTORE_BACKUP=$BACKUP_DIR/$backup
       elif [ -e "$PWD/$backup" ]; then RESTORE_BACKUP=$PWD/$backup
-      else not_found "$backup"
+      else not_found "$backup" "$BACKUP_DIR"
       fi
       ;;
   esac
@@ -226,6 +230,7 @@ show_plan() {
     row target "$(shown "$ADMIN_DB_PATH"), whose content will be replaced"
     [ $pre_restore = no ] || saved="$(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS"
   else
+    check_searchable "$ADMIN_DB_PATH"
     row target "$(shown "$ADMIN_DB_PATH"), which does not exist yet"
     saved='nothing: there is nothing yet'
     # What a database that is gone has left: beside the new one it would be replayed into it.
@@ -291,5 +296,6 @@ SELECT '  previous   ' || replace(replace(previous, char(10), '?'), char(27), '?
        || ' is the old database: drop it when all is well' FROM line WHERE previous IS NOT NULL;
 SELECT '  check      ' || coalesce(outcome, 'loaded without an error; this file has no counts to compare with')
   FROM line;
-SELECT '  notes      ' || replace(notes, char(10), char(10) || '             ') FROM line WHERE notes IS NOT NULL;
+SELECT '  notes      ' || replace(replace(notes, char(27), '?'), char(10), char(10) || '             ')
+  FROM line WHERE notes IS NOT NULL;
 SQL

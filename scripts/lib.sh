@@ -42,6 +42,15 @@ absolute() {
   esac
 }
 
+# Fails if what hides the absolute path $1 is a folder on its way that may not be searched: nobody knows then whether
+# it is missing.
+check_searchable() {
+  local dir=${1%/*}
+  while [ -n "$dir" ] && [ ! -d "$dir" ]; do dir=${dir%/*}; done
+  [ -x "$dir/" ] || fail "cannot look into the folder $(shown "$dir"): permission denied" \
+    'run this as its owner or as root'
+}
+
 # ---- .env ----
 
 # Sets `value` from what stands after KEY= in line $2 of file $1. One line; nothing is expanded, nothing executed.

@@ -6,6 +6,7 @@
 */
 #include "sqlite/source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,7 @@ static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
   if (!uri) {
     struct stat st;
     if (stat(spec, &st)) {
+      if (errno != ENOENT && errno != ENOTDIR) return lb_fail_errno(err, errno, "%s", spec);
       return lb_fail(err, LB_NOTFOUND,
                      strchr(spec, '/') || strchr(spec, '.')
                          ? "%s: no such database file"

@@ -83,6 +83,20 @@ newest() {
   [ ! -e backups ]
 }
 
+@test "backup: a folder that may not be searched is no missing database, nor a missing folder of backups" {
+  make_db data/admin.db 10
+  chmod 000 data
+  run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/data: permission denied" ]
+  ADMIN_DB_PATH=$T/data/sub/admin.db run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/data: permission denied" ]
+  chmod 700 data
+  mkdir closed
+  chmod 000 closed
+  BACKUP_DIR=$T/closed/backups run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/closed: permission denied" ]
+}
+
 @test "backup: the extension is not built, sqlite3 is missing" {
   make_db data/admin.db 10
   LIFEBOAT_SO=$T/nothing.so run -1 backup
@@ -172,12 +186,26 @@ newest() {
   [ -e "$BACKUP_DIR/unrelated.gz" ]
 }
 
+@test "backup: another database in the same folder: what to do about it here" {
+  make_db data/admin.db 10
+  make_db other.db 10
+  backup --quiet 2>/dev/null
+  ADMIN_DB_PATH=other.db run -1 backup
+  [[ ${lines[0]} == 'db_backup.sh: the name "admin" in '*' belongs to another source, '* ]]
+  [[ $output == *'what it calls {"name":"…"} is another folder, by --dir or BACKUP_DIR' ]]
+  ADMIN_DB_PATH=other.db run -0 backup --dir others
+}
+
 @test "backup: --dir goes before BACKUP_DIR; a folder that is missing is made, parents too" {
   make_db data/admin.db 10
   run -0 backup --dir "$T/new/er folder"
   [ "${lines[0]}" = "Created the folder of backups $T/new/er folder" ]
   BACKUP_DIR="$T/new/er folder"
   [ -n "$(newest)" ]
+  # Backups are for their owner only; the folders above are made as anybody makes folders.
+  [ "$(stat -c %a "$BACKUP_DIR")" = 700 ]
+  (umask 022; backup --quiet --dir "$T/data2/of/backups/" 2>/dev/null)
+  [ "$(stat -c '%a' data2 data2/of data2/of/backups | tr '\n' ' ')" = '755 755 700 ' ]
   [ ! -e backups ]
   # A slip in a crontab is told even so, once.
   run -0 --separate-stderr backup --quiet --dir "$T/slip"

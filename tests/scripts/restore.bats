@@ -94,6 +94,23 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ "${lines[0]}" = "db_restore.sh: not a file: $BACKUP_DIR/folder.db.gz" ]
 }
 
+@test "restore: folders that may not be searched: of the backup, of the target" {
+  make_db data/admin.db 10
+  old_backup 20200102_030405
+  held() { setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"; }
+  [ "$(id -u)" -eq 0 ] || held() { "$@"; }
+  chmod 000 backups
+  local file
+  for file in admin_sqlite_20200102_030405.db.gz "$BACKUP_DIR/admin_sqlite_20200102_030405.db.gz"; do
+    run -1 held "$ROOT/scripts/db_restore.sh" --yes "$file"
+    [ "${lines[0]}" = "db_restore.sh: cannot look into the folder $BACKUP_DIR: permission denied" ]
+  done
+  chmod 700 backups
+  chmod 000 data
+  run -1 held "$ROOT/scripts/db_restore.sh" --yes admin_sqlite_20200102_030405.db.gz
+  [[ $output == *"db_restore.sh: cannot look into the folder $T/data: permission denied"* ]]
+}
+
 # ---- restoring ----
 
 @test "restore: a backup that is missing: the newest ones are listed" {
