@@ -125,7 +125,7 @@ setup() {
 @test "unknown options and wrong types name the option and the valid ones" {
   fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, retention_days, note, check, timeout_ms)' \
     "SELECT backup_create('data/admin.db', '{\"levle\":1}')"
-  fails 'option "level" must be a whole number from 1 to 22' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
+  fails 'option "level" must be a whole number of at least 1' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
   fails 'level 11: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":11}')"
   fails 'option "compress" must be one of gzip, zstd' "SELECT backup_create('data/admin.db', '{\"compress\":\"lz4\"}')"
   fails 'option "verify" must be true, false or one of quick, full' \
@@ -162,6 +162,15 @@ setup() {
   # The same file by another spelling of its path is the same source.
   ln -s data linked
   sql "SELECT backup_create('data/../data/admin.db')" "SELECT backup_create('linked/admin.db')"
+}
+
+@test "a level that the codec does not have: the error says which it has" {
+  fails 'level 99: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":99}')"
+  if has_zstd; then
+    fails 'level 20: zstd has levels 1 to 19' "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\",\"level\":20}')"
+  fi
+  fails 'option "level" must be a whole number of at least 1' "SELECT backup_create('data/admin.db', '{\"level\":0}')"
+  fails 'setting level must be a whole number from 1 to 19, not "99"' "SELECT backup_set('level', 99)"
 }
 
 @test "a folder that is missing or no folder" {
