@@ -54,16 +54,45 @@ void lb_job_note(lb_job *job, const char *format, ...)
   lb_buf_printf(&job->notes, "%s%s", job->notes.len ? "\n" : "", line);
 }
 
+/* A path as one word of a command line for the shell, quoted where it has to be. */
+static void put_shell_word(lb_buf *out, const char *path)
+{
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+:=@%,";
+  if (*path == '-') lb_buf_text(out, "./");
+  if (path[strspn(path, plain)] == 0) {
+    lb_buf_text(out, path);
+    return;
+  }
+  lb_buf_text(out, "'");
+  for (; *path; path++) {
+    if (*path == '\'') lb_buf_text(out, "'\\''");
+    else lb_buf_append(out, path, 1);
+  }
+  lb_buf_text(out, "'");
+}
+
+static int fail_no_dir(const char *dir, lb_error *err)
+{
+  lb_buf word = { 0 };
+  put_shell_word(&word, dir);
+  if (word.failed) lb_fail_nomem(err);
+  else lb_fail(err, LB_NOTFOUND,
+               "no folder for backups: %s does not exist (make it: mkdir -p %s; or name another with BACKUP_DIR or the "
+               "option dir)", dir, word.data);
+  lb_buf_free(&word);
+  return err->code;
+}
+
 char *lb_job_dir(lb_job *job, const char *option, lb_error *err)
 {
   const char *dir = option ? option : lb_config_text(job->config, LB_CONFIG_DIR);
   struct stat st;
+  if (!*dir) {
+    lb_fail(err, LB_MISUSE, "the name of the folder of backups is empty (leave it out to mean BACKUP_DIR)");
+    return NULL;
+  }
   if (stat(dir, &st)) {
-    if (errno == ENOENT)
-      lb_fail(err, LB_NOTFOUND,
-              "no folder for backups: %s does not exist (make it: mkdir -p %s; or name "
-              "another with BACKUP_DIR or the option dir)",
-              dir, dir);
+    if (errno == ENOENT) fail_no_dir(dir, err);
     else lb_fail_errno(err, errno, "folder of backups %s", dir);
     return NULL;
   }

@@ -173,6 +173,28 @@ setup() {
   fails 'setting level must be a whole number from 1 to 19, not "99"' "SELECT backup_set('level', 99)"
 }
 
+@test "the advice for a folder that is missing is a command that makes it, whatever its name" {
+  local name word
+  while IFS=' ' read -r name word; do
+    name=${name//+/ }
+    fails "no folder for backups: $name does not exist (make it: mkdir -p ${word//+/ }; or name another with BACKUP_DIR or the option dir)" \
+      "SELECT count(*) FROM backups('${name//\'/\'\'}')"
+    (eval "mkdir -p ${word//+/ }")
+    gives 0 "SELECT count(*) FROM backups('${name//\'/\'\'}')"
+  done <<'NAMES'
+none/such-dir_2.d none/such-dir_2.d
+no+such/dir 'no+such/dir'
+it's 'it'\''s'
+$(touch+pwned) '$(touch+pwned)'
+a;b 'a;b'
+-p ./-p
+-a+b ./'-a+b'
+ö 'ö'
+NAMES
+  [ ! -e pwned ]
+  fails 'the name of the folder of backups is empty (leave it out to mean BACKUP_DIR)' "SELECT * FROM backups('')"
+}
+
 @test "a folder that is missing or no folder" {
   fails 'no folder for backups: T/none does not exist (make it: mkdir -p T/none; or name another with BACKUP_DIR or the option dir)' \
     "SELECT backup_create('data/admin.db', '{\"dir\":\"$T/none\"}')"
