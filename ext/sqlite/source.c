@@ -160,7 +160,9 @@ int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
 {
   if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
   s->snapshot_began = lb_clock_monotonic();
-  if (take_snapshot(s, err) == LB_BUSY && s->own) {
+  take_snapshot(s, err);
+  if (s->own && s->path) lb_sqlite_explain_wal(s->path, err);
+  if (err->code == LB_BUSY && s->own) {
     lb_error why = *err;
     lb_error_clear(err);
     lb_fail(err, LB_BUSY, "%s; waited %lld ms (option timeout_ms)", why.message, (long long)s->timeout_ms);
