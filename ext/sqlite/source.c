@@ -106,6 +106,9 @@ static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
     s->path = lb_text_copy(path, err);
     /* Only now is the path known; -shm files are made by the first read, which has not happened yet. */
     s->had_shm = lb_db_has_shm(path);
+  } else if (!strstr(spec, "cache=shared")) {
+    lb_fail(err, LB_MISUSE, "%s: a database in memory that nobody else has, so it is always empty (name the schema of "
+            "the connection that holds the one you mean)", spec);
   }
   return err->code;
 }

@@ -66,6 +66,26 @@ setup() {
   gives "T/backups/memory_sqlite_STAMP.db.gz" "CREATE TABLE x(a)" "SELECT backup_create('main')"
 }
 
+@test "databases in memory: each by its schema, so that none rotates another's backups; main is memory" {
+  gives 'T/backups/mem_sqlite_STAMP.db.gz
+T/backups/tmpdb_sqlite_STAMP.db.gz
+T/backups/memory_sqlite_STAMP.db.gz' "ATTACH ':memory:' AS mem; ATTACH '' AS tmpdb; CREATE TABLE mem.a(x); CREATE TABLE tmpdb.b(x)" \
+    "SELECT backup_create('mem'); SELECT backup_create('tmpdb'); SELECT backup_create('MAIN')"
+  gives '0
+a' "ATTACH ':memory:' AS mem" "SELECT backup_restore('latest:mem', 'mem') IS NULL" "SELECT name FROM mem.sqlite_schema"
+}
+
+@test "a URI of a database in memory: nobody else's is always empty; a shared one is somebody's" {
+  local uri
+  for uri in 'file:admin.db?mode=memory' 'file::memory:' 'file:'; do
+    fails "$uri: a database in memory that nobody else has, so it is always empty (name the schema of the connection that holds the one you mean)" \
+      "SELECT backup_create('$uri')"
+  done
+  gives "T/backups/memory_sqlite_STAMP.db.gz
+8192" "ATTACH 'file:mine?mode=memory&cache=shared' AS mine; CREATE TABLE mine.a(x)" \
+    "SELECT backup_create('file:mine?mode=memory&cache=shared')" "SELECT raw_bytes FROM backups"
+}
+
 @test "the level of compression is the codec's, the setting's, the option's" {
   level() { python "$ROOT/tests/archive/lbformat.py" index "$BACKUP_DIR/$1"_*.gz | grep -o '"level":[0-9]*'; }
   sql "SELECT backup_create('data/admin.db', '{\"name\":\"codec\"}'), backup_set('level', 4),
