@@ -4,7 +4,7 @@ load ../api/expect
 
 setup() { api_setup; }
 
-source_test() { /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" "$@"; }
+source_test() { python "$BATS_TEST_DIRNAME/source.py" "$@"; }
 
 @test "untouched: rollback mode, nobody there" { source_test untouched rollback; }
 @test "untouched: rollback mode, an idle connection" { source_test untouched rollback_held; }
@@ -49,7 +49,7 @@ held() {
 }
 
 @test "WAL: permissions that are missing are told, and on what" {
-  held /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
+  held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
 }
 
 @test "WAL: on a read-only file system the error says what to do, and that works" {
@@ -58,5 +58,5 @@ held() {
   unshare $flags true 2>/dev/null || skip 'needs a mount namespace'
   mkdir src
   unshare $flags bash -c 'mount -t tmpfs none src && exec "$@"' bash \
-    /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_read_only
+    env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_read_only
 }

@@ -4,7 +4,7 @@ load ../api/expect
 
 setup() { api_setup; }
 
-target() { /usr/bin/python3 "$BATS_TEST_DIRNAME/target.py" "$@"; }
+target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 
 @test "WAL: a reader in a transaction keeps the old content, then sees the new" { target wal_reader; }
 @test "WAL: an open write transaction is a busy error that names the pid" { target wal_writer; }
