@@ -132,21 +132,37 @@ static void fail_read_only_media(const char *path, lb_error *err)
   }
 }
 
+/* EROFS is not for a permission to mend. */
+static bool may_not_write(const char *path)
+{
+  return access(path, W_OK) && errno == EACCES;
+}
+
+static int fail_unwritable(const char *path, lb_error *err)
+{
+  return lb_fail(err, LB_PERM, "%s: permission denied: reading a database in WAL mode that nobody has open takes write "
+                 "permission on it and on its folder, for the -shm file (grant that, or do this as the owner of the "
+                 "database)", path);
+}
+
+int lb_sqlite_refuse_shm(const char *path, lb_error *err)
+{
+  return says_wal(path) && may_not_write(path) ? fail_unwritable(path, err) : LB_OK;
+}
+
 void lb_sqlite_explain_wal(const char *path, lb_error *err)
 {
   lb_error why = LB_ERROR_INIT;
   if ((err->code != LB_PERM && err->code != LB_NOTFOUND) || !says_wal(path)) return;
   char *dir = lb_path_dir(path, &why);
-  bool closed = dir && access(dir, W_OK) != 0, read_only = closed && errno == EROFS;
   const char *sibling = is_closed(path, "-wal") ? "-wal" : is_closed(path, "-shm") ? "-shm" : NULL;
   if (sibling) {
     lb_fail(&why, LB_PERM, "%s: permission denied: a database in WAL mode is read with its %s file, which this user "
             "may not read (grant that, or do this as the owner of the database)", path, sibling);
-  } else if (read_only) {
+  } else if (dir && access(dir, W_OK) && errno == EROFS) {
     fail_read_only_media(path, &why);
-  } else if (closed) {
-    lb_fail(&why, LB_PERM, "%s: permission denied: reading a database in WAL mode takes write permission on its "
-            "folder, for the -shm file (grant that, or do this as the owner of the database)", path);
+  } else if (may_not_write(path) || (dir && may_not_write(dir))) {
+    fail_unwritable(path, &why);
   }
   if (why.code) *err = why;
   free(dir);

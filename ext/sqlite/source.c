@@ -159,9 +159,17 @@ static int take_snapshot(lb_sqlite_source *s, lb_error *err)
   return err->code;
 }
 
+/* A connection that could only be opened READONLY, on a folder that could be written. */
+static bool would_leave_shm(const lb_sqlite_source *s)
+{
+  if (s->had_shm || sqlite3_db_readonly(s->db, "main") != 1) return false;
+  return !sqlite3_uri_boolean(sqlite3_db_filename(s->db, "main"), "immutable", 0);
+}
+
 int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
 {
   if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
+  if (s->own && s->path && would_leave_shm(s) && lb_sqlite_refuse_shm(s->path, err)) return err->code;
   s->snapshot_began = lb_clock_monotonic();
   take_snapshot(s, err);
   if (s->own && s->path) lb_sqlite_explain_wal(s->path, err);

@@ -175,11 +175,24 @@ def wal_permissions():
     make('src/app.db', 'new', mode='wal')
     path = os.path.abspath('src/app.db')
     os.chmod('src', 0o555)
-    wanted = (f'{path}: permission denied: reading a database in WAL mode takes write permission on its folder, for the '
-              '-shm file (grant that, or do this as the owner of the database)')
+    wanted = (f'{path}: permission denied: reading a database in WAL mode that nobody has open takes write '
+              'permission on it and on its folder, for the -shm file (grant that, or do this as the owner of the database)')
     for error in create_error('src/app.db'), restore_error(backup, 'src/app.db'):
         assert error == wanted, error
     os.chmod('src', 0o755)
+    os.chmod('src/app.db', 0o444)
+    before = state('src')
+    error = create_error('src/app.db')
+    assert error == wanted, error
+    assert state('src') == before, sorted(state('src'))
+    create(f'file:{path}?immutable=1')
+    with sqlite3.connect('src/app.db') as db:   # somebody has it open: nothing is left that was not there
+        db.execute('SELECT * FROM t').fetchone()
+        before = state('src')
+        create('src/app.db')
+        assert state('src') == before, sorted(state('src'))
+    db.close()
+    os.chmod('src/app.db', 0o644)
     create('src/app.db')
     leave_wal('src')
     os.chmod('src/app.db-wal', 0)
