@@ -1,5 +1,6 @@
 /* catalog.db in the folder of backups: every run, and the results of verifications. Useful, never needed to restore;
-** rebuilt empty if lost, set aside as catalog.db.damaged when SQLite calls it corrupt.
+** rebuilt empty if lost, set aside as catalog.db.damaged when SQLite calls it corrupt. A file of that name that is not
+** ours (history_file.h) is left alone, and everything here fails with LB_EXISTS.
 **
 ** Several processes may write it at once. Failing to write history never fails the operation it tells of: the caller
 ** turns the error into a note.

@@ -28,10 +28,35 @@ create|admin_sqlite_STAMP.db.gz||1|1|$size|$raw|" \
   rm "$BACKUP_DIR/catalog.db"
   gives "1|0" "SELECT (SELECT count(*) FROM backups), (SELECT count(*) FROM backup_history)"
   sql "SELECT backup_restore('latest', 'new.db')"
-  head -c 5000 /dev/urandom >"$BACKUP_DIR/catalog.db"
+  head -c 5000 /dev/urandom | dd of="$BACKUP_DIR/catalog.db" bs=100 seek=1 conv=notrunc status=none  # all but the header
   sql "SELECT backup_create('admin.db')"
   sql "SELECT backup_restore('latest', 'new2.db')"
-  gives "2" "SELECT count(*) FROM backups"
+  gives "2|2" "SELECT (SELECT count(*) FROM backups), (SELECT count(*) FROM backup_history)"
+  [ -e "$BACKUP_DIR/catalog.db.damaged" ]
+}
+
+@test "an application's own catalog.db in the folder is left alone, while it is open in this process too" {
+  db "$BACKUP_DIR/catalog.db" "CREATE TABLE product(a); INSERT INTO product VALUES(1); PRAGMA user_version=1"
+  before=$(sha256sum <"$BACKUP_DIR/catalog.db")
+  python - <<'PY'
+import os, sqlite3, subprocess
+catalog = os.environ['BACKUP_DIR'] + '/catalog.db'
+held = sqlite3.connect(catalog, isolation_level=None)
+held.execute('BEGIN IMMEDIATE')
+db = sqlite3.connect('admin.db')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+path = db.execute("SELECT backup_create('main')").fetchone()[0]
+assert db.execute('SELECT backup_verify(?)', (path,)).fetchone() == ('ok',)
+assert db.execute('SELECT backup_rotate()').fetchone() == (0,)
+# Closing a descriptor of our own on it would have dropped the application's lock.
+other = subprocess.run(['sqlite3', '-init', '/dev/null', '-batch', catalog, 'BEGIN IMMEDIATE'], capture_output=True)
+assert b'locked' in other.stderr, other
+PY
+  [ "$(sha256sum <"$BACKUP_DIR/catalog.db")" = "$before" ]
+  fails "T/backups/catalog.db is not Lifeboat's: it is a database of something else (move it, or choose another folder of backups)" \
+    "SELECT * FROM backup_history"
+  gives "1|" "SELECT count(*), max(verify_result) FROM backups"
 }
 
 @test "activity polled from a second connection shows rising figures and a sane estimate; nothing is left" {
