@@ -242,6 +242,15 @@ run_shell() {
   wait $!
 }
 
+# What the extension warned of in SQLite's log (28 is SQLITE_WARNING), once: above all, that history was not written.
+tell_warnings() {
+  [ ! -f "$private/log" ] || program=$program awk '
+    sub(/^\(28\) lifeboat: /, "") && !told[$0]++ {
+      gsub(/[[:cntrl:]]/, "?")
+      print ENVIRON["program"] ": warning: " $0
+    }' "$private/log" >&2
+}
+
 # Runs the fixed SQL of standard input with the extension loaded; status 0 only if every statement went well.
 # Errors lose the shell's "Runtime error near line 3: "; a progress bar needs standard error as it is.
 # What takes its time must not run in $(…): bash looks at signals only after that.
@@ -249,7 +258,7 @@ run_sql() {
   local status
   rm -f "$private/begun"
   {
-    printf '.output %s/begun\n.output\n.load %s/lifeboat\n' "$private" "$private"
+    printf '.output %s/begun\n.output\n.log %s/log\n.load %s/lifeboat\n' "$private" "$private" "$private"
     [ "${progress:-no}" = no ] ||
       printf '%s\n' '.output /dev/null' "SELECT backup_set('progress', 'on');" '.output'
     cat
@@ -258,6 +267,7 @@ run_sql() {
   status=$?
   [ "${progress:-no}" = yes ] || sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \
     -e "1s/^/$program: /" "$private/errors" >&2
+  tell_warnings
   return $status
 }
 

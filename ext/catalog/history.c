@@ -25,6 +25,13 @@ static const char add_verification_sql[] =
 static const char trim_verification_sql[] =
   "DELETE FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
 
+/* Two lines, because SQLite cuts one at 210 bytes. */
+void lb_history_warn(const char *what, const lb_error *why)
+{
+  sqlite3_log(SQLITE_WARNING, "lifeboat: %s:", what);
+  sqlite3_log(SQLITE_WARNING, "lifeboat: %s", why->message);
+}
+
 /* ---- writing ---- */
 
 /* The statements of one row: what binds its values, the insert, the trim. */

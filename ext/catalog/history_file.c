@@ -64,6 +64,13 @@ static int fail_foreign(const lb_history_file *file, const char *what, lb_error 
                  file->path, what);
 }
 
+static const char *advice(lb_code code)
+{
+  if (code == LB_BUSY) return " (another process is using it: try again when it is done)";
+  if (code == LB_PERM) return " (let the owner of its folder have it, or move it away: it is made anew)";
+  return "";
+}
+
 int lb_history_file_fail(const lb_history_file *file, int rc, lb_error *err)
 {
   const char *reason = file->db ? sqlite3_errmsg(file->db) : sqlite3_errstr(rc);
@@ -71,7 +78,7 @@ int lb_history_file_fail(const lb_history_file *file, int rc, lb_error *err)
   /* Closing it would put a -wal into the damaged file, and remove it. */
   if (code == LB_CORRUPT) sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   if (code == LB_CORRUPT && !file->ours) return fail_foreign(file, "a damaged database without our mark", err);
-  return lb_fail(err, code, "history %s: %s", file->path, reason);
+  return lb_fail(err, code, "history %s: %s%s", file->path, reason, advice(code));
 }
 
 /* ---- whose it is ---- */
@@ -207,13 +214,30 @@ int lb_history_file_open(lb_history_file *file, const char *pragmas, lb_error *e
 
 /* ---- make, set aside ---- */
 
+/* Root looks into the folder of a service, whose user must be able to go on: the file becomes that user's, and as
+** readable as the folder is. */
+static int give_to_folder(const lb_history_file *file, int fd, lb_error *err)
+{
+  struct stat folder;
+  char *dir = lb_path_dir(file->path, err);
+  if (!dir) return err->code;
+  if (stat(dir, &folder)) lb_fail_errno(err, errno, "cannot open folder %s", dir);
+  if (!err->code && folder.st_uid != 0 &&
+      (fchown(fd, folder.st_uid, folder.st_gid) || fchmod(fd, 0600 | (folder.st_mode & 0064)))) {
+    lb_fail_errno(err, errno, "cannot give %s to the owner of its folder", file->path);
+  }
+  free(dir);
+  return err->code;
+}
+
 /* SQLite would create it by the host's umask; nobody but its owner has business here. */
 int lb_history_file_create(const lb_history_file *file, lb_error *err)
 {
   int fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0 && errno != EEXIST) return lb_fail_errno(err, errno, "cannot create %s", file->path);
-  if (fd >= 0) close(fd);
-  return LB_OK;
+  if (fd < 0) return errno == EEXIST ? LB_OK : lb_fail_errno(err, errno, "cannot create %s", file->path);
+  if (geteuid() == 0 && give_to_folder(file, fd, err)) unlink(file->path);
+  close(fd);
+  return err->code;
 }
 
 int lb_history_file_schema(lb_history_file *file, lb_error *err)

@@ -27,7 +27,7 @@ typedef struct lb_history_file {
 int lb_history_file_init(lb_history_file *file, const char *dir, lb_error *err);
 void lb_history_file_free(lb_history_file *file);
 
-/* Makes it, empty, where there is none. */
+/* Makes it, empty, where there is none; as root for the owner of the folder. */
 int lb_history_file_create(const lb_history_file *file, lb_error *err);
 
 /* Opens one that exists and is ours, with pragmas executed. SQLite itself falls back to reading where it may not be

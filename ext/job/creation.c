@@ -154,7 +154,9 @@ int lb_creation_verify_quick(lb_creation *c, lb_error *err)
 void lb_creation_remember(const lb_creation *c, const char *level)
 {
   lb_error why = LB_ERROR_INIT;
-  lb_history_verified(c->dir, c->path, level, "ok", &why);
+  if (lb_history_verified(c->dir, c->path, level, "ok", &why)) {
+    lb_job_warn(c->job, "the result of the verification was not recorded", &why);
+  }
 }
 
 void lb_creation_close(lb_creation *c)

@@ -29,6 +29,14 @@ static const lb_option known[] = {
   { NULL, 0, 0, 0, 0, NULL },
 };
 
+/* Which backup is the newest good one depends on what verifications found: without it nothing may go. */
+static int read_listing(lb_job *job, const char *dir, lb_listing *listing, lb_error *err)
+{
+  if (lb_listing_read(dir, job->json, listing, err) || !listing->history.code) return err->code;
+  return lb_fail(err, (lb_code)listing->history.code,
+                 "results of verifications cannot be read, so nothing is removed: %s", listing->history.message);
+}
+
 /* One reading of the options serves plan and rotate; *dir is allocated. */
 static int make_plan(lb_job *job, const char *options, lb_plan *plan, char **dir, bool *dry_run, lb_error *err)
 {
@@ -39,7 +47,7 @@ static int make_plan(lb_job *job, const char *options, lb_plan *plan, char **dir
   if (!err->code && o.retention_days < 0 && o.keep_last) o.retention_days = 0;
   if (!err->code && o.retention_days < 0)
     lb_config_integer(job->config, LB_CONFIG_RETENTION_DAYS, 7, &o.retention_days, err);
-  if (!err->code && lb_listing_read(*dir, job->json, &plan->listing, err) == LB_OK) {
+  if (!err->code && read_listing(job, *dir, &plan->listing, err) == LB_OK) {
     lb_policy policy = { o.name ? o.name : lb_config_text(job->config, LB_CONFIG_NAME),
                          o.type ? lb_type_of_text(o.type) : LB_TYPE_NONE, o.retention_days, o.keep_last,
                          o.before_restore_days };
@@ -134,7 +142,7 @@ int lb_job_delete(lb_job *job, const char *backup, int64_t *removed, lb_error *e
     folder = lb_path_dir(path, err);
     char *real = folder ? lb_path_absolute(folder, err) : NULL;
     whole = real ? lb_path_join(real, lb_path_base(path), err) : NULL;
-    if (whole && lb_listing_read(real, job->json, &listing, err) == LB_OK) delete_listed(job, &listing, whole, err);
+    if (whole && read_listing(job, real, &listing, err) == LB_OK) delete_listed(job, &listing, whole, err);
     free(real);
     job->run.backup = lb_path_base(path);
   }

@@ -155,7 +155,7 @@ static void remember(lb_job *job, const char *dir, const char *path, const verif
   char *folder = lb_path_dir(path, &why);
   if (folder && strcmp(folder, dir) == 0 &&
       lb_history_verified(dir, path, o->level ? o->level : "quick", result, &why)) {
-    lb_job_note(job, "the result was not recorded: %s", why.message);
+    lb_job_warn(job, "the result of the verification was not recorded", &why);
   }
   free(folder);
 }

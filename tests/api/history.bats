@@ -59,6 +59,40 @@ PY
   gives "1|" "SELECT count(*), max(verify_result) FROM backups"
 }
 
+@test "a history that cannot be written is told: in the report of a restore, and in the host's log" {
+  path=$(sql "SELECT backup_create('admin.db')")
+  rm "$BACKUP_DIR/catalog.db"
+  mkdir "$BACKUP_DIR/catalog.db"
+  foreign="T/backups/catalog.db is not Lifeboat's: it is not a regular file (move it, or choose another folder of backups)"
+  gives "history was not written: $foreign
+nothing was changed, so the copy that was saved first was removed again
+history was not written: $foreign" \
+    "SELECT json_extract(backup_restore('latest', 'new.db'), '$.notes')" \
+    "SELECT json_extract(backup_restore('latest', 'new.db', '{\"tables\":[\"t\"],\"overwrite\":true}'), '$.notes')"
+  warned="(28) lifeboat: the result of the verification was not recorded:
+(28) lifeboat: $foreign
+(28) lifeboat: history was not written:
+(28) lifeboat: $foreign"
+  gives "$warned
+ok" ".log stderr" "SELECT backup_verify('$path')"
+  gives "$warned
+T/backups/admin_sqlite_STAMP.db.gz" ".log stderr" "SELECT backup_create('admin.db', '{\"verify\":true}')"
+}
+
+@test "root makes catalog.db for the owner of the folder, as readable as the folder is" {
+  [ "$(id -u)" = 0 ] || skip 'needs root'
+  chown 65534:65533 "$BACKUP_DIR"
+  for modes in 700:600 750:640 2770:660 777:664; do
+    chmod "${modes%:*}" "$BACKUP_DIR"
+    sql "SELECT backup_create('admin.db')"
+    [ "$(stat -c %u:%g:%a "$BACKUP_DIR/catalog.db")" = "65534:65533:${modes#*:}" ]
+    rm "$BACKUP_DIR/catalog.db"
+  done
+  chown 0:0 "$BACKUP_DIR"
+  sql "SELECT backup_create('admin.db')"
+  [ "$(stat -c %u:%g:%a "$BACKUP_DIR/catalog.db")" = 0:0:600 ]
+}
+
 @test "activity polled from a second connection shows rising figures and a sane estimate; nothing is left" {
   python "$BATS_TEST_DIRNAME/activity.py"
 }

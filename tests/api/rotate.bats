@@ -173,6 +173,53 @@ removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operat
   [ "$(ls "$BACKUP_DIR" | grep -c gz$)" -ge 6 ]
 }
 
+# Two of one content, the newer damaged, which only a verification has found.
+verified_pair() {
+  good=$(sql "SELECT backup_create('admin.db')")
+  bad=$(sql "SELECT backup_create('admin.db')")
+  printf '\377\377\377' | dd of="$bad" bs=1 seek=600 conv=notrunc status=none
+  [ "$(sql "SELECT count(*) FROM backups WHERE backup_verify(path) = 'ok'")" = 1 ]
+}
+
+@test "a history that is locked: nothing is removed, and the error says so" {
+  verified_pair
+  why="results of verifications cannot be read, so nothing is removed: history T/backups/catalog.db: database is locked\
+ (another process is using it: try again when it is done)"
+  python - <<'PY' &
+import os, sqlite3, time
+c = sqlite3.connect(os.environ['BACKUP_DIR'] + '/catalog.db', isolation_level=None)
+c.execute('BEGIN EXCLUSIVE')
+open('held', 'w')
+while os.path.exists('held'): time.sleep(0.05)
+PY
+  while [ ! -e held ]; do sleep 0.05; done
+  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')"
+  fails "$why" "SELECT backup_delete('$good')"
+  rm held
+  wait
+  [ -e "$good" ] && [ -e "$bad" ]
+  gives 0 "SELECT backup_rotate('{\"keep_last\":1,\"dry_run\":true}')"
+}
+
+@test "a history that may not be read: plan, rotation and deletion stop, a listing says that it goes on without" {
+  verified_pair
+  chmod 000 "$BACKUP_DIR/catalog.db"
+  sqlite3() { held env ${LIFEBOAT_PRELOAD:+"LD_PRELOAD=$LIFEBOAT_PRELOAD"} sqlite3 "$@"; }
+  unread="history T/backups/catalog.db: unable to open database file (let the owner of its folder have it, or move it\
+ away: it is made anew)"
+  why="results of verifications cannot be read, so nothing is removed: $unread"
+  fails "$why" "SELECT * FROM backup_plan"
+  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')"
+  fails "$why" "SELECT backup_delete('$good')"
+  gives "2|" "SELECT count(*), max(verify_result) FROM backups"
+  sql ".log stderr" "SELECT count(*) FROM backups" 2>&1 | plain >log
+  grep -qxF "(28) lifeboat: results of verifications are not known:" log
+  grep -qxF "(28) lifeboat: $unread" log
+  # One that is missing counts as none.
+  rm "$BACKUP_DIR/catalog.db"
+  gives 1 "SELECT backup_rotate('{\"keep_last\":1,\"dry_run\":true}')"
+}
+
 @test "backup_delete follows the same rules" {
   newest=$(old_backup admin 1 admin.db)
   other=$(old_backup admin 2 admin.db)

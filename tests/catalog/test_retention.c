@@ -17,7 +17,7 @@
 #define MANY 24
 
 static lb_backup items[MANY];
-static lb_listing listing = { items, 0 };
+static lb_listing listing = { .items = items };
 
 static lb_backup *add(const char *name, int64_t age)
 {

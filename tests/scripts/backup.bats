@@ -9,15 +9,6 @@ setup() {
 
 backup() { "$ROOT/scripts/db_backup.sh" "$@"; }
 
-# Runs a command that file permissions hold, for root too.
-held() {
-  if [ "$(id -u)" -eq 0 ]; then
-    setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"
-  else
-    "$@"
-  fi
-}
-
 # An old backup of the scripts' name, N days ago, as the shell script of old made it.
 old_backup() {
   mkdir -p "$BACKUP_DIR"
@@ -356,4 +347,31 @@ STUB
   run -1 backup
   [[ $output == *'db_backup.sh: backup failed'* ]]
   [[ $output != *hunter2* ]]
+}
+
+@test "backup: a history that cannot be written is told, also with --quiet, and the backup counts" {
+  make_db data/admin.db 10
+  mkdir backups
+  db backups/catalog.db "CREATE TABLE product(a)"
+  foreign="$T/backups/catalog.db is not Lifeboat's: it is a database of something else (move it, or choose another folder of backups)"
+  run -0 --separate-stderr backup --quiet
+  [ -z "$output" ] && [ -n "$(newest)" ]
+  [ "${#stderr_lines[@]}" = 3 ]
+  [ "${stderr_lines[0]}" = 'db_backup.sh: warning: history was not written:' ]
+  [ "${stderr_lines[1]}" = "db_backup.sh: warning: $foreign" ]
+  [ "${stderr_lines[2]}" = 'db_backup.sh: warning: the result of the verification was not recorded:' ]
+  rm backups/catalog.db
+  run -0 --separate-stderr backup
+  [ -z "$stderr" ]
+}
+
+@test "backup: a history that cannot be read stops the rotation" {
+  make_db data/admin.db 10
+  run -0 backup
+  old=$(old_backup 20)
+  chmod 000 backups/catalog.db
+  run -1 held "$ROOT/scripts/db_backup.sh"
+  [[ $output == *"db_backup.sh: results of verifications cannot be read, so nothing is removed: history \
+$T/backups/catalog.db: unable to open database file (let the owner of its folder have it, or move it away: it is made anew)"* ]]
+  [ -e "$old" ]
 }
