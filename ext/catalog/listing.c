@@ -275,6 +275,11 @@ bool lb_backup_is_good(const lb_backup *backup)
   return !backup->problem && (!backup->verify_result || strcmp(backup->verify_result, "ok") == 0);
 }
 
+bool lb_backup_is_known_whole(const lb_backup *backup)
+{
+  return lb_backup_is_good(backup) && (backup->indexed || backup->verify_result);
+}
+
 /* ---- the folder ---- */
 
 static lb_backup *add_item(lb_listing *listing, int *capacity, lb_error *err)

@@ -77,6 +77,10 @@ void lb_backup_free(lb_backup *backup);
 /* Whether it counts as a good backup: no problem, and its last verification, if any, was ok. */
 bool lb_backup_is_good(const lb_backup *backup);
 
+/* Whether a good one is known to have its end: by the footer of ours, or by its verification. Of another tool's file
+** that was never verified only the beginning was seen. */
+bool lb_backup_is_known_whole(const lb_backup *backup);
+
 /* What identifies its source: the manifest's, else NULL (files of other tools: only name and type tell). Two
 ** backups are of one source when name and type are equal, and their sources are equal or one of them is not known. */
 bool lb_backup_same_source(const lb_backup *a, const lb_backup *b);
