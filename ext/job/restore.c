@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "job/restoration.h"
 
 #define COMMON_OPTIONS \
@@ -100,7 +99,7 @@ static char *format_report(const lb_restoration *r, lb_error *err)
   lb_buf_text(&out, r->created ? "true" : "false");
   if (r->previous) lb_json_put_text(&out, "previous", r->previous);
   lb_json_put_int(&out, "bytes", r->bytes);
-  lb_json_put_real(&out, "seconds", lb_clock_monotonic() - r->job->started_monotonic);
+  lb_json_put_real(&out, "seconds", r->job->run.seconds);
   lb_json_put_text(&out, "check", r->check);
   lb_json_put_text(&out, "notes", r->job->notes.len ? r->job->notes.data : NULL);
   if (r->o.tables) put_tables(r, &out);
