@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "postgres/quote.h"
+#include "postgres/replication.h"
 #include "postgres/target.h"
 #include "sql/database_grants.h"
 #include "sql/database_properties.h"
@@ -451,6 +452,8 @@ int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err)
   lb_buf sql = { 0 };
   lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");
   lb_pg_put_identifier(&sql, name);
-  if (lb_pg_exec_whole(maintenance, &sql, err)) lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
+  if (lb_pg_subscriptions_drop(maintenance, name, err)) lb_buf_free(&sql);
+  else lb_pg_exec_whole(maintenance, &sql, err);
+  if (err->code) lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
   return err->code;
 }
