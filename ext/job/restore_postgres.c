@@ -20,6 +20,8 @@
 
 enum { UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63, NAMES_TRIED = 100 };
 
+#define NO_SUCH_SCHEMA "3F000"  /* SQLSTATE */
+
 typedef struct restoring {
   lb_restoration *r;
   const char *uri;
@@ -194,11 +196,36 @@ static bool is_alone(lb_pg *pg)
   return alone;
 }
 
+/* A new database has a schema public, which scripts do not make. */
+static bool has_public(lb_pg *pg)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  char *found = lb_pg_value(pg, &ignored, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'public'", 0, NULL);
+  bool there = found || ignored.code;
+  free(found);
+  return there;
+}
+
+static int empty_again(lb_pg *pg, bool had_public, lb_error *err)
+{
+  if (lb_pg_execf(pg, err, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) ||
+      lb_pg_subscriptions_detach(pg, NULL, err) || lb_pg_target_empty(pg, err) ||
+      (!had_public && lb_pg_exec(pg, "DROP SCHEMA public", err))) {
+    return err->code;
+  }
+  return lb_pg_exec(pg, "COMMIT", err);
+}
+
 /* A failure leaves it empty again, as it was. Not where somebody else may have made objects: those are not ours to
 ** drop. */
 static int restore_empty(restoring *s, lb_error *err)
 {
+  bool had_public = has_public(s->pg);
   if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
+  if (!had_public && strcmp(s->pg->state, NO_SUCH_SCHEMA) == 0) {
+    lb_error_prefix(err, "the database has no schema public, as a new one has (CREATE SCHEMA public in it, and try "
+                    "again): ");
+  }
   if (err->code == LB_EXISTS) {
     lb_job_note(s->r->job, "what was loaded so far is left, since the database had objects of others meanwhile");
     return err->code;
@@ -209,9 +236,8 @@ static int restore_empty(restoring *s, lb_error *err)
   lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
   if (pg && !is_alone(pg)) {
     lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
-  } else if (pg && lb_pg_execf(pg, &ignored, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) == LB_OK &&
-      lb_pg_subscriptions_detach(pg, NULL, &ignored) == LB_OK && lb_pg_target_empty(pg, &ignored) == LB_OK) {
-    lb_pg_exec(pg, "COMMIT", &ignored);
+  } else if (pg) {
+    empty_again(pg, had_public, &ignored);
   }
   s->pg->task = &s->r->job->task;
   if (ignored.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", ignored.message);

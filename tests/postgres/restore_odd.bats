@@ -54,3 +54,35 @@ finish() { printf -- '--\n-- PostgreSQL database dump complete\n--\n'; }
   sql "SELECT backup_restore('latest:shop', '${uri/user=postgres/user=reader}', '{\"create\":true}')"
   pg_data_same shop by_reader
 }
+
+@test "a database without a schema public: says so, and is left without" {
+  newdb bare
+  q bare 'DROP SCHEMA public'
+  q shop 'CREATE TABLE IF NOT EXISTS public.in_public ()'
+  sql "SELECT backup_create('$(url shop)', '{\"name\":\"with-public\"}')"
+  failing 'has no schema public, as a new one has (CREATE SCHEMA public in it, and try again): ' \
+    restore latest:with-public bare
+  [ "$(q bare "SELECT count(*) FROM pg_namespace WHERE nspname = 'public'")" = 0 ]
+  empty_db bare
+  # A script that needs none goes in.
+  script >own.sql <<<'CREATE SCHEMA own; CREATE TABLE own.t (id integer);'
+  restore "$T/own.sql" bare
+  q bare 'DROP SCHEMA own CASCADE; CREATE SCHEMA public'
+  restore latest:with-public bare
+}
+
+@test "a database that may not be made, or not like this" {
+  q postgres 'CREATE ROLE small LOGIN'
+  local uri
+  uri=$(url none)
+  failing '(this takes CREATEDB; a restore goes without, into a database that is there, with {"mode":"transaction"}): ' \
+    sql "SELECT backup_restore('latest:shop', '${uri/user=postgres/user=small}', '{\"create\":true}')"
+  newdb german ENCODING UTF8 LOCALE_PROVIDER icu ICU_LOCALE "'de-DE'" LOCALE "'C.UTF-8'"
+  sql "SELECT backup_create('$(url german)')"
+  require_pg 13
+  pg_server_start --name v13 13
+  failing '(make the database yourself, with a locale that it knows, and restore into it)' \
+    restore latest:german german '{"create":true}'
+  newdb german
+  restore latest:german german
+}
