@@ -152,10 +152,10 @@ static int verify_in(lb_job *job, lb_content *content, lb_pg *scratch, const lb_
   lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
   lb_error why = LB_ERROR_INIT;
   if (brings_roles(content)) lb_fail(&why, LB_NOTFOUND, "it brings its roles, which are not made for this");
-  else lb_pg_survey_check(survey, scratch, true, &why);
+  else lb_pg_survey_check(survey, scratch, false, false, &why);
   if (why.code) {
     loading.no_owner = loading.no_privileges = true;
-    if (lb_pg_survey_check(survey, scratch, false, err)) return err->code;
+    if (lb_pg_survey_check(survey, scratch, true, true, err)) return err->code;
     lb_job_note(job, "verified without owners and privileges: %s", why.message);
   }
   if (lb_postgres_load_fresh(&loading, scratch, err)) {

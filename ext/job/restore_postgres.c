@@ -120,7 +120,7 @@ static int check_target(restoring *s, lb_error *err)
                    "target is not empty: %s has %lld objects (pass {\"overwrite\":true} to replace them)", s->pg->label,
                    (long long)s->objects);
   }
-  return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, !o->no_owner || !o->no_privileges, err);
+  return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, o->no_owner, o->no_privileges, err);
 }
 
 int lb_restore_postgres_save(lb_restoration *r, const char *database, const char *uri, lb_error *err)

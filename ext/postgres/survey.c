@@ -14,6 +14,7 @@ enum { HEAD_BYTES = 4096, TAIL_BYTES = 512, NAMES_MAX = 100000 };
 /* Names without duplicates: a hash table by open addressing, whose list is in order of arrival. */
 typedef struct names {
   char **list;
+  unsigned char *uses;     /* of each */
   int count, capacity;
   int *slots;              /* index + 1 into list; 0: free. Twice the capacity */
 } names;
@@ -22,7 +23,8 @@ typedef struct surveying {
   lb_pg_survey *survey;
   lb_script *script;
   lb_task *task;
-  names roles, made, extensions;
+  names roles, made, extensions, tablespaces;
+  int use;                 /* LB_ROLE_… of the roles of the statement at hand */
   char head[HEAD_BYTES];   /* the beginning of the script: its versions are comments, which a reader does not tell */
   size_t head_len;
   char tail[TAIL_BYTES + 1];  /* its end, for the same reason */
@@ -47,6 +49,9 @@ static int grow(names *n, lb_error *err)
   char **list = realloc(n->list, (size_t)capacity * sizeof *list);
   if (!list) return lb_fail_nomem(err);
   n->list = list;
+  unsigned char *uses = realloc(n->uses, (size_t)capacity);
+  if (!uses) return lb_fail_nomem(err);
+  n->uses = uses;
   int *slots = calloc((size_t)capacity * 2, sizeof *slots);
   if (!slots) return lb_fail_nomem(err);
   free(n->slots);
@@ -56,7 +61,7 @@ static int grow(names *n, lb_error *err)
   return LB_OK;
 }
 
-static int add_name(names *n, lb_span span, lb_error *err)
+static int add_name(names *n, lb_span span, int use, lb_error *err)
 {
   lb_buf text = { 0 };
   if (n->count == n->capacity && grow(n, err)) return err->code;
@@ -64,6 +69,7 @@ static int add_name(names *n, lb_span span, lb_error *err)
   char *name = lb_buf_take(&text);
   if (!name) return lb_fail_nomem(err);
   size_t slot = slot_of(n, name);
+  if (n->slots[slot]) n->uses[n->slots[slot] - 1] |= (unsigned char)use;
   if (n->slots[slot] || !*name) {
     free(name);
     return LB_OK;
@@ -72,6 +78,7 @@ static int add_name(names *n, lb_span span, lb_error *err)
     free(name);
     return lb_fail(err, LB_UNSUPPORTED, "the script names more than %d roles or extensions", NAMES_MAX);
   }
+  n->uses[n->count] = (unsigned char)use;
   n->list[n->count++] = name;
   n->slots[slot] = n->count;
   return LB_OK;
@@ -81,6 +88,7 @@ static void free_names(names *n)
 {
   for (int i = 0; i < n->count; i++) free(n->list[i]);
   free(n->list);
+  free(n->uses);
   free(n->slots);
 }
 
@@ -89,7 +97,17 @@ static void free_names(names *n)
 static void take_role(void *ctx, lb_span name)
 {
   surveying *s = ctx;
-  if (!s->err->code) add_name(&s->roles, name, s->err);
+  if (!s->err->code) add_name(&s->roles, name, s->use, s->err);
+}
+
+static int use_of(lb_statement_kind kind)
+{
+  switch (kind) {
+  case LB_STATEMENT_OWNER:         return LB_ROLE_OWNS;
+  case LB_STATEMENT_PRIVILEGE:     return LB_ROLE_GRANTS;
+  case LB_STATEMENT_AUTHORIZATION: return LB_ROLE_ACTS;
+  default:                         return LB_ROLE_NAMED;
+  }
 }
 
 /* SET client_encoding = 'UTF8' */
@@ -111,15 +129,18 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   s->survey->statements++;
   if (s->watch && s->watch->statement(s->watch->ctx, sql, len, offset, copy, err)) return err->code;
   if (copy) return LB_OK;
+  lb_span tablespace;
   lb_statement_read(sql, len, &st);
+  if (lb_statement_tablespace(sql, len, &tablespace) && add_name(&s->tablespaces, tablespace, 0, err)) return err->code;
   if (st.kind == LB_STATEMENT_RELATION || st.kind == LB_STATEMENT_INDEX || st.kind == LB_STATEMENT_KEY) {
     s->survey->objects++;
   }
-  if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, err);
-  if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, err);
+  if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, 0, err);
+  if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, 0, err);
   if (st.kind == LB_STATEMENT_SET) return take_encoding(s, sql, len, &st, err);
   if (st.kind == LB_STATEMENT_DATABASE) return LB_OK;
   s->err = err;
+  s->use = use_of(st.kind);
   lb_statement_roles(sql, len, take_role, s);
   return err->code;
 }
@@ -286,19 +307,33 @@ static bool has_name(const names *n, const char *name)
   return n->capacity && n->slots[slot_of(n, name)];
 }
 
+static char **give_list(names *n, int *count)
+{
+  char **list = n->list;
+  *count = n->count;
+  n->list = NULL;
+  n->count = 0;
+  return list;
+}
+
 /* Roles that the script itself makes need not be there before. */
 static void give_names(surveying *s)
 {
   lb_pg_survey *survey = s->survey;
-  survey->roles = s->roles.list;
-  for (int i = 0; i < s->roles.count; i++) {
-    if (has_name(&s->made, s->roles.list[i])) free(s->roles.list[i]);
-    else survey->roles[survey->role_count++] = s->roles.list[i];
+  int count;
+  survey->role_uses = s->roles.uses;
+  s->roles.uses = NULL;
+  survey->roles = give_list(&s->roles, &count);
+  for (int i = 0; i < count; i++) {
+    if (has_name(&s->made, survey->roles[i])) {
+      free(survey->roles[i]);
+      continue;
+    }
+    survey->role_uses[survey->role_count] = survey->role_uses[i];
+    survey->roles[survey->role_count++] = survey->roles[i];
   }
-  survey->extensions = s->extensions.list;
-  survey->extension_count = s->extensions.count;
-  s->roles.list = s->extensions.list = NULL;
-  s->roles.count = s->extensions.count = 0;
+  survey->extensions = give_list(&s->extensions, &survey->extension_count);
+  survey->tablespaces = give_list(&s->tablespaces, &survey->tablespace_count);
 }
 
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
@@ -326,6 +361,7 @@ int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_tas
   free_names(&s.roles);
   free_names(&s.made);
   free_names(&s.extensions);
+  free_names(&s.tablespaces);
   if (err->code) lb_pg_survey_free(survey);
   return err->code;
 }
@@ -334,8 +370,11 @@ void lb_pg_survey_free(lb_pg_survey *survey)
 {
   for (int i = 0; i < survey->role_count; i++) free(survey->roles[i]);
   for (int i = 0; i < survey->extension_count; i++) free(survey->extensions[i]);
+  for (int i = 0; i < survey->tablespace_count; i++) free(survey->tablespaces[i]);
   free(survey->roles);
+  free(survey->role_uses);
   free(survey->extensions);
+  free(survey->tablespaces);
   free(survey->encoding);
   free(survey->connects_to);
   free(survey->version);
@@ -345,16 +384,30 @@ void lb_pg_survey_free(lb_pg_survey *survey)
 
 /* ---- against a server ---- */
 
-/* Appends those of the names for which the query finds nothing. */
-static int find_missing(lb_pg *pg, const char *query, char *const *list, int count, lb_buf *missing, lb_error *err)
+/* What the server lacks, as lists for a message. */
+typedef struct lacking {
+  lb_buf avoidable, named;  /* roles: that options go without, and others */
+  lb_buf tablespaces, extensions;
+  bool spoken;              /* the script's encoding */
+} lacking;
+
+static int find_missing(lb_pg *pg, const char *query, const char *name, lb_buf *missing, lb_error *err)
 {
-  for (int i = 0; i < count && !err->code; i++) {
-    const char *params[] = { list[i] };
-    char *found = lb_pg_value(pg, err, query, 1, params);
-    if (!found && !err->code) lb_buf_printf(missing, "%s%s", missing->len ? ", " : "", list[i]);
-    free(found);
+  char *found = lb_pg_value(pg, err, query, 1, &name);
+  if (!found && !err->code) lb_buf_printf(missing, "%s%s", missing->len ? ", " : "", name);
+  free(found);
+  return missing->failed ? lb_fail_nomem(err) : err->code;
+}
+
+/* used: the LB_ROLE_… that count. */
+static int find_missing_roles(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
+{
+  for (int i = 0; i < survey->role_count && !err->code; i++) {
+    int uses = survey->role_uses[i];
+    if (!(uses & used)) continue;
+    find_missing(pg, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", survey->roles[i],
+                 uses & LB_ROLE_NAMED ? &l->named : &l->avoidable, err);
   }
-  if (missing->failed) lb_fail_nomem(err);
   return err->code;
 }
 
@@ -376,19 +429,26 @@ static int speak(lb_pg *pg, const char *encoding, bool *spoken, lb_error *err)
   return err->code;
 }
 
-static int report(const lb_pg_survey *survey, lb_pg *pg, const lb_buf *roles, const lb_buf *extensions, bool spoken,
-                  lb_error *err)
+static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_error *err)
 {
   lb_buf text = { 0 };
-  if (roles->len) {
+  if (l->avoidable.len) {
     lb_buf_printf(&text, "; missing roles: %s (CREATE ROLE them, or pass {\"no_owner\":true,\"no_privileges\":true})",
-                  roles->data);
+                  l->avoidable.data);
   }
-  if (extensions->len) {
+  if (l->named.len) {
+    lb_buf_printf(&text, "; missing roles that policies, user mappings or memberships name: %s (CREATE ROLE them)",
+                  l->named.data);
+  }
+  if (l->tablespaces.len) {
+    lb_buf_printf(&text, "; missing tablespaces: %s (CREATE TABLESPACE them)", l->tablespaces.data);
+  }
+  if (l->extensions.len) {
     lb_buf_printf(&text, "; extensions that the server does not have: %s (install their packages on the server's "
-                  "machine, such as postgresql-%d-NAME or postgresql-contrib)", extensions->data, pg->version / 10000);
+                  "machine, such as postgresql-%d-NAME or postgresql-contrib)", l->extensions.data,
+                  pg->version / 10000);
   }
-  if (!spoken) {
+  if (!l->spoken) {
     lb_buf_printf(&text, "; encoding %s of the script cannot be converted to %s of the database (create it with "
                   "ENCODING '%s')", survey->encoding, pg->encoding, survey->encoding);
   }
@@ -398,20 +458,31 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lb_buf *roles, co
   return err->code;
 }
 
-int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err)
+static int find_all(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
 {
-  lb_buf no_roles = { 0 }, no_extensions = { 0 };
-  bool spoken = true;
-  if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
-      find_missing(pg, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1", survey->roles,
-                   roles ? survey->role_count : 0, &no_roles, err) == LB_OK &&
-      find_missing(pg, "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = $1", survey->extensions,
-                   survey->extension_count, &no_extensions, err) == LB_OK) {
-    report(survey, pg, &no_roles, &no_extensions, spoken, err);
+  if (speak(pg, survey->encoding, &l->spoken, err) || find_missing_roles(survey, pg, used, l, err)) return err->code;
+  for (int i = 0; i < survey->tablespace_count && !err->code; i++) {
+    find_missing(pg, "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1", survey->tablespaces[i],
+                 &l->tablespaces, err);
   }
+  for (int i = 0; i < survey->extension_count && !err->code; i++) {
+    find_missing(pg, "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = $1", survey->extensions[i],
+                 &l->extensions, err);
+  }
+  return err->code;
+}
+
+int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool no_owner, bool no_privileges, lb_error *err)
+{
+  lacking l = { .spoken = true };
   lb_error ignored = LB_ERROR_INIT;
+  int used = LB_ROLE_NAMED | (no_owner ? 0 : LB_ROLE_OWNS) | (no_privileges ? 0 : LB_ROLE_GRANTS) |
+             (no_owner || no_privileges ? 0 : LB_ROLE_ACTS);
+  if (find_all(survey, pg, used, &l, err) == LB_OK) report(survey, pg, &l, err);
   lb_pg_exec(pg, "RESET client_encoding", &ignored);
-  lb_buf_free(&no_roles);
-  lb_buf_free(&no_extensions);
+  lb_buf_free(&l.avoidable);
+  lb_buf_free(&l.named);
+  lb_buf_free(&l.tablespaces);
+  lb_buf_free(&l.extensions);
   return err->code;
 }

@@ -10,9 +10,20 @@
 #include "postgres/connection.h"
 #include "postgres/contents.h"
 
+/* What a script names a role for: which option of a restore goes without it. */
+enum {
+  LB_ROLE_OWNS = 1,       /* no_owner */
+  LB_ROLE_GRANTS = 2,     /* no_privileges: grantees and grantors */
+  LB_ROLE_ACTS = 4,       /* either: SET SESSION AUTHORIZATION */
+  LB_ROLE_NAMED = 8       /* none: policies, user mappings, memberships */
+};
+
 typedef struct lb_pg_survey {
-  char **roles;           /* owners and grantees; PUBLIC, CURRENT_USER and the like left out. No duplicates */
+  char **roles;           /* that it names; PUBLIC, CURRENT_USER and the like left out. No duplicates */
+  unsigned char *role_uses;  /* what for: LB_ROLE_… of each */
   int role_count;
+  char **tablespaces;
+  int tablespace_count;
   char **extensions;
   int extension_count;
   char *encoding;         /* of SET client_encoding; NULL: none */
@@ -38,10 +49,10 @@ typedef struct lb_pg_watch {
 int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_task *task, const lb_pg_watch *watch,
                        lb_pg_survey *survey, lb_error *err);
 
-/* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`; those that the script
-** makes itself are none of survey->roles), extensions that are not available, a client_encoding that the server cannot
-** convert to its own. One LB_NOTFOUND that names all of them and says what to do (CREATE ROLE …,
-** {"no_owner":true,"no_privileges":true}, which package). */
-int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err);
+/* What of it the server of pg lacks, before anything is touched: roles (but those that the two options go without;
+** those that the script makes itself are none of survey->roles), tablespaces, extensions that are not available, a
+** client_encoding that the server cannot convert to its own. One LB_NOTFOUND that names all of them and says what to do
+** (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). */
+int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool no_owner, bool no_privileges, lb_error *err);
 
 #endif
