@@ -177,19 +177,19 @@ DATADIR = $(DESTDIR)$(PREFIX)/share/lifeboat
 DOCDIR = $(DESTDIR)$(PREFIX)/share/doc/lifeboat
 
 install: all
-	install -d $(LIBDIR) $(BINDIR) $(DATADIR)/sql $(DOCDIR)
-	install -m 755 $(BUILD)/lifeboat.so $(LIBDIR)/lifeboat.so
-	install -m 755 scripts/db_backup.sh scripts/db_restore.sh $(LIBDIR)/
-	install -m 644 scripts/lib.sh $(LIBDIR)/
-	ln -sf ../lib/lifeboat/db_backup.sh $(BINDIR)/db_backup.sh
-	ln -sf ../lib/lifeboat/db_restore.sh $(BINDIR)/db_restore.sh
-	install -m 644 sql/*.sql $(DATADIR)/sql/
-	install -m 644 scripts/lifeboat.cron scripts/lifeboat-backup.service scripts/lifeboat-backup.timer $(DATADIR)/
-	install -m 644 README.md docs/*.md $(DOCDIR)/
+	install -d "$(LIBDIR)" "$(BINDIR)" "$(DATADIR)/sql" "$(DOCDIR)"
+	install -m 755 $(BUILD)/lifeboat.so "$(LIBDIR)/lifeboat.so"
+	install -m 755 scripts/db_backup.sh scripts/db_restore.sh "$(LIBDIR)/"
+	install -m 644 scripts/lib.sh "$(LIBDIR)/"
+	ln -sf ../lib/lifeboat/db_backup.sh "$(BINDIR)/db_backup.sh"
+	ln -sf ../lib/lifeboat/db_restore.sh "$(BINDIR)/db_restore.sh"
+	install -m 644 sql/*.sql "$(DATADIR)/sql/"
+	install -m 644 scripts/lifeboat.cron scripts/lifeboat-backup.service scripts/lifeboat-backup.timer "$(DATADIR)/"
+	install -m 644 README.md docs/*.md "$(DOCDIR)/"
 
 uninstall:
-	rm -f $(BINDIR)/db_backup.sh $(BINDIR)/db_restore.sh
-	rm -rf $(LIBDIR) $(DATADIR) $(DOCDIR)
+	rm -f "$(BINDIR)/db_backup.sh" "$(BINDIR)/db_restore.sh"
+	rm -rf "$(LIBDIR)" "$(DATADIR)" "$(DOCDIR)"
 
 clean:
 	rm -rf build

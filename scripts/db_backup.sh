@@ -29,7 +29,8 @@ For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other
 pg_dump that is not found by itself.
 LIFEBOAT_SO names the extension where it is not beside this script.
 
-Exit status: 0 only if backup, check and rotation all went well; 2 for a wrong option; else 1.
+Exit status: 0 only if backup, check and rotation all went well; 2 for a wrong option; 128 + N if signal N (HUP, INT,
+TERM) stopped it, which leaves nothing half done; else 1.
 EOT
 }
 
@@ -56,7 +57,6 @@ read_settings
 [ -z "$option_dir" ] || BACKUP_DIR=$option_dir
 if [ -n "$option_days" ]; then
   RETENTION_DAYS=$option_days
-  retention_origin=--retention-days
   retention_from=--retention-days
 fi
 check_settings
@@ -64,6 +64,7 @@ check_settings
 check_database() {
   [ "$ADMIN_DB_TYPE" = sqlite ] || return 0
   case $ADMIN_DB_PATH in file:*) return 0 ;; esac
+  [ -e "$ADMIN_DB_PATH" ] || check_searchable "$ADMIN_DB_PATH"
   [ -e "$ADMIN_DB_PATH" ] || fail "database not found: $(shown "$ADMIN_DB_PATH")" 'check ADMIN_DB_PATH'
   [ -f "$ADMIN_DB_PATH" ] || fail "not a file: $(shown "$ADMIN_DB_PATH")" 'check ADMIN_DB_PATH'
   [ -r "$ADMIN_DB_PATH" ] || fail "cannot read the database: $(shown "$ADMIN_DB_PATH"): permission denied" \
@@ -72,7 +73,9 @@ check_database() {
 
 check_folder() {
   if [ ! -d "$BACKUP_DIR" ]; then
-    (umask 077 && mkdir -p -- "$BACKUP_DIR") 2>/dev/null ||
+    check_searchable "$BACKUP_DIR"
+    # The mode is for the folder itself: what is above it may be for others as well, and is made as they would make it.
+    mkdir -p -m 700 -- "$BACKUP_DIR" 2>/dev/null ||
       fail "cannot create the folder of backups: $(shown "$BACKUP_DIR")" \
         'create it, or name another one with BACKUP_DIR or --dir'
     # Also with --quiet: a slip in a crontab would fill a folder that nobody looks into.
@@ -89,10 +92,20 @@ check_database
 find_extension
 check_folder
 
+# The extension's words are about SQL; with a progress bar they went by unseen.
+backup_failed() {
+  local hint='the message above says why; old backups go only after the new one has been checked'
+  if [ $progress = yes ] || grep -q 'belongs to another source' "$private/errors"; then
+    hint+='. The name of a
+        backup is always admin here: what it calls {"name":"…"} is another folder, by --dir or BACKUP_DIR'
+  fi
+  fail 'backup failed' "$hint"
+}
+
 progress=no
 [ "$quiet" = yes ] || [ ! -t 2 ] || progress=yes
 
-summary=$(run_sql <<'SQL'
+run_sql >"$private/summary" <<'SQL' || backup_failed
 CREATE TEMP TABLE begun AS SELECT julianday('now') AS at;
 CREATE TEMP TABLE created AS SELECT backup_create() AS path;
 CREATE TEMP TABLE verified AS SELECT backup_verify(path, '{"raise":true}') AS result FROM created;
@@ -123,7 +136,7 @@ SELECT '  verified   ' || result FROM verified;
 SELECT '  kept       ' || n FROM kept;
 SELECT '  removed    ' || removed FROM rotated;
 SQL
-) || fail 'backup failed' 'the message above says why; old backups go only after the new one has been checked'
+summary=$(cat "$private/summary")
 # Without its row in the listing the statements above had nothing to rotate.
 case $summary in
   *'  removed    '*) ;;

@@ -37,8 +37,8 @@ For Postgres also from the environment: PGPASSFILE, PGPASSWORD and libpq's other
 pg_dump that is not found by itself (what is there is saved with it).
 LIFEBOAT_SO names the extension where it is not beside this script.
 
-Exit status: 0 only if the database was restored and passes its check; 1 for anything else, "no" included; 2 for a wrong
-option.
+Exit status: 0 only if the database was restored and passes its check; 2 for a wrong option; 128 + N if signal N (HUP,
+INT, TERM) stopped it, which leaves the database as it was; 1 for anything else, "no" included.
 EOT
 }
 
@@ -124,7 +124,8 @@ SQL
 }
 
 # Sets RESTORE_BACKUP to the newest good backup of the scripts' name: what is shown is then what is restored, even if
-# another backup ends while somebody thinks about the answer. File names of the scheme are safe to carry in a variable.
+# another backup ends while somebody thinks about the answer. Good is what the extension means by it: it looks whole, and
+# its last verification, if there was one, was ok. File names of the scheme are safe to carry in a variable.
 choose_latest() {
   case ${backup##*/} in
     admin_sqlite_latest.* | admin_postgres_latest.*)
@@ -135,12 +136,13 @@ choose_latest() {
       esac
       ;;
   esac
+  [ -d "$BACKUP_DIR" ] || check_searchable "$BACKUP_DIR"
   [ -d "$BACKUP_DIR" ] || fail "the folder of backups is missing: $(shown "$BACKUP_DIR")" 'check BACKUP_DIR'
   local candidates line
   candidates=$(run_sql <<'SQL'
 SELECT type || '/' || file FROM (
   SELECT type, created_at, substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS file
-    FROM backups WHERE kind = 'full' AND coalesce(verify_result, 'ok') = 'ok')
+    FROM backups WHERE kind = 'full' AND problem IS NULL AND coalesce(verify_result, 'ok') = 'ok')
  WHERE file GLOB 'admin_' || type || replace('_dddddddd_dddddd*', 'd', '[0-9]')
  ORDER BY created_at DESC, length(file) DESC, file DESC;
 SQL
@@ -154,6 +156,9 @@ SQL
 }
 
 not_found() {
+  local path
+  absolute path "$1" "$2"
+  check_searchable "$path"
   printf '%s: backup not found: %s\n' "$program" "$(shown "$1")" >&2
   printf 'Newest backups in %s:\n' "$(shown "$BACKUP_DIR")" >&2
   list_backups >&2
@@ -169,7 +174,7 @@ choose_backup() {
       if [ ! -e "$backup" ]; then
         case $name in
           admin_*_latest.*) absolute BACKUP_DIR "${backup%/*}"; choose_latest ;;
-          *) not_found "$backup" ;;
+          *) not_found "$backup" "$PWD" ;;
         esac
       else
         absolute RESTORE_BACKUP "$backup"
@@ -179,7 +184,7 @@ choose_backup() {
     *)
       if [ -e "$BACKUP_DIR/$backup" ]; then RESTORE_BACKUP=$BACKUP_DIR/$backup
       elif [ -e "$PWD/$backup" ]; then RESTORE_BACKUP=$PWD/$backup
-      else not_found "$backup"
+      else not_found "$backup" "$BACKUP_DIR"
       fi
       ;;
   esac
@@ -225,8 +230,13 @@ show_plan() {
     row target "$(shown "$ADMIN_DB_PATH"), whose content will be replaced"
     [ $pre_restore = no ] || saved="$(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS"
   else
+    check_searchable "$ADMIN_DB_PATH"
     row target "$(shown "$ADMIN_DB_PATH"), which does not exist yet"
     saved='nothing: there is nothing yet'
+    # What a database that is gone has left: beside the new one it would be replayed into it.
+    if [ $pre_restore = yes ] && { [ -e "$ADMIN_DB_PATH-wal" ] || [ -e "$ADMIN_DB_PATH-journal" ]; }; then
+      saved="its stale -wal or -journal, as $(shown "$ADMIN_DB_PATH").before_restore.YYYYMMDD_HHMMSS-…"
+    fi
   fi
   row 'will save' "$saved"
 }
@@ -286,5 +296,6 @@ SELECT '  previous   ' || replace(replace(previous, char(10), '?'), char(27), '?
        || ' is the old database: drop it when all is well' FROM line WHERE previous IS NOT NULL;
 SELECT '  check      ' || coalesce(outcome, 'loaded without an error; this file has no counts to compare with')
   FROM line;
-SELECT '  notes      ' || replace(notes, char(10), char(10) || '             ') FROM line WHERE notes IS NOT NULL;
+SELECT '  notes      ' || replace(replace(notes, char(27), '?'), char(10), char(10) || '             ')
+  FROM line WHERE notes IS NOT NULL;
 SQL

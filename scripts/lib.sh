@@ -42,6 +42,15 @@ absolute() {
   esac
 }
 
+# Fails if what hides the absolute path $1 is a folder on its way that may not be searched: nobody knows then whether
+# it is missing.
+check_searchable() {
+  local dir=${1%/*}
+  while [ -n "$dir" ] && [ ! -d "$dir" ]; do dir=${dir%/*}; done
+  [ -x "$dir/" ] || fail "cannot look into the folder $(shown "$dir"): permission denied" \
+    'run this as its owner or as root'
+}
+
 # ---- .env ----
 
 # Sets `value` from what stands after KEY= in line $2 of file $1. One line; nothing is expanded, nothing executed.
@@ -171,12 +180,13 @@ check_settings() {
   esac
   if [[ $RETENTION_DAYS =~ ^[0-9]{1,5}$ ]] && [ "$RETENTION_DAYS" -le 36500 ]; then
     RETENTION_DAYS=$((10#$RETENTION_DAYS))
+  elif [ "$retention_from" = --retention-days ]; then
+    usage_error "--retention-days is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
   else
-    fail "$retention_origin is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
+    fail "RETENTION_DAYS is $(shown "$RETENTION_DAYS"): it must be a number of days, 0 to 36500"
   fi
   absolute BACKUP_DIR "$BACKUP_DIR"
 }
-retention_origin=RETENTION_DAYS
 retention_from='the default'
 
 # ---- SQL ----
@@ -198,28 +208,66 @@ find_extension() {
       'run make in the folder of Lifeboat, or let LIFEBOAT_SO name the file'
   fi
   trap '[ -z "$private" ] || rm -rf "$private"' EXIT
+  trap 'stop HUP 1' HUP
+  trap 'stop INT 2' INT
+  trap 'stop TERM 15' TERM
   private=$(mktemp -d /tmp/lifeboat.XXXXXXXXXX) || fail 'cannot make a folder in /tmp'
   ln -s "$so" "$private/lifeboat.so" || fail 'cannot make a link in /tmp'
 }
 
+# Ends with the status of a signal, after sqlite3 has taken back what it was at. SIGINT is what its shell interrupts a
+# statement for; it would count a third one as an order to exit at once, so it gets one, and no sooner than it has its
+# handler.
+stop() {
+  local child
+  trap '' HUP INT TERM
+  child=$(jobs -pr)
+  if [ -n "$child" ]; then
+    while [ ! -e "$private/begun" ] && kill -0 "$child" 2>/dev/null; do sleep 0.05; done
+    kill -INT "$child" 2>/dev/null
+    wait "$child"
+  fi
+  printf '%s: stopped by SIG%s\n' "$program" "$1" >&2
+  exit $((128 + $2))
+}
+
+# Waits for sqlite3 so that a trap is run at once. It ignores what is sent to a whole group of processes (systemd,
+# timeout, a terminal that is closed): `stop` tells it.
+run_shell() {
+  (
+    trap '' HUP TERM
+    [ "${progress:-no}" = yes ] || exec 2>"$private/errors"
+    exec sqlite3 -init /dev/null -batch -bail :memory:
+  ) <"$private/sql" &
+  wait $!
+}
+
+# What the extension warned of in SQLite's log (28 is SQLITE_WARNING), once: above all, that history was not written.
+tell_warnings() {
+  [ ! -f "$private/log" ] || program=$program awk '
+    sub(/^\(28\) lifeboat: /, "") && !told[$0]++ {
+      gsub(/[[:cntrl:]]/, "?")
+      print ENVIRON["program"] ": warning: " $0
+    }' "$private/log" >&2
+}
+
 # Runs the fixed SQL of standard input with the extension loaded; status 0 only if every statement went well.
 # Errors lose the shell's "Runtime error near line 3: "; a progress bar needs standard error as it is.
+# What takes its time must not run in $(…): bash looks at signals only after that.
 run_sql() {
   local status
+  rm -f "$private/begun"
   {
-    printf '.load %s/lifeboat\n' "$private"
+    printf '.output %s/begun\n.output\n.log %s/log\n.load %s/lifeboat\n' "$private" "$private" "$private"
     [ "${progress:-no}" = no ] ||
       printf '%s\n' '.output /dev/null' "SELECT backup_set('progress', 'on');" '.output'
     cat
   } >"$private/sql"
-  if [ "${progress:-no}" = yes ]; then
-    sqlite3 -init /dev/null -batch -bail :memory: <"$private/sql"
-    return
-  fi
-  sqlite3 -init /dev/null -batch -bail :memory: <"$private/sql" 2>"$private/errors"
+  run_shell
   status=$?
-  sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \
+  [ "${progress:-no}" = yes ] || sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \
     -e "1s/^/$program: /" "$private/errors" >&2
+  tell_warnings
   return $status
 }
 

@@ -8,6 +8,7 @@
 #   make_db FILE [ROWS [MODE]]   a sample database: table t(id, name, amount, body) and an index; MODE wal|delete
 #   db FILE SQL          plain sqlite3, without the extension
 #   content FILE         a digest of everything in a database's tables (sqlite3 .dump)
+#   held COMMAND…        runs a command that file permissions hold, for root too
 #   skip_without COMMAND…        skips, but fails under CI: nothing passes there by not running
 #
 # $NODE is a Node that has node:sqlite (scripts/bootstrap.sh test puts it into build/node).
@@ -67,6 +68,14 @@ SQL
 }
 
 content() { sqlite3 -init /dev/null -batch "$1" .dump | sha256sum | cut -d' ' -f1; }
+
+held() {
+  if [ "$(id -u)" -eq 0 ]; then
+    setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"
+  else
+    "$@"
+  fi
+}
 
 skip_without() {
   local command

@@ -15,8 +15,9 @@ case $kind in
     ASAN_OPTIONS=detect_leaks=1 tests/run.sh unit
     status=$?
     export ASAN_OPTIONS=detect_leaks=0
-    LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libasan.so) tests/run.sh api vfs job/part_model job/part_schema \
-      job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary && [ $status = 0 ]
+    LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libasan.so) tests/run.sh api archive/damage sqlite vfs \
+      job/part_model job/part_schema job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary &&
+      [ $status = 0 ]
     ;;
   thread)
     export TSAN_OPTIONS=exitcode=66

@@ -98,6 +98,7 @@ void lb_call_end(lb_call *call)
 {
   sqlite3_finalize(call->probe);
   lb_buf_free(&call->job.notes);
+  lb_buf_free(&call->job.history_notes);
 }
 
 int lb_sqlite_code(const lb_error *err)

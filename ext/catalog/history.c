@@ -1,34 +1,19 @@
 /* See history.h.
 **
 ** Two tables in catalog.db: `run`, one row for every operation, and `verification`, the last result for every file. The
-** file lies among the backups, so it is as hostile as they are: no triggers, no views, no trusted functions.
-** Every call opens and closes its own connection: calls are rare, and nothing of ours stays open in the host. */
+** file itself is history_file.h's. Every call opens and closes its own connection: calls are rare, and nothing of ours
+** stays open in the host. */
 #include "catalog/history.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sqlite3ext.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "catalog/history_file.h"
 #include "core/clock.h"
 #include "core/file.h"
 
 SQLITE_EXTENSION_INIT3
-
-#define CATALOG "catalog.db"
-#define SCHEMA_VERSION 1
-#define BUSY_MS 5000
-
-static const char schema_sql[] =
-  "CREATE TABLE IF NOT EXISTS run(id INTEGER PRIMARY KEY, operation TEXT NOT NULL, backup TEXT, source TEXT,"
-  " target TEXT, started INTEGER NOT NULL, seconds REAL, snapshot_seconds REAL, bytes INTEGER, raw_bytes INTEGER,"
-  " error TEXT, notes TEXT);"
-  "CREATE TABLE IF NOT EXISTS verification(file TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, mtime INTEGER NOT NULL,"
-  " at INTEGER NOT NULL, level TEXT, result TEXT NOT NULL);"
-  "PRAGMA user_version=1;";
 
 /* Ids and rowids grow with every row, so that the highest are the newest. */
 static const char add_run_sql[] =
@@ -40,113 +25,14 @@ static const char add_verification_sql[] =
 static const char trim_verification_sql[] =
   "DELETE FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
 
-typedef struct catalog {
-  sqlite3 *db;
-  char *path;
-  struct stat opened;  /* which file it was: another process may set a damaged one aside at the same time */
-} catalog;
-
-/* ---- connection ---- */
-
-static lb_code code_of_sqlite(int rc)
+/* Two lines, because SQLite cuts one at 210 bytes. */
+void lb_history_warn(const char *what, const lb_error *why)
 {
-  switch (rc & 0xff) {
-  case SQLITE_NOMEM:                        return LB_NOMEM;
-  case SQLITE_BUSY: case SQLITE_LOCKED:     return LB_BUSY;
-  case SQLITE_FULL:                         return LB_FULL;
-  case SQLITE_READONLY: case SQLITE_PERM: case SQLITE_CANTOPEN: return LB_PERM;
-  case SQLITE_CORRUPT: case SQLITE_NOTADB:  return LB_CORRUPT;
-  case SQLITE_IOERR:                        return LB_IO;
-  default:                                  return LB_ERROR;
-  }
-}
-
-static int fail_sqlite(const catalog *c, int rc, lb_error *err)
-{
-  const char *reason = c->db ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
-  return lb_fail(err, code_of_sqlite(rc), "history %s: %s", c->path, reason);
-}
-
-static void close_catalog(catalog *c)
-{
-  sqlite3_close(c->db);
-  c->db = NULL;
-}
-
-static void harden(sqlite3 *db)
-{
-  sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-  sqlite3_busy_timeout(db, BUSY_MS);
-}
-
-/* Never creates the file. For writing, SQLite itself falls back to reading where the file may not be written. */
-static int open_existing(catalog *c, const char *pragmas, lb_error *err)
-{
-  if (lstat(c->path, &c->opened)) return lb_fail_errno(err, errno, "cannot open %s", c->path);
-  if (!S_ISREG(c->opened.st_mode)) return lb_fail(err, LB_CORRUPT, "history %s: not a regular file", c->path);
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-  int rc = sqlite3_open_v2(c->path, &c->db, flags, NULL);
-  if (rc == SQLITE_OK) {
-    harden(c->db);
-    rc = sqlite3_exec(c->db, pragmas, NULL, NULL, NULL);
-  }
-  return rc == SQLITE_OK ? LB_OK : fail_sqlite(c, rc, err);
-}
-
-static int catalog_path(catalog *c, const char *dir, lb_error *err)
-{
-  /* SQLITE_OPEN_NOFOLLOW refuses a link anywhere in a path; only catalog.db itself is meant. */
-  char *real = lb_path_absolute(dir, err);
-  c->db = NULL;
-  c->path = real ? lb_path_join(real, CATALOG, err) : NULL;
-  free(real);
-  return err->code;
-}
-
-static int get_user_version(catalog *c, int *version, lb_error *err)
-{
-  sqlite3_stmt *stmt = NULL;
-  int rc = sqlite3_prepare_v2(c->db, "PRAGMA user_version", -1, &stmt, NULL);
-  if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    *version = sqlite3_column_int(stmt, 0);
-    rc = SQLITE_OK;
-  }
-  sqlite3_finalize(stmt);
-  if (rc != SQLITE_OK) return fail_sqlite(c, rc, err);
-  if (*version <= SCHEMA_VERSION) return LB_OK;
-  return lb_fail(err, LB_UNSUPPORTED, "history %s was written by a newer version", c->path);
+  sqlite3_log(SQLITE_WARNING, "lifeboat: %s:", what);
+  sqlite3_log(SQLITE_WARNING, "lifeboat: %s", why->message);
 }
 
 /* ---- writing ---- */
-
-/* SQLite would create it by the host's umask; nobody but its owner has business here. */
-static int create_file(const char *path, lb_error *err)
-{
-  int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0 && errno != EEXIST) return lb_fail_errno(err, errno, "cannot create %s", path);
-  if (fd >= 0) close(fd);
-  return LB_OK;
-}
-
-/* A stale journal must go too: it would be rolled back into the new file. */
-static int set_aside(catalog *c, lb_error *err)
-{
-  static const char *const companions[] = { "-journal", "-wal", "-shm" };
-  struct stat now;
-  if (lstat(c->path, &now) || now.st_ino != c->opened.st_ino || now.st_dev != c->opened.st_dev) return LB_OK;
-  char *damaged = lb_text_printf(err, "%s.damaged", c->path);
-  if (damaged && rename(c->path, damaged)) lb_fail_errno(err, errno, "cannot rename %s", c->path);
-  free(damaged);
-  for (size_t i = 0; err->code == LB_OK && i < sizeof companions / sizeof companions[0]; i++) {
-    char *path = lb_text_printf(err, "%s%s", c->path, companions[i]);
-    if (path && unlink(path) && errno != ENOENT) lb_fail_errno(err, errno, "cannot remove %s", path);
-    free(path);
-  }
-  return err->code;
-}
 
 /* The statements of one row: what binds its values, the insert, the trim. */
 typedef struct write_plan {
@@ -155,45 +41,44 @@ typedef struct write_plan {
   const void *row;
 } write_plan;
 
-static int insert_row(catalog *c, const write_plan *plan, lb_error *err)
+static int insert_row(lb_history_file *file, const write_plan *plan, lb_error *err)
 {
   sqlite3_stmt *stmt = NULL;
-  int version = 0;
-  int rc = sqlite3_exec(c->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
-  if (rc == SQLITE_OK && get_user_version(c, &version, err)) return err->code;
-  if (rc == SQLITE_OK) rc = sqlite3_exec(c->db, schema_sql, NULL, NULL, NULL);
-  if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(c->db, plan->insert, -1, &stmt, NULL);
+  bool empty;
+  int rc = sqlite3_exec(file->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+  if (rc != SQLITE_OK) return lb_history_file_fail(file, rc, err);
+  if (lb_history_file_check(file, &empty, err) || lb_history_file_schema(file, err)) return err->code;
+  rc = sqlite3_prepare_v2(file->db, plan->insert, -1, &stmt, NULL);
   if (rc == SQLITE_OK) {
     plan->bind(stmt, plan->row);
     rc = sqlite3_step(stmt);
     if (rc == SQLITE_DONE) rc = SQLITE_OK;
   }
   sqlite3_finalize(stmt);
-  if (rc == SQLITE_OK) rc = sqlite3_exec(c->db, plan->trim, NULL, NULL, NULL);
-  if (rc == SQLITE_OK) rc = sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
-  return rc == SQLITE_OK ? LB_OK : fail_sqlite(c, rc, err);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(file->db, plan->trim, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
+  return rc == SQLITE_OK ? LB_OK : lb_history_file_fail(file, rc, err);
 }
 
-static int try_write(catalog *c, const write_plan *plan, lb_error *err)
+static int try_write(lb_history_file *file, const write_plan *plan, lb_error *err)
 {
-  if (create_file(c->path, err) == LB_OK && open_existing(c, "PRAGMA synchronous=NORMAL", err) == LB_OK) {
-    insert_row(c, plan, err);
+  if (lb_history_file_create(file, err) == LB_OK &&
+      lb_history_file_open(file, "PRAGMA synchronous=NORMAL", err) == LB_OK) {
+    insert_row(file, plan, err);
   }
-  close_catalog(c); /* rolls back what was not committed */
+  lb_history_file_close(file); /* rolls back what was not committed */
   return err->code;
 }
 
 static int write_row(const char *dir, const write_plan *plan, lb_error *err)
 {
-  catalog c;
-  if (catalog_path(&c, dir, err)) return err->code;
+  lb_history_file file;
   lb_error first = LB_ERROR_INIT;
-  if (try_write(&c, plan, &first) == LB_CORRUPT) {
-    if (set_aside(&c, err) == LB_OK) try_write(&c, plan, err);
-  } else if (first.code != LB_OK) {
-    lb_fail(err, first.code, "%s", first.message);
+  if (lb_history_file_init(&file, dir, err) == LB_OK && try_write(&file, plan, &first)) {
+    if (first.code != LB_CORRUPT || !file.ours) *err = first;
+    else if (lb_history_file_set_aside(&file, err) == LB_OK) try_write(&file, plan, err);
   }
-  free(c.path);
+  lb_history_file_free(&file);
   return err->code;
 }
 
@@ -273,29 +158,23 @@ static int64_t known_at(sqlite3_stmt *row, int column)
   return sqlite3_column_type(row, column) == SQLITE_INTEGER ? sqlite3_column_int64(row, column) : -1;
 }
 
-static bool has_table(catalog *c, const char *name)
+static int read_rows(const char *dir, const char *sql, int (*take)(void *ctx, sqlite3_stmt *row, lb_error *err),
+                     void *ctx, lb_error *err)
 {
-  return sqlite3_table_column_metadata(c->db, "main", name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
-}
-
-static int read_rows(const char *dir, const char *table, const char *sql,
-                     int (*take)(void *ctx, sqlite3_stmt *row, lb_error *err), void *ctx, lb_error *err)
-{
-  catalog c;
+  lb_history_file file;
   sqlite3_stmt *stmt = NULL;
-  int version;
-  if (catalog_path(&c, dir, err)) return err->code;
-  if (access(c.path, F_OK) && errno == ENOENT) goto done;
-  if (open_existing(&c, "PRAGMA query_only=1", err) || get_user_version(&c, &version, err)) goto done;
-  if (version == 0 && !has_table(&c, table)) goto done; /* created by a run that has not written yet */
-  int rc = sqlite3_prepare_v2(c.db, sql, -1, &stmt, NULL);
+  bool empty;
+  if (lb_history_file_init(&file, dir, err)) goto done;
+  if (access(file.path, F_OK) && errno == ENOENT) goto done;
+  if (lb_history_file_open(&file, "PRAGMA query_only=1", err)) goto done;
+  if (lb_history_file_check(&file, &empty, err) || empty) goto done;
+  int rc = sqlite3_prepare_v2(file.db, sql, -1, &stmt, NULL);
   while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW && take(ctx, stmt, err) == LB_OK) rc = SQLITE_OK;
-  if (err->code == LB_OK && rc != SQLITE_DONE) fail_sqlite(&c, rc, err);
+  if (err->code == LB_OK && rc != SQLITE_DONE) lb_history_file_fail(&file, rc, err);
 
 done:
   sqlite3_finalize(stmt);
-  close_catalog(&c);
-  free(c.path);
+  lb_history_file_free(&file);
   return err->code;
 }
 
@@ -326,7 +205,7 @@ int lb_history_each(const char *dir, int (*each)(void *ctx, const lb_run_row *ro
                     lb_error *err)
 {
   run_reader reader = { each, ctx };
-  return read_rows(dir, "run", "SELECT id, operation, backup, source, target, started, seconds, snapshot_seconds,"
+  return read_rows(dir, "SELECT id, operation, backup, source, target, started, seconds, snapshot_seconds,"
                    " bytes, raw_bytes, error, notes FROM run ORDER BY id DESC", take_run, &reader, err);
 }
 
@@ -347,6 +226,6 @@ int lb_history_each_verification(const char *dir, int (*each)(void *ctx, const l
                                  void *ctx, lb_error *err)
 {
   verification_reader reader = { each, ctx };
-  return read_rows(dir, "verification", "SELECT file, bytes, mtime, at, level, result FROM verification"
+  return read_rows(dir, "SELECT file, bytes, mtime, at, level, result FROM verification"
                    " ORDER BY rowid DESC", take_verification, &reader, err);
 }

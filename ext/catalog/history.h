@@ -1,8 +1,9 @@
 /* catalog.db in the folder of backups: every run, and the results of verifications. Useful, never needed to restore;
-** rebuilt empty if lost, set aside as catalog.db.damaged when SQLite calls it corrupt.
+** rebuilt empty if lost, set aside as catalog.db.damaged when SQLite calls it corrupt. A file of that name that is not
+** ours (history_file.h) is left alone, and everything here fails with LB_EXISTS.
 **
 ** Several processes may write it at once. Failing to write history never fails the operation it tells of: the caller
-** turns the error into a note.
+** warns (lb_history_warn).
 */
 #ifndef LB_CATALOG_HISTORY_H
 #define LB_CATALOG_HISTORY_H
@@ -46,5 +47,8 @@ typedef struct lb_verification {
 } lb_verification;
 int lb_history_each_verification(const char *dir, int (*each)(void *ctx, const lb_verification *v, lb_error *err),
                                  void *ctx, lb_error *err);
+
+/* What history should have told, in the host's log (sqlite3_log), code SQLITE_WARNING. */
+void lb_history_warn(const char *what, const lb_error *why);
 
 #endif

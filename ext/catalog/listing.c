@@ -77,12 +77,14 @@ static int compare_verified(const void *a, const void *b)
   return strcmp(((const verified *)a)->file, ((const verified *)b)->file);
 }
 
-/* History is useful, never needed: one that cannot be read is as good as none. */
-static int load_verified(const char *dir, verified_list *list, lb_error *err)
+/* A history that is lost, damaged or somebody else's is as good as none. One that is there and cannot be read now is
+** not: *unread tells. */
+static int load_verified(const char *dir, verified_list *list, lb_error *unread, lb_error *err)
 {
   lb_error own = LB_ERROR_INIT;
   lb_history_each_verification(dir, take_verified, list, &own);
   if (own.code == LB_NOMEM) return lb_fail_nomem(err);
+  if (own.code && own.code != LB_CORRUPT && own.code != LB_EXISTS) *unread = own;
   if (list->count) qsort(list->items, (size_t)list->count, sizeof *list->items, compare_verified);
   return LB_OK;
 }
@@ -239,6 +241,7 @@ int lb_backup_read(const char *path, lb_json *json, lb_backup *backup, lb_error 
 {
   struct stat st;
   verified_list list = { 0 };
+  lb_error unread = LB_ERROR_INIT;  /* of one file nothing is concluded from a missing result */
   char *dir = NULL;
   int fd = -1;
   if (init_backup(backup, lb_text_copy(path, err), err)) goto done;
@@ -255,7 +258,7 @@ int lb_backup_read(const char *path, lb_json *json, lb_backup *backup, lb_error 
   if (!named) backup->name.suffix = "";
   list.only = backup->file;
   dir = lb_path_dir(path, err);
-  if (!dir || load_verified(dir, &list, err)) goto done;
+  if (!dir || load_verified(dir, &list, &unread, err)) goto done;
   fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   read_backup(fd, errno, &st, named, json, &list, backup, err);
 
@@ -270,6 +273,11 @@ done:
 bool lb_backup_is_good(const lb_backup *backup)
 {
   return !backup->problem && (!backup->verify_result || strcmp(backup->verify_result, "ok") == 0);
+}
+
+bool lb_backup_is_known_whole(const lb_backup *backup)
+{
+  return lb_backup_is_good(backup) && (backup->indexed || backup->verify_result);
 }
 
 /* ---- the folder ---- */
@@ -332,11 +340,11 @@ int lb_listing_read(const char *dir, lb_json *json, lb_listing *listing, lb_erro
 {
   int capacity = 0;
   verified_list list = { 0 };
-  listing->items = NULL;
-  listing->count = 0;
+  memset(listing, 0, sizeof *listing);
   DIR *d = opendir(dir);
   if (!d) return lb_fail_errno(err, errno, "cannot open folder %s", dir);
-  load_verified(dir, &list, err);
+  load_verified(dir, &list, &listing->history, err);
+  if (listing->history.code) lb_history_warn("results of verifications are not known", &listing->history);
   while (err->code == LB_OK) {
     errno = 0;
     struct dirent *entry = readdir(d);

@@ -61,9 +61,11 @@ typedef struct lb_backup {
 typedef struct lb_listing {
   lb_backup *items;               /* newest first: by created, then by serial */
   int count;
+  lb_error history;               /* set: results of verifications could not be read (locked, no permission), and why */
 } lb_listing;
 
-/* A folder that does not exist is LB_NOTFOUND. Symbolic links are not listed. */
+/* A folder that does not exist is LB_NOTFOUND. Symbolic links are not listed. A history that cannot be read is no
+** failure, but goes to listing->history and the host's log; one that is missing, damaged or not ours counts as none. */
 int lb_listing_read(const char *dir, lb_json *json, lb_listing *listing, lb_error *err);
 void lb_listing_free(lb_listing *listing);
 
@@ -74,6 +76,10 @@ void lb_backup_free(lb_backup *backup);
 
 /* Whether it counts as a good backup: no problem, and its last verification, if any, was ok. */
 bool lb_backup_is_good(const lb_backup *backup);
+
+/* Whether a good one is known to have its end: by the footer of ours, or by its verification. Of another tool's file
+** that was never verified only the beginning was seen. */
+bool lb_backup_is_known_whole(const lb_backup *backup);
 
 /* What identifies its source: the manifest's, else NULL (files of other tools: only name and type tell). Two
 ** backups are of one source when name and type are equal, and their sources are equal or one of them is not known. */

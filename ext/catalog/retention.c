@@ -1,5 +1,6 @@
 /* See retention.h. The plan is made in two passes over the listing, newest first: the first finds for each source what
-** must stay (its newest good backup, its newest verified one), the second decides about each backup in turn. */
+** must stay (its newest good backup, its newest whole and verified ones), the second decides about each backup in
+** turn. */
 #include "catalog/retention.h"
 
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 ** listing, -1: there is none. */
 typedef struct source {
   int newest_good;
+  int newest_whole;     /* known to be */
   int newest_verified;
   int64_t good_seen;  /* second pass: good full backups passed so far */
 } source;
@@ -49,12 +51,13 @@ static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
     survey_free(s);
     return lb_fail_nomem(err);
   }
-  for (int g = 0; g < count; g++) s->sources[g].newest_good = s->sources[g].newest_verified = -1;
+  for (int g = 0; g < count; g++) s->sources[g] = (source){ -1, -1, -1, 0 };
   for (int i = 0; i < listing->count; i++) {
     const lb_backup *b = &listing->items[i];
     source *of = source_of(s, listing, i);
     if (is_saved(b) || !lb_backup_is_good(b)) continue;
     if (of->newest_good < 0) of->newest_good = i;
+    if (of->newest_whole < 0 && lb_backup_is_known_whole(b)) of->newest_whole = i;
     if (of->newest_verified < 0 && b->verify_result) of->newest_verified = i;
   }
   return LB_OK;
@@ -73,6 +76,7 @@ static bool must_stay(const lb_listing *listing, const survey *s, int item, int6
 {
   const lb_backup *b = &listing->items[item];
   const source *of = source_of(s, listing, item);
+  const char *name = b->name.name, *type = lb_type_text(b->name.type);
   if (b->unread) {
     say(reason, "it could not be read: %.120s", b->problem ? b->problem : "");
   } else if (b->pinned) {
@@ -84,13 +88,27 @@ static bool must_stay(const lb_listing *listing, const survey *s, int item, int6
   } else if (of->newest_good < 0) {
     say(reason, "there is no good backup of this source");
   } else if (of->newest_good == item) {
-    say(reason, "newest good backup of %.100s (%s)", b->name.name, lb_type_text(b->name.type));
+    bool is_known = of->newest_whole == item;
+    say(reason, "newest good backup of %.100s (%s)%s", name, type, is_known ? "" : ", not verified yet");
   } else if (of->newest_verified == item && !listing->items[of->newest_good].verify_result) {
-    say(reason, "newest verified backup of %.100s (%s)", b->name.name, lb_type_text(b->name.type));
+    say(reason, "newest verified backup of %.100s (%s)", name, type);
+  } else if (of->newest_whole == item && !lb_backup_is_known_whole(&listing->items[of->newest_good])) {
+    say(reason, "newest backup of %.100s (%s) that is known to be whole", name, type);
   } else {
     return false;
   }
   return true;
+}
+
+/* What is to be verified before item goes, or -1. A good one that is newer than all that are known to be whole may be
+** the newest that is: the one that counts as such has not been read. */
+static int relies_on(const lb_listing *listing, const survey *s, int item)
+{
+  const lb_backup *b = &listing->items[item];
+  const source *of = source_of(s, listing, item);
+  bool counts = !is_saved(b) && lb_backup_is_good(b);
+  if (of->newest_whole >= 0 && (!counts || of->newest_whole < item)) return -1;
+  return of->newest_good;
 }
 
 /* Older than limit days, to the second; the age is told in whole days. */
@@ -133,6 +151,15 @@ static bool is_selected(const lb_backup *b, const lb_policy *policy)
   return !policy->name || strcmp(b->name.name, policy->name) == 0;
 }
 
+static void rely(const lb_listing *listing, const survey *s, int item, lb_decision *decision)
+{
+  decision->relies_on = relies_on(listing, s, item);
+  size_t used = strlen(decision->reason);
+  if (decision->relies_on >= 0) {
+    snprintf(decision->reason + used, sizeof decision->reason - used, "; the newest good one is verified first");
+  }
+}
+
 /* Ranks count good backups only: a damaged one takes no place among the last that are kept. */
 static void decide(const lb_listing *listing, survey *s, int item, const lb_policy *policy, int64_t now,
                    lb_decision *decision)
@@ -140,9 +167,11 @@ static void decide(const lb_listing *listing, survey *s, int item, const lb_poli
   const lb_backup *b = &listing->items[item];
   source *of = source_of(s, listing, item);
   decision->item = item;
+  decision->relies_on = -1;
   if (must_stay(listing, s, item, now, decision->reason)) decision->remove = false;
   else if (!is_saved(b)) decision->remove = decide_full(b, of->good_seen, policy, now, decision->reason);
   else decision->remove = decide_before_restore(b, policy, now, decision->reason);
+  if (decision->remove) rely(listing, s, item, decision);
   if (!is_saved(b) && lb_backup_is_good(b)) of->good_seen++;
 }
 
@@ -162,16 +191,19 @@ int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_
   return err->code;
 }
 
-bool lb_retention_may_delete(const lb_listing *listing, int item, int64_t now, char reason[160])
+void lb_retention_may_delete(const lb_listing *listing, int item, int64_t now, lb_decision *decision)
 {
   survey s;
   lb_error err = LB_ERROR_INIT;
+  *decision = (lb_decision){ .item = item, .relies_on = -1 };
   if (survey_listing(listing, &s, &err)) {
-    say(reason, "%.150s", err.message);
-    return false;
+    say(decision->reason, "%.150s", err.message);
+    return;
   }
-  bool stays = must_stay(listing, &s, item, now, reason);
-  if (!stays) say(reason, "nothing keeps it");
+  decision->remove = !must_stay(listing, &s, item, now, decision->reason);
+  if (decision->remove) {
+    say(decision->reason, "nothing keeps it");
+    rely(listing, &s, item, decision);
+  }
   survey_free(&s);
-  return !stays;
 }

@@ -1,7 +1,6 @@
 /* See buffer.h. */
 #include "core/buffer.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,20 +39,26 @@ void lb_buf_text(lb_buf *buf, const char *text)
   lb_buf_append(buf, text, strlen(text));
 }
 
-void lb_buf_printf(lb_buf *buf, const char *format, ...)
+void lb_buf_vprintf(lb_buf *buf, const char *format, va_list args)
 {
-  va_list args;
-  va_start(args, format);
-  int n = vsnprintf(NULL, 0, format, args);
-  va_end(args);
+  va_list again;
+  va_copy(again, args);
+  int n = vsnprintf(NULL, 0, format, again);
+  va_end(again);
   if (n < 0 || !reserve(buf, (size_t)n)) {
     buf->failed = true;
     return;
   }
-  va_start(args, format);
   vsnprintf(buf->data + buf->len, (size_t)n + 1, format, args);
-  va_end(args);
   buf->len += (size_t)n;
+}
+
+void lb_buf_printf(lb_buf *buf, const char *format, ...)
+{
+  va_list args;
+  va_start(args, format);
+  lb_buf_vprintf(buf, format, args);
+  va_end(args);
 }
 
 void lb_buf_u32(lb_buf *buf, uint32_t v)

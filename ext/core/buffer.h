@@ -4,6 +4,7 @@
 #ifndef LB_CORE_BUFFER_H
 #define LB_CORE_BUFFER_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@ typedef struct lb_buf {
 void lb_buf_append(lb_buf *buf, const void *data, size_t n);
 void lb_buf_text(lb_buf *buf, const char *text);
 void lb_buf_printf(lb_buf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void lb_buf_vprintf(lb_buf *buf, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 void lb_buf_u32(lb_buf *buf, uint32_t v);  /* little-endian, as every number in our files */
 void lb_buf_u64(lb_buf *buf, uint64_t v);
 

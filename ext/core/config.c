@@ -28,7 +28,7 @@ static const setting settings[LB_CONFIG_COUNT] = {
   [LB_CONFIG_NAME] = { "name", "BACKUP_NAME", NULL, NULL, false, 0, 0,
                        "name of new backups; without one: the database's file name" },
   [LB_CONFIG_COMPRESS] = { "compress", NULL, "gzip", "gzip|zstd", false, 0, 0, "compression of new backups" },
-  [LB_CONFIG_LEVEL] = { "level", NULL, NULL, NULL, true, 1, 22, "compression level; without one: the codec's default" },
+  [LB_CONFIG_LEVEL] = { "level", NULL, NULL, NULL, true, 1, 19, "compression level; without one: the codec's default" },
   [LB_CONFIG_THREADS] = { "threads", NULL, NULL, NULL, true, 1, 64,
                           "compressing and decompressing threads; without a value: one a processor, at most 8" },
   [LB_CONFIG_TIMEOUT_MS] = { "timeout_ms", NULL, "5000", NULL, true, 0, 86400000,

@@ -154,6 +154,24 @@ int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *er
                  (long long)need, (long long)available);
 }
 
+/* File systems without RENAME_NOREPLACE get link() and unlink(). */
+int lb_file_rename_new(const char *from, const char *to)
+{
+  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return -1;
+  if (link(from, to) == 0) return unlink(from);
+  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return -1;
+  /* No links here either (FUSE, network shares): an empty placeholder claims the name. */
+  int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0) return -1;
+  close(fd);
+  if (rename(from, to) == 0) return 0;
+  int why = errno;
+  unlink(to);
+  errno = why;
+  return -1;
+}
+
 bool lb_file_lock(int fd, bool exclusive)
 {
   int rc;
@@ -219,30 +237,12 @@ int lb_partial_create(lb_partial *partial, const char *dir, const char *name, lb
   return err->code;
 }
 
-/* rename() that never replaces. File systems without RENAME_NOREPLACE get link() and unlink(). */
-static int rename_new(const char *from, const char *to)
-{
-  if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0) return 0;
-  if (errno != EINVAL && errno != ENOSYS) return -1;
-  if (link(from, to) == 0) return unlink(from);
-  if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) return -1;
-  /* No links here either (FUSE, network shares): an empty placeholder claims the name. */
-  int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (fd < 0) return -1;
-  close(fd);
-  if (rename(from, to) == 0) return 0;
-  int why = errno;
-  unlink(to);
-  errno = why;
-  return -1;
-}
-
 static int publish(lb_partial *partial, const char *name, bool replace, lb_error *err)
 {
   char *final = lb_path_join(partial->dir, name, err);
   if (!final) return err->code;
   if (lb_file_sync(partial->fd, partial->path, err) == LB_OK) {
-    int rc = replace ? rename(partial->path, final) : rename_new(partial->path, final);
+    int rc = replace ? rename(partial->path, final) : lb_file_rename_new(partial->path, final);
     if (rc) {
       lb_fail_errno(err, errno, "cannot rename %s to %s", partial->path, final);
     } else {

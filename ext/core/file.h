@@ -27,6 +27,9 @@ int lb_file_read(int fd, void *data, size_t n, int64_t offset, const char *path,
 int lb_file_sync(int fd, const char *path, lb_error *err);
 int lb_dir_sync(const char *dir, lb_error *err);
 
+/* rename() that never replaces: EEXIST where `to` is there. As rename() it returns 0, or -1 with errno. */
+int lb_file_rename_new(const char *from, const char *to);
+
 /* Starts writing [offset, offset+n) back to the disk without waiting, so that the fsync at the end is short. */
 void lb_file_flush_early(int fd, int64_t offset, int64_t n);
 

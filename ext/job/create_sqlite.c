@@ -2,6 +2,7 @@
 */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -132,13 +133,21 @@ static int verify_and_publish(creating *s, lb_error *err)
   return LB_OK;
 }
 
+/* After the file. Of those in memory, main has no other name than that; an attached one is called by its schema. */
+static char *usual_name(const lb_sqlite_source *source, lb_error *err)
+{
+  if (source->path) return lb_name_of_path(source->path, err);
+  bool attached = !source->own && strcasecmp(source->schema, "main") != 0;
+  return lb_name_of_path(attached ? source->schema : "memory", err);
+}
+
 static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
   if (s->source.path) c->source = lb_text_copy(s->source.path, err);
   c->job->run.source = c->source;
   c->label = s->source.label;
-  char *usual = lb_name_of_path(s->source.path ? s->source.path : "memory.db", err);
+  char *usual = usual_name(&s->source, err);
   if (usual) lb_creation_name(c, usual, err);
   free(usual);
   if (err->code || lb_sqlite_source_begin(&s->source, err) || check_space(s, err)) return err->code;

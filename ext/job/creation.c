@@ -14,7 +14,7 @@
   { "dir", LB_OPTION_TEXT, offsetof(lb_create_options, dir), 0, 0, NULL }, \
   { "name", LB_OPTION_TEXT, offsetof(lb_create_options, name), 0, 0, NULL }, \
   { "compress", LB_OPTION_TEXT, offsetof(lb_create_options, compress), 0, 0, "gzip|zstd" }, \
-  { "level", LB_OPTION_INT, offsetof(lb_create_options, level), 1, 22, NULL }, \
+  { "level", LB_OPTION_INT, offsetof(lb_create_options, level), 1, INT64_MAX, NULL },  /* the codec knows how many */ \
   { "threads", LB_OPTION_INT, offsetof(lb_create_options, threads), 1, 64, NULL }, \
   { "verify", LB_OPTION_LEVEL, offsetof(lb_create_options, verify), 0, 0, "quick|full" }, \
   { "retention_days", LB_OPTION_INT, offsetof(lb_create_options, retention_days), 1, 36500, NULL }, \
@@ -154,7 +154,9 @@ int lb_creation_verify_quick(lb_creation *c, lb_error *err)
 void lb_creation_remember(const lb_creation *c, const char *level)
 {
   lb_error why = LB_ERROR_INIT;
-  lb_history_verified(c->dir, c->path, level, "ok", &why);
+  if (lb_history_verified(c->dir, c->path, level, "ok", &why)) {
+    lb_job_warn(c->job, "the result of the verification was not recorded", &why);
+  }
 }
 
 void lb_creation_close(lb_creation *c)

@@ -118,7 +118,7 @@ static sqlite3_stmt *make_table(lb_pg_rows *r, int side, lb_error *err)
     lb_buf_printf(&create, "%s%s", i ? ", " : "", r->names[i]);
     lb_buf_text(&insert, i ? ", ?" : "?");
   }
-  lb_buf_text(&create, m->count ? ")" : "nothing)");
+  lb_buf_text(&create, m->count ? ")" : "no_column)");
   lb_buf_text(&insert, m->count ? ")" : "NULL)");
   if (create.failed || insert.failed) lb_fail_nomem(err);
   if (lb_db_exec(s->db, create.data, s->label, err) == LB_OK) {

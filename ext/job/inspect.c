@@ -1,5 +1,8 @@
 /* See inspect.h.
 **
+** Of a backup of ours the names alone are read in place, from the blocks that hold the schema. Counting rows and pages
+** reads all of the database, and at random: it is unpacked for that.
+**
 ** Rows are counted by SQLite on a hardened connection. Where that cannot be done here, because a table needs a module
 ** that this SQLite lacks for example, their number is not known: the data's trouble, as in a verification. Bytes come
 ** from walking the b-trees (sqlite/sizes.h); a virtual table and a view have none of their own.
@@ -121,8 +124,24 @@ static int inspect_file(inspecting *in, lb_stage *stage, lb_error *err)
   return err->code;
 }
 
+static int inspect_in_place(inspecting *in, lb_error *err)
+{
+  lb_sqlite_header header;
+  uint64_t bytes = (uint64_t)lb_reader_raw_bytes(in->backup->reader);
+  if (lb_stage_peek(in->backup, &header, err) || lb_stage_check_length(in->backup, &header, bytes, err)) {
+    return err->code;
+  }
+  lb_task_phase(&in->job->task, "looking inside", 0);
+  in->db = lb_stage_attach(in->job, in->backup, err);
+  if (in->db) tell_all(in, err);
+  lb_db_close(in->db);
+  return err->code;
+}
+
 static int inspect_sqlite(inspecting *in, lb_error *err)
 {
+  bool names_only = !in->what->rows && !in->what->bytes;
+  if (names_only && lb_reader_kind_of(in->backup->reader) == LB_READER_INDEXED) return inspect_in_place(in, err);
   lb_stage stage = { .file = LB_PARTIAL_INIT };
   int threads = lb_job_threads(in->job, 0, err);
   char *dir = err->code ? NULL : lb_path_dir(in->backup->path, err);

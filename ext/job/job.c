@@ -31,39 +31,93 @@ int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_err
 
 void lb_job_end(lb_job *job, const char *dir, const lb_error *err)
 {
-  job->run.seconds = lb_clock_monotonic() - job->started_monotonic;
-  job->run.error = err->code ? err->message : NULL;
-  job->run.notes = job->notes.len ? job->notes.data : NULL;
   struct stat st;
   lb_error why = LB_ERROR_INIT;
+  lb_buf notes = { 0 };
+  lb_buf_append(&notes, job->notes.data, job->notes.len);
+  if (job->history_notes.len) lb_buf_printf(&notes, "%s%s", notes.len ? "\n" : "", job->history_notes.data);
+  job->run.seconds = lb_clock_monotonic() - job->started_monotonic;
+  job->run.error = err->code ? err->message : NULL;
+  job->run.notes = notes.len ? notes.data : NULL;
   if (dir && stat(dir, &st) == 0 && lb_history_add(dir, &job->run, &why)) {
-    lb_job_note(job, "history was not written: %s", why.message);
+    lb_job_warn(job, "history was not written", &why);
   }
+  job->run.notes = NULL;
+  lb_buf_free(&notes);
   lb_json_close(job->json);
   job->json = NULL;
   lb_task_end(&job->task);
 }
 
+static void put_line(lb_buf *lines, const char *line)
+{
+  lb_buf_printf(lines, "%s%s", lines->len ? "\n" : "", line);
+}
+
+#define FORMAT_LINE(line, format) \
+  char line[LB_MESSAGE_MAX + 64]; \
+  va_list args; \
+  va_start(args, format); \
+  vsnprintf(line, sizeof line, format, args); \
+  va_end(args)
+
 void lb_job_note(lb_job *job, const char *format, ...)
 {
-  char line[LB_MESSAGE_MAX + 64];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
-  lb_buf_printf(&job->notes, "%s%s", job->notes.len ? "\n" : "", line);
+  FORMAT_LINE(line, format);
+  put_line(&job->notes, line);
+}
+
+void lb_job_note_history(lb_job *job, const char *format, ...)
+{
+  FORMAT_LINE(line, format);
+  put_line(&job->history_notes, line);
+}
+
+void lb_job_warn(lb_job *job, const char *what, const lb_error *why)
+{
+  lb_job_note(job, "%s: %s", what, why->message);
+  lb_history_warn(what, why);
+}
+
+/* A path as one word of a command line for the shell, quoted where it has to be. */
+static void put_shell_word(lb_buf *out, const char *path)
+{
+  static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-+:=@%,";
+  if (*path == '-') lb_buf_text(out, "./");
+  if (path[strspn(path, plain)] == 0) {
+    lb_buf_text(out, path);
+    return;
+  }
+  lb_buf_text(out, "'");
+  for (; *path; path++) {
+    if (*path == '\'') lb_buf_text(out, "'\\''");
+    else lb_buf_append(out, path, 1);
+  }
+  lb_buf_text(out, "'");
+}
+
+static int fail_no_dir(const char *dir, lb_error *err)
+{
+  lb_buf word = { 0 };
+  put_shell_word(&word, dir);
+  if (word.failed) lb_fail_nomem(err);
+  else lb_fail(err, LB_NOTFOUND,
+               "no folder for backups: %s does not exist (make it: mkdir -p %s; or name another with BACKUP_DIR or the "
+               "option dir)", dir, word.data);
+  lb_buf_free(&word);
+  return err->code;
 }
 
 char *lb_job_dir(lb_job *job, const char *option, lb_error *err)
 {
   const char *dir = option ? option : lb_config_text(job->config, LB_CONFIG_DIR);
   struct stat st;
+  if (!*dir) {
+    lb_fail(err, LB_MISUSE, "the name of the folder of backups is empty (leave it out to mean BACKUP_DIR)");
+    return NULL;
+  }
   if (stat(dir, &st)) {
-    if (errno == ENOENT)
-      lb_fail(err, LB_NOTFOUND,
-              "no folder for backups: %s does not exist (make it: mkdir -p %s; or name "
-              "another with BACKUP_DIR or the option dir)",
-              dir, dir);
+    if (errno == ENOENT) fail_no_dir(dir, err);
     else lb_fail_errno(err, errno, "folder of backups %s", dir);
     return NULL;
   }

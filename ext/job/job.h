@@ -21,6 +21,7 @@ typedef struct lb_job {
   lb_task task;              /* interrupted, interrupted_ctx and draw are set by the caller */
   lb_json *json;
   lb_buf notes;              /* lines */
+  lb_buf history_notes;      /* lines that only history gets */
 
   /* For the history row. */
   int64_t started;
@@ -32,9 +33,12 @@ typedef struct lb_job {
 int lb_job_begin(lb_job *job, const char *operation, const char *subject, lb_error *err);
 
 /* Ends: the run goes to history in dir (NULL, or a folder that does not exist: nowhere), with err as its outcome. What
-** fails here becomes a note, never an error. Texts of job->run must be valid still. */
+** fails here is warned of, never an error. Texts of job->run must be valid still. */
 void lb_job_end(lb_job *job, const char *dir, const lb_error *err);
 
+/* A note "what: why", also in the host's log: for what history should have had, so that it may not have the note. */
+void lb_job_warn(lb_job *job, const char *what, const lb_error *why);
+void lb_job_note_history(lb_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void lb_job_note(lb_job *job, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The folder of backups: the option, else the setting, as an absolute path (allocated). It must exist. */

@@ -10,7 +10,6 @@
 #include "core/file.h"
 #include "job/creation.h"
 #include "postgres/dump.h"
-#include "postgres/quote.h"
 #include "postgres/target.h"
 
 char *lb_postgres_name(const char *database, lb_error *err)
@@ -148,25 +147,6 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
   return err->code;
 }
 
-/* A subscription would keep its database from being dropped. A dump makes them without a slot. */
-static int drop_subscriptions(lb_pg *pg, lb_error *err)
-{
-  static const char ours[] = "SELECT s.subname FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d "
-                             "ON d.oid = s.subdbid WHERE d.datname = pg_catalog.current_database()";
-  PGresult *rows = lb_pg_query(pg, err, ours, 0, NULL);
-  for (int i = 0; rows && i < PQntuples(rows) && !err->code; i++) {
-    lb_buf name = { 0 };
-    lb_pg_put_identifier(&name, PQgetvalue(rows, i, 0));
-    if (name.failed) lb_fail_nomem(err);
-    else if (lb_pg_execf(pg, err, "ALTER SUBSCRIPTION %s SET (slot_name = NONE)", name.data) == LB_OK) {
-      lb_pg_execf(pg, err, "DROP SUBSCRIPTION %s", name.data);
-    }
-    lb_buf_free(&name);
-  }
-  PQclear(rows);
-  return err->code;
-}
-
 /* The survey counts on the roles that the script makes, which a verification leaves out. */
 static bool brings_roles(const lb_content *content)
 {
@@ -227,7 +207,7 @@ static int judge_load(const lb_pg *pg, bool older, lb_error *err)
 
 static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, bool older, lb_error *err)
 {
-  if (leave_out(l, survey, scratch, err) || lb_pg_survey_check(survey, scratch, false, err)) return err->code;
+  if (leave_out(l, survey, scratch, err) || lb_pg_survey_check_needs(survey, scratch, err)) return err->code;
   if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, older, err);
   if (l->content->has_table && compare(l->job, l->content, scratch, l->jobs, err) == LB_PERM) return fail_lacking(err);
   /* It may write the same values in another way: 11 does so with floating point numbers of 12. */
@@ -273,8 +253,6 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
       err->code = LB_UNSUPPORTED;
       lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");
     }
-    lb_error ignored = LB_ERROR_INIT;
-    drop_subscriptions(scratch, &ignored);
     lb_pg_close(scratch);
   }
   if (name) {

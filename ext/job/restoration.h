@@ -59,6 +59,7 @@ void lb_restoration_unsaved(lb_restoration *r);
 
 struct lb_target;
 
+int lb_restore_sqlite_open_target(lb_restoration *r, const char *spec, struct lb_target *target, lb_error *err);
 int lb_restore_sqlite_refuse_itself(const struct lb_target *target, const char *backup, lb_error *err);
 
 /* Saves what is there, unless option pre_restore says otherwise: r->saved. */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/clock.h"
 #include "job/restoration.h"
 
 #define COMMON_OPTIONS \
@@ -77,13 +76,13 @@ static void put_tables(const lb_restoration *r, lb_buf *out)
   lb_buf_text(out, "]");
 }
 
-/* For history, which has no report. */
+/* The report has them in its own words. */
 static void note_tables(const lb_restoration *r)
 {
   for (int i = 0; i < r->tables.count; i++) {
     const lb_rows_count *c = &r->tables.list[i];
-    lb_job_note(r->job, "table %s: %lld rows added, %lld changed, %lld removed, %lld kept", c->table,
-                (long long)c->added, (long long)c->changed, (long long)c->removed, (long long)c->kept);
+    lb_job_note_history(r->job, "table %s: %lld rows added, %lld changed, %lld removed, %lld kept", c->table,
+                        (long long)c->added, (long long)c->changed, (long long)c->removed, (long long)c->kept);
   }
 }
 
@@ -100,7 +99,7 @@ static char *format_report(const lb_restoration *r, lb_error *err)
   lb_buf_text(&out, r->created ? "true" : "false");
   if (r->previous) lb_json_put_text(&out, "previous", r->previous);
   lb_json_put_int(&out, "bytes", r->bytes);
-  lb_json_put_real(&out, "seconds", lb_clock_monotonic() - r->job->started_monotonic);
+  lb_json_put_real(&out, "seconds", r->job->run.seconds);
   lb_json_put_text(&out, "check", r->check);
   lb_json_put_text(&out, "notes", r->job->notes.len ? r->job->notes.data : NULL);
   if (r->o.tables) put_tables(r, &out);
@@ -142,9 +141,9 @@ int lb_job_restore(lb_job *job, const char *backup, const char *target, const ch
       check_options(&r.o, err) == LB_OK) {
     restore(&r, backup, target, postgres, err);
   }
-  if (!err->code) *report = format_report(&r, err);
   if (!err->code) note_tables(&r);
   lb_job_end(job, r.dir, err);
+  if (!err->code) *report = format_report(&r, err);  /* after the end: a history that was not written is a note */
   lb_job_close_backup(&r.backup);
   lb_options_free(known, &r.o);
   lb_rows_counts_free(&r.tables);

@@ -252,8 +252,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
 int lb_restore_part(lb_restoration *r, const char *backup, const char *target, lb_error *err)
 {
   restoring s = { .r = r, .stage = { .file = LB_PARTIAL_INIT }, .copy = LB_PARTIAL_INIT };
-  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
-  if (err->code || lb_target_open(&s.target, r->job->caller, target, timeout, &r->job->task, err)) return err->code;
+  if (lb_restore_sqlite_open_target(r, target, &s.target, err)) return err->code;
   r->label = lb_text_copy(s.target.label, err);
   if (r->label && restore(&s, backup, err)) explain_damage(&s, err);
   lb_sqlite_part_close(s.part);

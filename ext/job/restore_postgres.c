@@ -6,6 +6,7 @@
 ** transaction  one transaction drops everything and loads: it happens whole or not at all.
 ** swap         a new database is loaded on several connections, then the two change names in one transaction.
 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,9 +15,12 @@
 #include "core/file.h"
 #include "job/postgres.h"
 #include "job/restoration.h"
+#include "postgres/replication.h"
 #include "postgres/target.h"
 
-enum { UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63 };
+enum { UNDO_LOCK_TIMEOUT_MS = 5000, DATABASE_NAME_MAX = 63, NAMES_TRIED = 100 };
+
+#define NO_SUCH_SCHEMA "3F000"  /* SQLSTATE */
 
 typedef struct restoring {
   lb_restoration *r;
@@ -116,7 +120,7 @@ static int check_target(restoring *s, lb_error *err)
                    "target is not empty: %s has %lld objects (pass {\"overwrite\":true} to replace them)", s->pg->label,
                    (long long)s->objects);
   }
-  return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, !o->no_owner || !o->no_privileges, err);
+  return lb_pg_survey_check(&s->survey, s->pg ? s->pg : s->maintenance, o->no_owner, o->no_privileges, err);
 }
 
 int lb_restore_postgres_save(lb_restoration *r, const char *database, const char *uri, lb_error *err)
@@ -143,7 +147,8 @@ static int load_fresh(restoring *s, lb_pg *pg, lb_error *err)
   const lb_restore_options *o = &s->r->o;
   lb_postgres_loading loading = { .job = s->r->job, .content = &s->content, .jobs = lb_job_jobs(o->jobs),
                                   .no_owner = o->no_owner, .no_privileges = o->no_privileges };
-  return lb_postgres_load_fresh(&loading, pg, err);
+  if (lb_postgres_load_fresh(&loading, pg, err)) return err->code;
+  return lb_pg_subscriptions_detach(pg, &s->r->job->notes, err);
 }
 
 /* A database of a passing name: what a crash leaves of it is never taken for the real one, and a later run drops it. */
@@ -191,11 +196,36 @@ static bool is_alone(lb_pg *pg)
   return alone;
 }
 
+/* A new database has a schema public, which scripts do not make. */
+static bool has_public(lb_pg *pg)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  char *found = lb_pg_value(pg, &ignored, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = 'public'", 0, NULL);
+  bool there = found || ignored.code;
+  free(found);
+  return there;
+}
+
+static int empty_again(lb_pg *pg, bool had_public, lb_error *err)
+{
+  if (lb_pg_execf(pg, err, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) ||
+      lb_pg_subscriptions_detach(pg, NULL, err) || lb_pg_target_empty(pg, err) ||
+      (!had_public && lb_pg_exec(pg, "DROP SCHEMA public", err))) {
+    return err->code;
+  }
+  return lb_pg_exec(pg, "COMMIT", err);
+}
+
 /* A failure leaves it empty again, as it was. Not where somebody else may have made objects: those are not ours to
 ** drop. */
 static int restore_empty(restoring *s, lb_error *err)
 {
+  bool had_public = has_public(s->pg);
   if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
+  if (!had_public && strcmp(s->pg->state, NO_SUCH_SCHEMA) == 0) {
+    lb_error_prefix(err, "the database has no schema public, as a new one has (CREATE SCHEMA public in it, and try "
+                    "again): ");
+  }
   if (err->code == LB_EXISTS) {
     lb_job_note(s->r->job, "what was loaded so far is left, since the database had objects of others meanwhile");
     return err->code;
@@ -206,9 +236,8 @@ static int restore_empty(restoring *s, lb_error *err)
   lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
   if (pg && !is_alone(pg)) {
     lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
-  } else if (pg && lb_pg_execf(pg, &ignored, "BEGIN; SET LOCAL lock_timeout = %d", UNDO_LOCK_TIMEOUT_MS) == LB_OK &&
-      lb_pg_target_empty(pg, &ignored) == LB_OK) {
-    lb_pg_exec(pg, "COMMIT", &ignored);
+  } else if (pg) {
+    empty_again(pg, had_public, &ignored);
   }
   s->pg->task = &s->r->job->task;
   if (ignored.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", ignored.message);
@@ -260,21 +289,51 @@ static int restore_in_transaction(restoring *s, lb_error *err)
   lb_task_phase(&r->job->task, "dropping", 0);
   if (lb_pg_target_empty(s->pg, err)) return err->code;
   lb_task_phase(&r->job->task, "loading", s->content.bytes);
-  if (lb_pg_load_serial(&load, err)) return err->code;
+  if (lb_pg_load_serial(&load, err) || lb_pg_subscriptions_detach(s->pg, &r->job->notes, err)) return err->code;
   return lb_postgres_analyze(r->job, &load, err) ? err->code : lb_restore_postgres_commit(r, s->pg, err);
 }
 
-/* NAME_WORD_STAMP, NAME cut so that it fits PostgreSQL's limit. */
-static char *derived_name(const char *database, const char *word, lb_error *err)
+/* NAME_WORD_STAMP, from the second one on with _2, _3, …; NAME cut so that it fits PostgreSQL's limit. */
+static char *derived_name(const char *database, const char *word, int number, lb_error *err)
 {
-  char stamp[LB_STAMP_BYTES];
+  char stamp[LB_STAMP_BYTES], suffix[16] = "";
   lb_clock_stamp(lb_clock_now(), stamp);
-  int room = DATABASE_NAME_MAX - (int)strlen(word) - (int)strlen(stamp) - 2, n = (int)strlen(database);
+  if (number > 1) snprintf(suffix, sizeof suffix, "_%d", number);
+  int tail = (int)(strlen(word) + strlen(stamp) + strlen(suffix)) + 2;
+  int room = DATABASE_NAME_MAX - tail, n = (int)strlen(database);
   if (n > room) {
     n = room;
     while (n > 0 && ((unsigned char)database[n] & 0xc0) == 0x80) n--;  /* not within a character of UTF-8 */
   }
-  return lb_text_printf(err, "%.*s_%s_%s", n, database, word, stamp);
+  return lb_text_printf(err, "%.*s_%s_%s%s", n, database, word, stamp, suffix);
+}
+
+/* The first of these names that no database has: two swaps may be done within a second. */
+static char *free_name(restoring *s, const char *word, lb_error *err)
+{
+  for (int number = 1; number < NAMES_TRIED; number++) {
+    char *name = derived_name(s->database, word, number, err);
+    if (!name) return NULL;
+    char *there = lb_pg_value(s->maintenance, err, "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1", 1,
+                              (const char *const[]){ name });
+    if (!there && !err->code) return name;
+    free(there);
+    free(name);
+    if (err->code) return NULL;
+  }
+  lb_fail(err, LB_EXISTS, "database \"%s\": no name is free for the old one (try again in a second)", s->database);
+  return NULL;
+}
+
+/* The old database stays, with its subscriptions and slots. */
+static int keep_old(restoring *s, const char *aside, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  if (lb_pg_replication_notes(s->maintenance, aside, false, &s->r->job->notes, &why)) {
+    lb_job_note(s->r->job, "whether the old database has slots or subscriptions could not be read: %s", why.message);
+  }
+  s->r->previous = lb_text_copy(aside, err);
+  return err->code;
 }
 
 static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_pg_properties *properties,
@@ -284,7 +343,7 @@ static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_
   lb_pg *pg = lb_pg_open_again(s->pg, fresh, err);
   if (pg) load_fresh(s, pg, err);
   lb_pg_close(pg);
-  if (err->code || lb_pg_target_replication(s->pg, &r->job->notes, err)) return err->code;
+  if (err->code) return err->code;
   lb_pg_close(s->pg);  /* it may not be in use while it changes its name */
   s->pg = NULL;
   if (lb_pg_database_dress(s->maintenance, fresh, properties, r->o.no_owner, err)) return err->code;
@@ -292,21 +351,33 @@ static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_
   return lb_pg_database_swap(s->maintenance, s->database, fresh, aside, r->o.force, err);
 }
 
+/* What cannot be dropped is kept: by then the new database is in place. */
+static int drop_old(restoring *s, const char *aside, lb_error *err)
+{
+  lb_restoration *r = s->r;
+  lb_buf gone = { 0 };
+  lb_error why = LB_ERROR_INIT;
+  if (lb_pg_replication_notes(s->maintenance, aside, true, &gone, &why) == LB_OK) {
+    lb_pg_database_drop(s->maintenance, aside, &why);
+  }
+  if (why.code) lb_job_note(r->job, "the old database %s could not be dropped: %s", aside, why.message);
+  else if (gone.len) lb_buf_printf(&r->job->notes, "%s%s", r->job->notes.len ? "\n" : "", gone.data);
+  lb_buf_free(&gone);
+  return why.code ? keep_old(s, aside, err) : LB_OK;
+}
+
 static int restore_by_swap(restoring *s, lb_error *err)
 {
   lb_restoration *r = s->r;
   lb_pg_properties properties = { 0 };
-  lb_error why = LB_ERROR_INIT;
-  char *fresh = NULL, *aside = derived_name(s->database, "before_restore", err);
-  if (!err->code) s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
-  if (s->maintenance && lb_pg_properties_read(s->pg, &properties, err) == LB_OK) {
+  char *fresh = NULL, *aside = NULL;
+  s->maintenance = lb_pg_maintenance_open(s->uri, &r->job->task, err);
+  if (s->maintenance) aside = free_name(s, "before_restore", err);
+  if (aside && lb_pg_properties_read(s->pg, &properties, err) == LB_OK) {
     fresh = make_scratch(s, &properties, err);
     if (fresh && load_and_swap(s, fresh, aside, &properties, err)) drop_scratch(s, fresh);
   }
-  if (!err->code && r->o.drop_old && lb_pg_database_drop(s->maintenance, aside, &why)) {
-    lb_job_note(r->job, "the old database %s could not be dropped: %s", aside, why.message);
-  }
-  if (!err->code && (!r->o.drop_old || why.code)) r->previous = lb_text_copy(aside, err);
+  if (!err->code) r->o.drop_old ? drop_old(s, aside, err) : keep_old(s, aside, err);
   lb_pg_properties_free(&properties);
   free(fresh);
   free(aside);

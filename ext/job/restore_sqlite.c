@@ -14,8 +14,11 @@
 #include "core/file.h"
 #include "job/restoration.h"
 #include "job/stage.h"
+#include "sqlite/recognize.h"
 #include "sqlite/target.h"
 #include "vfs/vfs.h"
+
+SQLITE_EXTENSION_INIT3
 
 enum { SAVED_COPIES_KEPT = 3 };
 
@@ -42,6 +45,14 @@ static bool holds_nothing(const lb_target *t)
   lb_error err = LB_ERROR_INIT;
   if (t->kind == LB_TARGET_MEMORY) lb_db_object_count(t->db, t->schema, &objects, t->label, &err);
   return t->kind == LB_TARGET_NEW || objects == 0;
+}
+
+/* A backup as the target: the two arguments were exchanged, more likely than anything else. */
+static int refuse_packed(const restoring *s, lb_error *err)
+{
+  if (s->target.kind != LB_TARGET_UNREADABLE || !lb_sqlite_is_packed(s->target.path)) return LB_OK;
+  return lb_fail(err, LB_MISUSE, "target %s: is a compressed file, such as a backup, and no database: the backup is "
+                 "the first argument (to put a database there, move the file away)", s->target.path);
 }
 
 static int refuse_overwrite(const restoring *s, lb_error *err)
@@ -101,7 +112,7 @@ int lb_restore_sqlite_save(lb_restoration *r, lb_target *target, lb_error *err)
     }
     return LB_OK;
   }
-  if (lb_target_save(target, &r->saved, err)) {
+  if (lb_target_save(target, &r->saved, &r->job->notes, err)) {
     lb_error_prefix(
         err, "the target could not be saved first (nothing was changed; {\"pre_restore\":false} goes without): ");
   }
@@ -146,7 +157,8 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   s->level = lb_stage_level(r->o.verify, LB_CHECK_FULL, LB_CHECK_FULL);
   if (strchr(backup, '/') && lb_restore_sqlite_refuse_itself(&s->target, backup, err)) return err->code;
   if (lb_restoration_open(r, backup, LB_TYPE_SQLITE, s->target.path, err)) return err->code;
-  if (lb_restore_sqlite_refuse_itself(&s->target, r->backup.path, err) || refuse_overwrite(s, err) || stage(s, err)) {
+  if (lb_restore_sqlite_refuse_itself(&s->target, r->backup.path, err) || refuse_packed(s, err) ||
+      refuse_overwrite(s, err) || stage(s, err)) {
     return err->code;
   }
   if (lb_target_prepare(&s->target, s->stage.header.page_size, err)) return err->code;
@@ -157,11 +169,30 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   return LB_OK;
 }
 
+/* A schema that is an attached backup. */
+static int refuse_backup(sqlite3 *caller, const char *schema, lb_error *err)
+{
+  char *vfs = NULL;
+  if (!caller || sqlite3_file_control(caller, schema, SQLITE_FCNTL_VFSNAME, &vfs) != SQLITE_OK) return LB_OK;
+  if (vfs && strcmp(vfs, LB_VFS_NAME) == 0) {
+    lb_fail(err, LB_MISUSE, "%s: is a backup, which is no target: %s (name a database: main, a path)", schema,
+            sqlite3_db_filename(caller, schema));
+  }
+  sqlite3_free(vfs);
+  return err->code;
+}
+
+int lb_restore_sqlite_open_target(lb_restoration *r, const char *spec, lb_target *target, lb_error *err)
+{
+  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
+  if (err->code || refuse_backup(r->job->caller, spec, err)) return err->code;
+  return lb_target_open(target, r->job->caller, spec, timeout, &r->job->task, err);
+}
+
 int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target, lb_error *err)
 {
   restoring s = { .r = r, .stage = { .file = LB_PARTIAL_INIT } };
-  int64_t timeout = lb_job_timeout(r->job, r->o.timeout_ms, err);
-  if (err->code || lb_target_open(&s.target, r->job->caller, target, timeout, &r->job->task, err)) return err->code;
+  if (lb_restore_sqlite_open_target(r, target, &s.target, err)) return err->code;
   r->label = lb_text_copy(s.target.label, err);
   if (r->label) restore(&s, backup, err);
   lb_stage_close(&s.stage);

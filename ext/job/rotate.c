@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/file.h"
 #include "core/options.h"
+#include "job/verify.h"
 
 enum { BEFORE_RESTORE_DAYS = 30 };
 
@@ -29,6 +30,14 @@ static const lb_option known[] = {
   { NULL, 0, 0, 0, 0, NULL },
 };
 
+/* Which backup is the newest good one depends on what verifications found: without it nothing may go. */
+static int read_listing(lb_job *job, const char *dir, lb_listing *listing, lb_error *err)
+{
+  if (lb_listing_read(dir, job->json, listing, err) || !listing->history.code) return err->code;
+  return lb_fail(err, (lb_code)listing->history.code,
+                 "results of verifications cannot be read, so nothing is removed: %s", listing->history.message);
+}
+
 /* One reading of the options serves plan and rotate; *dir is allocated. */
 static int make_plan(lb_job *job, const char *options, lb_plan *plan, char **dir, bool *dry_run, lb_error *err)
 {
@@ -39,7 +48,7 @@ static int make_plan(lb_job *job, const char *options, lb_plan *plan, char **dir
   if (!err->code && o.retention_days < 0 && o.keep_last) o.retention_days = 0;
   if (!err->code && o.retention_days < 0)
     lb_config_integer(job->config, LB_CONFIG_RETENTION_DAYS, 7, &o.retention_days, err);
-  if (!err->code && lb_listing_read(*dir, job->json, &plan->listing, err) == LB_OK) {
+  if (!err->code && read_listing(job, *dir, &plan->listing, err) == LB_OK) {
     lb_policy policy = { o.name ? o.name : lb_config_text(job->config, LB_CONFIG_NAME),
                          o.type ? lb_type_of_text(o.type) : LB_TYPE_NONE, o.retention_days, o.keep_last,
                          o.before_restore_days };
@@ -68,6 +77,26 @@ int lb_job_plan(lb_job *job, const char *options, lb_plan *plan, lb_error *err)
   return err->code;
 }
 
+/* Reads through what a removal relies on, once. Only what is then known to be whole lets others go. */
+static bool is_proven(lb_job *job, const char *dir, lb_listing *listing, const lb_decision *decision, lb_error *err)
+{
+  if (decision->relies_on < 0) return true;
+  lb_backup *basis = &listing->items[decision->relies_on];
+  if (!basis->verify_result && !basis->unread) {
+    lb_error one = LB_ERROR_INIT;
+    if (lb_job_verify_listed(job, dir, basis, &one) == LB_OK) {
+      lb_job_note(job, "verified %s before others go: %s", basis->file, basis->verify_result);
+    } else {
+      basis->unread = one.code;
+      if (one.code != LB_INTERRUPT) {
+        lb_error_prefix(&one, "%s could not be verified, so nothing goes on its account: ", basis->file);
+      }
+      if (!err->code) *err = one;
+    }
+  }
+  return lb_backup_is_known_whole(basis);
+}
+
 /* A pin or a restore may have come since the plan was made: then it stays. */
 static bool remove_one(lb_job *job, const lb_backup *backup, lb_error *err)
 {
@@ -91,13 +120,14 @@ int lb_job_rotate(lb_job *job, const char *options, int64_t *removed, lb_error *
   *removed = 0;
   lb_job_begin(job, "rotate", "", err);
   if (!err->code && make_plan(job, options, &plan, &dir, &dry_run, err) == LB_OK) {
-    for (int i = 0; i < plan.count; i++) {
-      const lb_backup *backup = &plan.listing.items[plan.decisions[i].item];
-      if (backup->unread && backup->unread != LB_UNSUPPORTED) {
+    for (int i = 0; i < plan.count && err->code != LB_INTERRUPT; i++) {
+      const lb_decision *d = &plan.decisions[i];
+      const lb_backup *backup = &plan.listing.items[d->item];
+      if (backup->problem && backup->unread && backup->unread != LB_UNSUPPORTED) {
         lb_fail(err, backup->unread, "%s could not be read, so it is kept: %s", backup->file, backup->problem);
       }
-      if (!plan.decisions[i].remove) continue;
-      if (dry_run || remove_one(job, backup, err)) ++*removed;
+      if (!d->remove) continue;
+      if (dry_run || (is_proven(job, dir, &plan.listing, d, err) && remove_one(job, backup, err))) ++*removed;
     }
   }
   lb_job_end(job, dry_run ? NULL : dir, err);
@@ -106,13 +136,18 @@ int lb_job_rotate(lb_job *job, const char *options, int64_t *removed, lb_error *
   return err->code;
 }
 
-static int delete_listed(lb_job *job, const lb_listing *listing, const char *path, lb_error *err)
+static int delete_listed(lb_job *job, const char *dir, lb_listing *listing, const char *path, lb_error *err)
 {
-  char reason[160];
+  lb_decision decision;
   for (int i = 0; i < listing->count; i++) {
     if (strcmp(listing->items[i].path, path) != 0) continue;
-    if (!lb_retention_may_delete(listing, i, lb_clock_now(), reason)) {
-      return lb_fail(err, LB_MISUSE, "%s is kept: %s", listing->items[i].file, reason);
+    lb_retention_may_delete(listing, i, lb_clock_now(), &decision);
+    if (!decision.remove) return lb_fail(err, LB_MISUSE, "%s is kept: %s", listing->items[i].file, decision.reason);
+    if (!is_proven(job, dir, listing, &decision, err)) {
+      if (err->code) return err->code;
+      const lb_backup *basis = &listing->items[decision.relies_on];
+      return lb_fail(err, LB_MISUSE, "%s is kept: %s, which counted as the newest good one, is damaged: %s",
+                     listing->items[i].file, basis->file, basis->verify_result);
     }
     if (lb_mark_remove_backup(path, err) == LB_OK) lb_job_note(job, "removed %s", lb_path_base(path));
     return err->code;
@@ -134,7 +169,9 @@ int lb_job_delete(lb_job *job, const char *backup, int64_t *removed, lb_error *e
     folder = lb_path_dir(path, err);
     char *real = folder ? lb_path_absolute(folder, err) : NULL;
     whole = real ? lb_path_join(real, lb_path_base(path), err) : NULL;
-    if (whole && lb_listing_read(real, job->json, &listing, err) == LB_OK) delete_listed(job, &listing, whole, err);
+    if (whole && read_listing(job, real, &listing, err) == LB_OK) {
+      delete_listed(job, real, &listing, whole, err);
+    }
     free(real);
     job->run.backup = lb_path_base(path);
   }

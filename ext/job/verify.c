@@ -155,9 +155,39 @@ static void remember(lb_job *job, const char *dir, const char *path, const verif
   char *folder = lb_path_dir(path, &why);
   if (folder && strcmp(folder, dir) == 0 &&
       lb_history_verified(dir, path, o->level ? o->level : "quick", result, &why)) {
-    lb_job_note(job, "the result was not recorded: %s", why.message);
+    lb_job_warn(job, "the result of the verification was not recorded", &why);
   }
   free(folder);
+}
+
+/* What is wrong, or "ok"; allocated. */
+static char *take_result(lb_buf *lines, lb_error *err)
+{
+  if (lines->len && lines->data[lines->len - 1] == '\n') lines->data[--lines->len] = 0;
+  char *result = lines->len ? lb_buf_take(lines) : lb_text_copy("ok", err);
+  if (!result) lb_fail_nomem(err);
+  return result;
+}
+
+int lb_job_verify_listed(lb_job *job, const char *dir, lb_backup *backup, lb_error *err)
+{
+  verify_options o = { 0 };
+  lb_opened opened = { .fd = -1 };
+  lb_buf lines = { 0 };
+  lb_run run = job->run;
+  verifying v = { .job = job, .o = &o, .backup = &opened, .lines = &lines };
+  verify(&v, dir, backup->path, err);
+  char *result = err->code ? NULL : take_result(&lines, err);
+  if (result) {
+    remember(job, dir, backup->path, &o, result);
+    result[strcspn(result, "\n")] = 0;
+    free(backup->verify_result);
+    backup->verify_result = result;
+  }
+  job->run = run;  /* what was noted there is of the file, which this run is not about */
+  lb_job_close_backup(&opened);
+  lb_buf_free(&lines);
+  return err->code;
 }
 
 int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options, char **result, lb_error *err)
@@ -175,11 +205,7 @@ int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options,
   }
   verifying v = { .job = job, .o = &o, .backup = &opened, .lines = &lines };
   if (!err->code) verify(&v, dir ? dir : ".", backup, err);
-  if (lines.len && lines.data[lines.len - 1] == '\n') lines.data[--lines.len] = 0;
-  if (!err->code) {
-    *result = lines.len ? lb_buf_take(&lines) : lb_text_copy("ok", err);
-    if (!*result) lb_fail_nomem(err);
-  }
+  if (!err->code) *result = take_result(&lines, err);
   if (!err->code && opened.path && dir) {
     job->run.backup = lb_path_base(opened.path);
     remember(job, dir, opened.path, &o, *result);

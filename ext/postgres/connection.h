@@ -32,13 +32,13 @@ typedef struct lb_pg {
   bool escapes;        /* backslashes escape in plain strings, where nobody says otherwise */
 } lb_pg;
 
-/* Connects, in non-blocking mode (PQsetnonblocking): whoever sends COPY data flushes it, waiting by lb_pg_wait.
-** task may be NULL. connect_timeout of the URI counts, else 30 s. application_name is lifeboat unless the URI has
-** one. Notices are dropped, but for a farewell. Of the session's settings these are made: an empty search_path (so
-** that no operator of a user's is taken for the server's), strings without backslashes, and no timeouts but
-** lock_timeout. A server below 10 is LB_UNSUPPORTED. A database that is missing is LB_NOTFOUND, a refused login
-** LB_PERM, a server that is not there LB_BUSY; the message has the server's words and what to do. NULL: err is
-** set. */
+/* Connects, in non-blocking mode (PQsetnonblocking): whoever sends COPY data flushes it, waiting by lb_pg_wait. task
+** may be NULL. connect_timeout of the URI counts, else 30 s. application_name is lifeboat unless the URI has one.
+** Notices are dropped, but for a farewell. Of the session's settings these are made: an empty search_path (so that no
+** operator of a user's is taken for the server's), strings without backslashes, transactions that may write, and no
+** timeouts but lock_timeout. A server below 10 is LB_UNSUPPORTED. A database that is missing is LB_NOTFOUND, a
+** refused login LB_PERM, a server that is not there LB_BUSY; the message has the server's words and what to do. NULL:
+** err is set. */
 lb_pg *lb_pg_open(const char *uri, lb_task *task, lb_error *err);
 
 /* Another connection with the same parameters to the very same server, also where the URI names several; database NULL:

@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "postgres/quote.h"
+#include "postgres/replication.h"
 #include "postgres/target.h"
 #include "sql/database_grants.h"
 #include "sql/database_properties.h"
@@ -349,8 +350,9 @@ static int put_locale(lb_buf *sql, const lb_pg *pg, const lb_pg_properties *p, l
   bool builtin = p->provider && !strcmp(p->provider, "builtin");
   int oldest = libc ? 0 : builtin ? 170000 : 150000;
   if (pg->version < oldest || (p->rules && pg->version < 160000)) {
-    return lb_fail(err, LB_UNSUPPORTED, "the database's locale (%s, \"%s\"%s) is not known to a server of version %s",
-                   p->provider, p->locale ? p->locale : "", p->rules ? ", with rules" : "", pg->version_text);
+    return lb_fail(err, LB_UNSUPPORTED, "the database's locale (%s, \"%s\"%s) is not known to a server of version %s "
+                   "(make the database yourself, with a locale that it knows, and restore into it)", p->provider,
+                   p->locale ? p->locale : "", p->rules ? ", with rules" : "", pg->version_text);
   }
   if (pg->version >= 150000 && p->provider) lb_buf_printf(sql, " LOCALE_PROVIDER %s", libc ? "libc" : p->provider);
   put_option(sql, "LC_COLLATE", p->collate);
@@ -388,9 +390,12 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
   }
   if (!lb_pg_exec_whole(maintenance, &sql, err)) return LB_OK;
   if (p && (err->code == LB_ERROR || err->code == LB_REFUSED)) {
-    lb_error_prefix(err, "database \"%s\" (encoding %s, locale %s%s%s) could not be made: ", name,
-                    p->encoding ? p->encoding : "default", p->collate ? p->collate : "default", p->locale ? ", " : "",
-                    p->locale ? p->locale : "");
+    lb_error_prefix(err, "database \"%s\" (encoding %s, locale %s%s%s) could not be made (make one yourself, of what "
+                    "the server has, and restore into it): ", name, p->encoding ? p->encoding : "default",
+                    p->collate ? p->collate : "default", p->locale ? ", " : "", p->locale ? p->locale : "");
+  } else if (err->code == LB_PERM) {
+    lb_error_prefix(err, "database \"%s\" could not be made (this takes CREATEDB; a restore goes without, into a "
+                    "database that is there, with {\"mode\":\"transaction\"}): ", name);
   } else lb_error_prefix(err, "database \"%s\" could not be made: ", name);
   return err->code;
 }
@@ -451,6 +456,8 @@ int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err)
   lb_buf sql = { 0 };
   lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");
   lb_pg_put_identifier(&sql, name);
-  if (lb_pg_exec_whole(maintenance, &sql, err)) lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
+  if (lb_pg_subscriptions_drop(maintenance, name, err)) lb_buf_free(&sql);
+  else lb_pg_exec_whole(maintenance, &sql, err);
+  if (err->code) lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
   return err->code;
 }

@@ -56,6 +56,7 @@ int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err)
 
 int lb_execute_end(lb_execute *x, lb_error *err)
 {
+  if (x->absent) lb_load_note(x->load, "statements that drop what is not there: skipped (%d)", x->absent);
   if (x->script_block) {
     return lb_fail(err, LB_CORRUPT, "the script ends inside a transaction that it began: it is not whole");
   }
@@ -219,6 +220,53 @@ int lb_execute_statement(lb_execute *x, const char *sql, const char *what, lb_er
   return LB_OK;
 }
 
+/* ---- pg_dump --clean ---- */
+
+/* It drops everything before it makes it, without IF EXISTS, in the order of keys, tables, schemas; a view that tables
+** depend on is replaced first by one that reads none. What is loaded into has nothing of a user's. */
+static bool is_cleaning(lb_execute *x, const lb_statement *st)
+{
+  switch (st->kind) {
+  case LB_STATEMENT_DROP: break;
+  case LB_STATEMENT_RELATION: x->made = x->made || !st->placeholder; break;
+  case LB_STATEMENT_SET:
+  case LB_STATEMENT_SESSION:
+  case LB_STATEMENT_AUTHORIZATION:
+  case LB_STATEMENT_DATABASE: return false;
+  default: x->made = true;
+  }
+  return !x->made;
+}
+
+/* Undefined: table, column, function, another object; no such schema. */
+static bool is_absence(const char *state)
+{
+  static const char *const states[] = { "42P01", "42703", "42883", "42704", "3F000" };
+  for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+    if (!strcmp(state, states[i])) return true;
+  }
+  return false;
+}
+
+/* Nothing is lost where what is to be dropped is not there. */
+static int run_cleaning(lb_execute *x, const char *sql, const char *what, lb_error *err)
+{
+  lb_pg *pg = x->load->pg;
+  lb_error why = LB_ERROR_INIT;
+  bool open = PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;
+  if (open && lb_pg_exec(pg, "SAVEPOINT lifeboat_clean", err)) return err->code;
+  if (lb_execute_statement(x, sql, what, &why) == LB_OK) {
+    return open ? lb_pg_exec(pg, "RELEASE SAVEPOINT lifeboat_clean", err) : LB_OK;
+  }
+  if ((why.code != LB_ERROR && why.code != LB_NOTFOUND) || !is_absence(pg->state)) {
+    return lb_fail(err, (lb_code)why.code, "%s", why.message);
+  }
+  x->absent++;
+  return open ? lb_pg_exec(pg, "ROLLBACK TO SAVEPOINT lifeboat_clean; RELEASE SAVEPOINT lifeboat_clean", err) : LB_OK;
+}
+
+/* ---- what a script's reader hands over ---- */
+
 static void keep_setting(lb_execute *x, const lb_statement *st, const char *sql, size_t len)
 {
   if (!x->keep || (st->kind != LB_STATEMENT_SET && st->kind != LB_STATEMENT_SESSION)) return;
@@ -247,7 +295,8 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (copy) return take_copy(x, sql, len, offset, err);
   lb_statement_read(sql, len, &st);
   if (lb_execute_admit(x, &st, sql, len, offset, &run, err) || !run) return err->code;
-  if (lb_execute_statement(x, sql, describe(x, sql, len, offset), err)) return err->code;
+  const char *what = describe(x, sql, len, offset);
+  if (is_cleaning(x, &st) ? run_cleaning(x, sql, what, err) : lb_execute_statement(x, sql, what, err)) return err->code;
   keep_setting(x, &st, sql, len);
   return x->preamble.failed ? lb_fail_nomem(err) : LB_OK;
 }

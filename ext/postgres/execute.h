@@ -21,6 +21,8 @@ typedef struct lb_execute {
   lb_buf roles;            /* names of roles that were there already, NUL-terminated */
   int unknown;             /* settings */
   bool database_noted;
+  bool made;               /* something: the statements that pg_dump --clean begins with are over */
+  int absent;              /* of these, that were about what is not there */
   lb_buf what;             /* the statement at hand, for messages */
   lb_copy_in copy;
   int64_t part;            /* the next part of DATA, where there are contents */

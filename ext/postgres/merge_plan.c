@@ -2,7 +2,6 @@
 #include "postgres/merge_plan.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,12 +19,12 @@ enum { BELOW, BELOW_KIND, BELOW_SCHEMA, BELOW_NAME };
 
 void lb_merge_note(const lb_pg_merge *m, const char *format, ...)
 {
-  char line[1024];
+  lb_buf *notes = m->request->notes;
   va_list args;
+  if (notes->len) lb_buf_text(notes, "\n");
   va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
+  lb_buf_vprintf(notes, format, args);
   va_end(args);
-  lb_buf_printf(m->request->notes, "%s%s", m->request->notes->len ? "\n" : "", line);
 }
 
 int lb_merge_run_sql(const lb_pg_merge *m, lb_buf *sql, int64_t *rows, lb_error *err)

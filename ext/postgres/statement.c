@@ -18,7 +18,6 @@ static lb_statement_kind read_set(lb_tokens *t, lb_statement *st)
   else if (!lb_token_take(t, "to")) return LB_STATEMENT_SESSION;  /* also custom.setting: known to the server or not */
   lb_span v = t->span;
   if (t->type == LB_TOKEN_STRING && v.len >= 2) v = (lb_span){ v.at + 1, v.len - 2 };
-  st->value = v;
   st->is_off = lb_span_is(v, "off") || lb_span_is(v, "false") || lb_span_is(v, "no") || lb_span_is(v, "0");
   return LB_STATEMENT_SET;
 }
@@ -29,7 +28,7 @@ static lb_statement_kind read_transaction(lb_tokens *t, lb_statement_kind kind)
   return t->type == LB_TOKEN_END ? kind : LB_STATEMENT_CONTROL;
 }
 
-/* SELECT pg_catalog.set_config(…), SELECT pg_catalog.lo_create(…) */
+/* SELECT pg_catalog.set_config(…), SELECT pg_catalog.lo_create(…), SELECT pg_catalog.lo_unlink(…) */
 static lb_statement_kind read_select(lb_tokens *t)
 {
   lb_qualified function;
@@ -37,6 +36,7 @@ static lb_statement_kind read_select(lb_tokens *t)
   bool simple;
   if (!lb_token_qualified(t, &function) || !lb_token_parentheses(t, &arguments, &simple)) return LB_STATEMENT_OTHER;
   if (lb_span_is(function.name, "lo_create")) return LB_STATEMENT_RELATION;
+  if (lb_span_is(function.name, "lo_unlink")) return LB_STATEMENT_DROP;
   if (t->type == LB_TOKEN_END && lb_span_is(function.name, "set_config")) return LB_STATEMENT_SESSION;
   return LB_STATEMENT_OTHER;
 }
@@ -46,6 +46,12 @@ static lb_statement_kind read_index(lb_tokens *t, lb_statement *st)
   bool named = lb_token_name(t, &st->name) && lb_token_take(t, "on");
   if (named) lb_token_take(t, "only");
   return named && lb_token_qualified(t, &st->table) ? LB_STATEMENT_INDEX : LB_STATEMENT_OTHER;
+}
+
+/* pg_dump's stand-in for a view that others depend on in a circle. */
+static bool is_placeholder(lb_tokens t)
+{
+  return lb_token_take(&t, "view") && lb_token_seek(&t, "as") && lb_token_take(&t, "select") && lb_token_is(&t, "null");
 }
 
 static lb_statement_kind read_create(lb_tokens *t, lb_statement *st)
@@ -58,9 +64,9 @@ static lb_statement_kind read_create(lb_tokens *t, lb_statement *st)
     return lb_token_name(t, &st->name) ? LB_STATEMENT_EXTENSION : LB_STATEMENT_OTHER;
   }
   if (lb_token_take(t, "index") || lb_token_both(t, "unique", "index")) return read_index(t, st);
-  if (lb_token_both(t, "or", "replace") || lb_token_take(t, "unlogged") || lb_token_take(t, "foreign")) {
-    lb_token_take(t, "recursive");
-  }
+  if (lb_token_both(t, "or", "replace")) st->placeholder = is_placeholder(*t);
+  else if (!lb_token_take(t, "unlogged")) lb_token_take(t, "foreign");
+  lb_token_take(t, "recursive");
   for (size_t i = 0; i < sizeof relations / sizeof *relations; i++) {
     if (lb_token_is(t, relations[i])) return LB_STATEMENT_RELATION;
   }
@@ -87,7 +93,7 @@ static lb_statement_kind read_alter_table(lb_tokens *t, lb_statement *st)
   if (!lb_token_qualified(t, &st->table)) return LB_STATEMENT_OTHER;
   if (lb_token_both(t, "add", "constraint")) return read_constraint(t, st);
   if (lb_token_both(t, "cluster", "on") || lb_token_both(t, "replica", "identity")) return LB_STATEMENT_FOLLOWER;
-  return LB_STATEMENT_OTHER;
+  return lb_token_seek(t, "drop") ? LB_STATEMENT_DROP : LB_STATEMENT_OTHER;
 }
 
 static lb_statement_kind read_alter(lb_tokens *t, lb_statement *st)
@@ -95,12 +101,16 @@ static lb_statement_kind read_alter(lb_tokens *t, lb_statement *st)
   lb_tokens all = *t;
   if (lb_token_take(t, "database")) return LB_STATEMENT_DATABASE;
   if (lb_token_both(t, "default", "privileges")) return LB_STATEMENT_PRIVILEGE;
-  if (lb_token_take(t, "role")) return lb_token_name(t, &st->name) ? LB_STATEMENT_ROLE_CHANGE : LB_STATEMENT_OTHER;
+  if (lb_token_take(t, "role")) {
+    if (!lb_token_name(t, &st->name)) return LB_STATEMENT_OTHER;
+    return lb_token_both(t, "in", "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_ROLE_CHANGE;
+  }
   while (lb_token_seek(&all, "owner")) {
     lb_span role;
     if (lb_token_take(&all, "to") && lb_token_name(&all, &role) && all.type == LB_TOKEN_END) return LB_STATEMENT_OWNER;
   }
   if (lb_token_take(t, "table")) return read_alter_table(t, st);
+  if (lb_token_take(t, "domain")) return lb_token_seek(t, "drop") ? LB_STATEMENT_DROP : LB_STATEMENT_OTHER;
   if (lb_token_take(t, "index")) {
     lb_qualified index;
     return lb_token_qualified(t, &index) && !lb_token_is(t, "attach") ? LB_STATEMENT_FOLLOWER : LB_STATEMENT_OTHER;
@@ -152,7 +162,7 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
       lb_token_is(t, "release") || lb_token_both(t, "prepare", "transaction")) {
     return LB_STATEMENT_CONTROL;
   }
-  if (lb_token_both(t, "drop", "database")) return LB_STATEMENT_DATABASE;
+  if (lb_token_take(t, "drop")) return lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_DROP;
   if (lb_token_both(t, "security", "label")) {
     return lb_token_seek(t, "on") && lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_OTHER;
   }
@@ -250,6 +260,7 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
     }
   } else if (lb_token_take(&t, "grant")) roles_of_grant(&t, true, &r);
   else if (lb_token_take(&t, "revoke")) roles_of_grant(&t, false, &r);
+  else if (lb_token_both(&t, "create", "schema")) { if (lb_token_seek(&t, "authorization")) take_roles(&t, &r); }
   else if (lb_token_both(&t, "create", "policy")) { if (lb_token_seek(&t, "to")) take_roles(&t, &r); }
   else if (lb_token_both(&t, "create", "user")) { if (lb_token_both(&t, "mapping", "for")) take_roles(&t, &r); }
   else if (lb_token_both(&t, "set", "session")) {
@@ -257,6 +268,32 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
     if (t.type == LB_TOKEN_STRING && t.span.len > 2 && *t.span.at == '\'') take(ctx, t.span);
     else take_roles(&t, &r);
   }
+}
+
+/* ---- tablespaces ---- */
+
+static bool tablespace_of_set(lb_tokens *t, lb_span *name)
+{
+  if (!lb_token_take(t, "default_tablespace")) return false;
+  if (lb_token_is_symbol(t, '=')) lb_token_next(t);
+  else if (!lb_token_take(t, "to")) return false;
+  *name = t->span;
+  return !lb_token_is(t, "default") && t->type != LB_TOKEN_END && !(t->type == LB_TOKEN_STRING && t->span.len <= 2);
+}
+
+/* Only at the end of what has no query in it, where the word could be a column. */
+bool lb_statement_tablespace(const char *sql, size_t len, lb_span *name)
+{
+  lb_tokens t = lb_tokens_begin(sql, len);
+  if (lb_token_take(&t, "set")) return tablespace_of_set(&t, name);
+  if (!lb_token_take(&t, "create")) return false;
+  lb_token_take(&t, "unlogged");
+  lb_token_take(&t, "unique");
+  if (!lb_token_take(&t, "table") && !lb_token_take(&t, "index")) return false;
+  while (lb_token_seek(&t, "tablespace")) {
+    if (lb_token_name(&t, name) && t.type == LB_TOKEN_END) return true;
+  }
+  return false;
 }
 
 /* ---- COPY ---- */

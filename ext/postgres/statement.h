@@ -18,13 +18,14 @@
 
 typedef enum lb_statement_kind {
   LB_STATEMENT_OTHER,
-  LB_STATEMENT_SET,            /* SET name = …, SET name TO …; name: the setting, value: one word or string */
+  LB_STATEMENT_SET,            /* SET name = …, SET name TO …; name: the setting */
   LB_STATEMENT_SESSION,        /* set_config(…) in a SELECT of its own, RESET, SET without a setting's name */
   LB_STATEMENT_AUTHORIZATION,  /* SET and RESET SESSION AUTHORIZATION: around grants that somebody else made */
   LB_STATEMENT_BEGIN,          /* BEGIN, START TRANSACTION without options */
   LB_STATEMENT_COMMIT,         /* COMMIT, END without options */
   LB_STATEMENT_CONTROL,        /* any other transaction control */
-  LB_STATEMENT_DATABASE,       /* on a database itself: CREATE, ALTER, DROP, COMMENT, GRANT … ON DATABASE */
+  LB_STATEMENT_DATABASE,       /* on a database itself: CREATE, ALTER, DROP, COMMENT, GRANT … ON DATABASE, ALTER ROLE …
+                               ** IN DATABASE */
   LB_STATEMENT_OWNER,          /* ALTER … OWNER TO */
   LB_STATEMENT_PRIVILEGE,      /* GRANT and REVOKE … ON …, ALTER DEFAULT PRIVILEGES */
   LB_STATEMENT_ROLE,           /* CREATE ROLE, also as a backup of ours wraps it in DO; name */
@@ -32,6 +33,7 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_POLICY,         /* CREATE POLICY … TO, CREATE USER MAPPING FOR a role; COMMENT ON POLICY */
   LB_STATEMENT_EXTENSION,      /* CREATE EXTENSION; name */
   LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */
+  LB_STATEMENT_DROP,           /* DROP, ALTER TABLE and DOMAIN … DROP, lo_unlink: what pg_dump --clean begins with */
   LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
   LB_STATEMENT_KEY,            /* ALTER TABLE … ADD CONSTRAINT name PRIMARY KEY or UNIQUE; table */
   LB_STATEMENT_FOREIGN_KEY,    /* … FOREIGN KEY; table and referenced */
@@ -46,7 +48,7 @@ typedef struct lb_statement {
   lb_span columns;     /* of KEY: (…) */
   bool primary;        /* of KEY */
   bool plain;          /* of KEY: (columns) and nothing behind it */
-  lb_span value;       /* of SET; without its quotes where it is a string */
+  bool placeholder;    /* of RELATION: CREATE OR REPLACE VIEW … AS SELECT NULL…, which reads nothing */
   bool is_off;         /* of SET: the value is off, false, no or 0 */
 } lb_statement;
 
@@ -62,6 +64,10 @@ bool lb_statement_names(lb_span list, bool (*take)(void *ctx, lb_span name), voi
 /* The roles that a statement names: owner, grantees, grantor, of policies and user mappings. PUBLIC, CURRENT_USER and
 ** their like are left out. name: as by lb_span_name. */
 void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx);
+
+/* The tablespace that has to be there for it: of SET default_tablespace = …, and at the end of CREATE TABLE and INDEX.
+** name: as by lb_span_name. false: none, or the default one. */
+bool lb_statement_tablespace(const char *sql, size_t len, lb_span *name);
 
 /* "statement at byte N (CREATE TABLE public.x (…)": at most 80 bytes of it, on one line, UTF-8; cut before the first
 ** string, which may be a password. */

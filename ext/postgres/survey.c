@@ -14,6 +14,7 @@ enum { HEAD_BYTES = 4096, TAIL_BYTES = 512, NAMES_MAX = 100000 };
 /* Names without duplicates: a hash table by open addressing, whose list is in order of arrival. */
 typedef struct names {
   char **list;
+  unsigned char *uses;     /* of each */
   int count, capacity;
   int *slots;              /* index + 1 into list; 0: free. Twice the capacity */
 } names;
@@ -22,7 +23,8 @@ typedef struct surveying {
   lb_pg_survey *survey;
   lb_script *script;
   lb_task *task;
-  names roles, owners, made, tablespaces, extensions;
+  names roles, made, extensions, tablespaces;
+  int use;                 /* LB_ROLE_… of the roles of the statement at hand */
   char head[HEAD_BYTES];   /* the beginning of the script: its versions are comments, which a reader does not tell */
   size_t head_len;
   char tail[TAIL_BYTES + 1];  /* its end, for the same reason */
@@ -47,6 +49,9 @@ static int grow(names *n, lb_error *err)
   char **list = realloc(n->list, (size_t)capacity * sizeof *list);
   if (!list) return lb_fail_nomem(err);
   n->list = list;
+  unsigned char *uses = realloc(n->uses, (size_t)capacity);
+  if (!uses) return lb_fail_nomem(err);
+  n->uses = uses;
   int *slots = calloc((size_t)capacity * 2, sizeof *slots);
   if (!slots) return lb_fail_nomem(err);
   free(n->slots);
@@ -56,7 +61,7 @@ static int grow(names *n, lb_error *err)
   return LB_OK;
 }
 
-static int add_name(names *n, lb_span span, lb_error *err)
+static int add_name(names *n, lb_span span, int use, lb_error *err)
 {
   lb_buf text = { 0 };
   if (n->count == n->capacity && grow(n, err)) return err->code;
@@ -64,6 +69,7 @@ static int add_name(names *n, lb_span span, lb_error *err)
   char *name = lb_buf_take(&text);
   if (!name) return lb_fail_nomem(err);
   size_t slot = slot_of(n, name);
+  if (n->slots[slot]) n->uses[n->slots[slot] - 1] |= (unsigned char)use;
   if (n->slots[slot] || !*name) {
     free(name);
     return LB_OK;
@@ -72,6 +78,7 @@ static int add_name(names *n, lb_span span, lb_error *err)
     free(name);
     return lb_fail(err, LB_UNSUPPORTED, "the script names more than %d roles or extensions", NAMES_MAX);
   }
+  n->uses[n->count] = (unsigned char)use;
   n->list[n->count++] = name;
   n->slots[slot] = n->count;
   return LB_OK;
@@ -81,6 +88,7 @@ static void free_names(names *n)
 {
   for (int i = 0; i < n->count; i++) free(n->list[i]);
   free(n->list);
+  free(n->uses);
   free(n->slots);
 }
 
@@ -89,38 +97,27 @@ static void free_names(names *n)
 static void take_role(void *ctx, lb_span name)
 {
   surveying *s = ctx;
-  if (!s->err->code) add_name(&s->roles, name, s->err);
+  if (!s->err->code) add_name(&s->roles, name, s->use, s->err);
 }
 
-static void take_owner(void *ctx, lb_span name)
+static int use_of(lb_statement_kind kind)
 {
-  surveying *s = ctx;
-  if (!s->err->code) add_name(&s->owners, name, s->err);
+  switch (kind) {
+  case LB_STATEMENT_OWNER:         return LB_ROLE_OWNS;
+  case LB_STATEMENT_PRIVILEGE:     return LB_ROLE_GRANTS;
+  case LB_STATEMENT_AUTHORIZATION: return LB_ROLE_ACTS;
+  default:                         return LB_ROLE_NAMED;
+  }
 }
 
 /* SET client_encoding = 'UTF8' */
-static int take_encoding(surveying *s, const char *sql, size_t len, lb_error *err)
+static int take_encoding(surveying *s, const char *sql, size_t len, const lb_statement *st, lb_error *err)
 {
   const char *open = memchr(sql, '\'', len);
   const char *close = open ? memchr(open + 1, '\'', len - (size_t)(open + 1 - sql)) : NULL;
-  if (!close || s->survey->encoding) return LB_OK;
+  if (!lb_span_is(st->name, "client_encoding") || !close || s->survey->encoding) return LB_OK;
   s->survey->encoding = strndup(open + 1, (size_t)(close - open - 1));
   return s->survey->encoding ? LB_OK : lb_fail_nomem(err);
-}
-
-/* SET default_tablespace = fast; '' is the database's own. */
-static int take_setting(surveying *s, const char *sql, size_t len, const lb_statement *st, lb_error *err)
-{
-  if (lb_span_is(st->name, "client_encoding")) return take_encoding(s, sql, len, err);
-  if (lb_span_is(st->name, "default_tablespace")) return add_name(&s->tablespaces, st->value, err);
-  return LB_OK;
-}
-
-/* ALTER DEFAULT PRIVILEGES is a privilege's statement, but takes the role's rights as an owner's does. */
-static bool takes_rights(const lb_statement *st, const char *sql, size_t len)
-{
-  lb_tokens t = lb_tokens_begin(sql, len);
-  return st->kind == LB_STATEMENT_OWNER || (st->kind == LB_STATEMENT_PRIVILEGE && lb_token_is(&t, "alter"));
 }
 
 static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offset, bool copy, const char *comment,
@@ -132,17 +129,19 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   s->survey->statements++;
   if (s->watch && s->watch->statement(s->watch->ctx, sql, len, offset, copy, err)) return err->code;
   if (copy) return LB_OK;
+  lb_span tablespace;
   lb_statement_read(sql, len, &st);
+  if (lb_statement_tablespace(sql, len, &tablespace) && add_name(&s->tablespaces, tablespace, 0, err)) return err->code;
   if (st.kind == LB_STATEMENT_RELATION || st.kind == LB_STATEMENT_INDEX || st.kind == LB_STATEMENT_KEY) {
     s->survey->objects++;
   }
-  if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, err);
-  if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, err);
-  if (st.kind == LB_STATEMENT_SET) return take_setting(s, sql, len, &st, err);
+  if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, 0, err);
+  if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, 0, err);
+  if (st.kind == LB_STATEMENT_SET) return take_encoding(s, sql, len, &st, err);
   if (st.kind == LB_STATEMENT_DATABASE) return LB_OK;
   s->err = err;
+  s->use = use_of(st.kind);
   lb_statement_roles(sql, len, take_role, s);
-  if (takes_rights(&st, sql, len)) lb_statement_roles(sql, len, take_owner, s);
   return err->code;
 }
 
@@ -308,28 +307,33 @@ static bool has_name(const names *n, const char *name)
   return n->capacity && n->slots[slot_of(n, name)];
 }
 
-static void give(names *n, char ***list, int *count)
+static char **give_list(names *n, int *count)
 {
-  *list = n->list;
+  char **list = n->list;
   *count = n->count;
   n->list = NULL;
   n->count = 0;
+  return list;
 }
 
 /* Roles that the script itself makes need not be there before. */
 static void give_names(surveying *s)
 {
   lb_pg_survey *survey = s->survey;
-  survey->roles = s->roles.list;
-  for (int i = 0; i < s->roles.count; i++) {
-    if (has_name(&s->made, s->roles.list[i])) free(s->roles.list[i]);
-    else survey->roles[survey->role_count++] = s->roles.list[i];
+  int count;
+  survey->role_uses = s->roles.uses;
+  s->roles.uses = NULL;
+  survey->roles = give_list(&s->roles, &count);
+  for (int i = 0; i < count; i++) {
+    if (has_name(&s->made, survey->roles[i])) {
+      free(survey->roles[i]);
+      continue;
+    }
+    survey->role_uses[survey->role_count] = survey->role_uses[i];
+    survey->roles[survey->role_count++] = survey->roles[i];
   }
-  s->roles.list = NULL;
-  s->roles.count = 0;
-  give(&s->owners, &survey->owners, &survey->owner_count);
-  give(&s->tablespaces, &survey->tablespaces, &survey->tablespace_count);
-  give(&s->extensions, &survey->extensions, &survey->extension_count);
+  survey->extensions = give_list(&s->extensions, &survey->extension_count);
+  survey->tablespaces = give_list(&s->tablespaces, &survey->tablespace_count);
 }
 
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,
@@ -355,26 +359,22 @@ int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_tas
   }
   give_names(&s);
   free_names(&s.roles);
-  free_names(&s.owners);
-  free_names(&s.tablespaces);
   free_names(&s.made);
   free_names(&s.extensions);
+  free_names(&s.tablespaces);
   if (err->code) lb_pg_survey_free(survey);
   return err->code;
 }
 
-static void free_list(char **list, int count)
-{
-  for (int i = 0; i < count; i++) free(list[i]);
-  free(list);
-}
-
 void lb_pg_survey_free(lb_pg_survey *survey)
 {
-  free_list(survey->roles, survey->role_count);
-  free_list(survey->owners, survey->owner_count);
-  free_list(survey->tablespaces, survey->tablespace_count);
-  free_list(survey->extensions, survey->extension_count);
+  for (int i = 0; i < survey->role_count; i++) free(survey->roles[i]);
+  for (int i = 0; i < survey->extension_count; i++) free(survey->extensions[i]);
+  for (int i = 0; i < survey->tablespace_count; i++) free(survey->tablespaces[i]);
+  free(survey->roles);
+  free(survey->role_uses);
+  free(survey->extensions);
+  free(survey->tablespaces);
   free(survey->encoding);
   free(survey->connects_to);
   free(survey->version);
@@ -384,18 +384,32 @@ void lb_pg_survey_free(lb_pg_survey *survey)
 
 /* ---- against a server ---- */
 
+/* What the server lacks, as lists for a message. */
+typedef struct lacking {
+  lb_buf avoidable, named;  /* roles: that options go without, and others */
+  lb_buf tablespaces, extensions;
+  bool spoken;              /* the script's encoding */
+} lacking;
+
 #define ROLE_QUERY "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1"
 
-/* Appends those of the names for which the query finds nothing. */
-static int find_missing(lb_pg *pg, const char *query, char *const *list, int count, lb_buf *missing, lb_error *err)
+static int find_missing(lb_pg *pg, const char *query, const char *name, lb_buf *missing, lb_error *err)
 {
-  for (int i = 0; i < count && !err->code; i++) {
-    const char *params[] = { list[i] };
-    char *found = lb_pg_value(pg, err, query, 1, params);
-    if (!found && !err->code) lb_buf_printf(missing, "%s%s", missing->len ? ", " : "", list[i]);
-    free(found);
+  char *found = lb_pg_value(pg, err, query, 1, &name);
+  if (!found && !err->code) lb_buf_printf(missing, "%s%s", missing->len ? ", " : "", name);
+  free(found);
+  return missing->failed ? lb_fail_nomem(err) : err->code;
+}
+
+/* used: the LB_ROLE_… that count. */
+static int find_missing_roles(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
+{
+  for (int i = 0; i < survey->role_count && !err->code; i++) {
+    int uses = survey->role_uses[i];
+    if (!(uses & used)) continue;
+    find_missing(pg, ROLE_QUERY, survey->roles[i],
+                 uses & LB_ROLE_NAMED ? &l->named : &l->avoidable, err);
   }
-  if (missing->failed) lb_fail_nomem(err);
   return err->code;
 }
 
@@ -417,19 +431,26 @@ static int speak(lb_pg *pg, const char *encoding, bool *spoken, lb_error *err)
   return err->code;
 }
 
-static int report(const lb_pg_survey *survey, lb_pg *pg, const lb_buf *roles, const lb_buf *extensions, bool spoken,
-                  lb_error *err)
+static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_error *err)
 {
   lb_buf text = { 0 };
-  if (roles->len) {
+  if (l->avoidable.len) {
     lb_buf_printf(&text, "; missing roles: %s (CREATE ROLE them, or pass {\"no_owner\":true,\"no_privileges\":true})",
-                  roles->data);
+                  l->avoidable.data);
   }
-  if (extensions->len) {
+  if (l->named.len) {
+    lb_buf_printf(&text, "; missing roles that policies, user mappings or memberships name: %s (CREATE ROLE them)",
+                  l->named.data);
+  }
+  if (l->tablespaces.len) {
+    lb_buf_printf(&text, "; missing tablespaces: %s (CREATE TABLESPACE them)", l->tablespaces.data);
+  }
+  if (l->extensions.len) {
     lb_buf_printf(&text, "; extensions that the server does not have: %s (install their packages on the server's "
-                  "machine, such as postgresql-%d-NAME or postgresql-contrib)", extensions->data, pg->version / 10000);
+                  "machine, such as postgresql-%d-NAME or postgresql-contrib)", l->extensions.data,
+                  pg->version / 10000);
   }
-  if (!spoken) {
+  if (!l->spoken) {
     lb_buf_printf(&text, "; encoding %s of the script cannot be converted to %s of the database (create it with "
                   "ENCODING '%s')", survey->encoding, pg->encoding, survey->encoding);
   }
@@ -439,38 +460,70 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lb_buf *roles, co
   return err->code;
 }
 
-int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err)
+/* used 0: neither roles nor tablespaces. */
+static int find_all(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
 {
-  lb_buf no_roles = { 0 }, no_extensions = { 0 };
-  bool spoken = true;
-  if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
-      find_missing(pg, ROLE_QUERY, survey->roles,
-                   roles ? survey->role_count : 0, &no_roles, err) == LB_OK &&
-      find_missing(pg, "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = $1", survey->extensions,
-                   survey->extension_count, &no_extensions, err) == LB_OK) {
-    report(survey, pg, &no_roles, &no_extensions, spoken, err);
+  if (speak(pg, survey->encoding, &l->spoken, err) || find_missing_roles(survey, pg, used, l, err)) return err->code;
+  for (int i = 0; used && i < survey->tablespace_count && !err->code; i++) {
+    find_missing(pg, "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1", survey->tablespaces[i],
+                 &l->tablespaces, err);
   }
-  lb_error ignored = LB_ERROR_INIT;
-  lb_pg_exec(pg, "RESET client_encoding", &ignored);
-  lb_buf_free(&no_roles);
-  lb_buf_free(&no_extensions);
+  for (int i = 0; i < survey->extension_count && !err->code; i++) {
+    find_missing(pg, "SELECT 1 FROM pg_catalog.pg_available_extensions WHERE name = $1", survey->extensions[i],
+                 &l->extensions, err);
+  }
   return err->code;
 }
 
-int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
+static int check(const lb_pg_survey *survey, lb_pg *pg, int used, lb_error *err)
+{
+  lacking l = { .spoken = true };
+  lb_error ignored = LB_ERROR_INIT;
+  if (find_all(survey, pg, used, &l, err) == LB_OK) report(survey, pg, &l, err);
+  lb_pg_exec(pg, "RESET client_encoding", &ignored);
+  lb_buf_free(&l.avoidable);
+  lb_buf_free(&l.named);
+  lb_buf_free(&l.tablespaces);
+  lb_buf_free(&l.extensions);
+  return err->code;
+}
+
+int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool no_owner, bool no_privileges, lb_error *err)
+{
+  int used = LB_ROLE_NAMED | (no_owner ? 0 : LB_ROLE_OWNS) | (no_privileges ? 0 : LB_ROLE_GRANTS) |
+             (no_owner || no_privileges ? 0 : LB_ROLE_ACTS);
+  return check(survey, pg, used, err);
+}
+
+int lb_pg_survey_check_needs(const lb_pg_survey *survey, lb_pg *pg, lb_error *err)
+{
+  return check(survey, pg, 0, err);
+}
+
+/* ---- what a verification goes without ---- */
+
+static int find_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
 {
   static const char owner[] = ROLE_QUERY " AND (rolname = current_user OR (SELECT rolsuper FROM pg_catalog.pg_roles "
     "WHERE rolname = current_user))";
   static const char tablespace[] = "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1 AND (oid = "
     "(SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) OR "
     "pg_catalog.has_tablespace_privilege(oid, 'CREATE'))";
-  bool spoken;
-  if (speak(pg, survey->encoding, &spoken, err) == LB_OK &&
-      find_missing(pg, ROLE_QUERY, survey->roles, survey->role_count, &lacks->roles, err) == LB_OK &&
-      find_missing(pg, owner, survey->owners, survey->owner_count, &lacks->owners, err) == LB_OK) {
-    find_missing(pg, tablespace, survey->tablespaces, survey->tablespace_count, &lacks->tablespaces, err);
+  for (int i = 0; i < survey->role_count && !err->code; i++) {
+    find_missing(pg, ROLE_QUERY, survey->roles[i], &lacks->roles, err);
+    if (survey->role_uses[i] & LB_ROLE_OWNS) find_missing(pg, owner, survey->roles[i], &lacks->owners, err);
   }
+  for (int i = 0; i < survey->tablespace_count && !err->code; i++) {
+    find_missing(pg, tablespace, survey->tablespaces[i], &lacks->tablespaces, err);
+  }
+  return err->code;
+}
+
+int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
+{
   lb_error ignored = LB_ERROR_INIT;
+  bool spoken;
+  if (speak(pg, survey->encoding, &spoken, err) == LB_OK) find_lacks(survey, pg, lacks, err);
   lb_pg_exec(pg, "RESET client_encoding", &ignored);
   return err->code;
 }

@@ -10,11 +10,18 @@
 #include "postgres/connection.h"
 #include "postgres/contents.h"
 
+/* What a script names a role for: which option of a restore goes without it. */
+enum {
+  LB_ROLE_OWNS = 1,       /* no_owner */
+  LB_ROLE_GRANTS = 2,     /* no_privileges: grantees and grantors */
+  LB_ROLE_ACTS = 4,       /* either: SET SESSION AUTHORIZATION */
+  LB_ROLE_NAMED = 8       /* none: policies, user mappings, memberships */
+};
+
 typedef struct lb_pg_survey {
-  char **roles;           /* owners and grantees; PUBLIC, CURRENT_USER and the like left out. No duplicates */
+  char **roles;           /* that it names; PUBLIC, CURRENT_USER and the like left out. No duplicates */
+  unsigned char *role_uses;  /* what for: LB_ROLE_… of each */
   int role_count;
-  char **owners;          /* those of them whose rights it takes: owners, and who set default privileges */
-  int owner_count;
   char **tablespaces;
   int tablespace_count;
   char **extensions;
@@ -42,13 +49,16 @@ typedef struct lb_pg_watch {
 int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_task *task, const lb_pg_watch *watch,
                        lb_pg_survey *survey, lb_error *err);
 
-/* What of it the server of pg lacks, before anything is touched: roles (skipped when not `roles`; those that the script
-** makes itself are none of survey->roles), extensions that are not available, a client_encoding that the server cannot
-** convert to its own. One LB_NOTFOUND that names all of them and says what to do (CREATE ROLE …,
-** {"no_owner":true,"no_privileges":true}, which package). */
-int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool roles, lb_error *err);
+/* What of it the server of pg lacks, before anything is touched: roles (but those that the two options go without;
+** those that the script makes itself are none of survey->roles), tablespaces, extensions that are not available, a
+** client_encoding that the server cannot convert to its own. One LB_NOTFOUND that names all of them and says what to do
+** (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). */
+int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool no_owner, bool no_privileges, lb_error *err);
 
-/* What a load without it can do without: names, separated by commas. Zeroed first; freed by lb_pg_lacks_free. */
+/* The same of what a verification cannot go without: extensions and the encoding. */
+int lb_pg_survey_check_needs(const lb_pg_survey *survey, lb_pg *pg, lb_error *err);
+
+/* And what it can go without: names, separated by commas. Zeroed first; freed by lb_pg_lacks_free. */
 typedef struct lb_pg_lacks {
   lb_buf roles;           /* that the server has not */
   lb_buf owners;          /* other than the user, who is no superuser: he may not give them everything. Being their

@@ -13,6 +13,7 @@
 
 #include "core/file.h"
 #include "postgres/quote.h"
+#include "postgres/replication.h"
 #include "sql/target_count.h"
 #include "sql/target_drops.h"
 #include "sql/target_locks.h"
@@ -72,67 +73,7 @@ int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error 
   return err->code;
 }
 
-static int put_slots(lb_pg *pg, lb_buf *lines, lb_error *err)
-{
-  PGresult *result = lb_pg_query(pg, err, "SELECT slot_name, plugin FROM pg_catalog.pg_replication_slots"
-                                 " WHERE database = current_database() ORDER BY slot_name", 0, NULL);
-  for (int i = 0; i < PQntuples(result); i++) {
-    lb_buf_text(lines, "logical replication slot \"");
-    lb_pg_put_comment(lines, PQgetvalue(result, i, 0));
-    lb_buf_printf(lines, "\" (%s)\n", PQgetvalue(result, i, 1));
-  }
-  PQclear(result);
-  return err->code;
-}
-
-/* Only columns of pg_subscription that everybody may read. */
-#define SUBSCRIPTIONS "SELECT s.subname, s.subslotname FROM pg_catalog.pg_subscription s" \
-  " JOIN pg_catalog.pg_database d ON d.oid = s.subdbid AND d.datname = current_database()"
-
-static int put_subscriptions(lb_pg *pg, lb_buf *lines, lb_error *err)
-{
-  PGresult *result = lb_pg_query(pg, err, SUBSCRIPTIONS " ORDER BY s.subname", 0, NULL);
-  for (int i = 0; i < PQntuples(result); i++) {
-    lb_buf_text(lines, "subscription \"");
-    lb_pg_put_comment(lines, PQgetvalue(result, i, 0));
-    lb_buf_text(lines, "\"");
-    if (!PQgetisnull(result, i, 1)) {
-      lb_buf_text(lines, " (slot \"");
-      lb_pg_put_comment(lines, PQgetvalue(result, i, 1));
-      lb_buf_text(lines, "\" on its publisher)");
-    }
-    lb_buf_text(lines, "\n");
-  }
-  PQclear(result);
-  return err->code;
-}
-
-int lb_pg_target_replication(lb_pg *pg, lb_buf *lines, lb_error *err)
-{
-  lb_buf_text(lines, "");
-  if (!put_slots(pg, lines, err) && !put_subscriptions(pg, lines, err) && lines->failed) lb_fail_nomem(err);
-  return err->code;
-}
-
 /* ---- emptying ---- */
-
-/* Dropping its slot is work on another server, which no transaction can take back: refused inside one. */
-static int refuse_subscriptions(lb_pg *pg, lb_error *err)
-{
-  PGresult *result = lb_pg_query(pg, err, SUBSCRIPTIONS " WHERE s.subslotname IS NOT NULL ORDER BY s.subname", 0, NULL);
-  if (PQntuples(result) > 0) {
-    lb_buf name = { 0 };
-    lb_pg_put_comment(&name, PQgetvalue(result, 0, 0));
-    lb_buf_text(&name, "\" uses the slot \"");
-    lb_pg_put_comment(&name, PQgetvalue(result, 0, 1));
-    lb_fail(err, LB_UNSUPPORTED, "%s: subscription \"%s\" on its publisher and cannot be dropped inside a transaction "
-            "(DROP SUBSCRIPTION it first, or pass {\"mode\":\"swap\"}, which keeps it in the old database)",
-            pg->label, name.data ? name.data : "");
-    lb_buf_free(&name);
-  }
-  PQclear(result);
-  return err->code;
-}
 
 static int explain(lb_pg *pg, const char *statement, lb_error *err)
 {
@@ -185,7 +126,7 @@ int lb_pg_target_empty(lb_pg *pg, lb_error *err)
   }
   char *path = lb_pg_value(pg, err, "SELECT current_setting('search_path')", 0, NULL);
   if (!path) return lb_fail(err, LB_ERROR, "%s: search_path could not be read", pg->label);
-  if (lb_pg_exec(pg, "SET LOCAL search_path TO ''", err) || refuse_subscriptions(pg, err)) goto done;
+  if (lb_pg_exec(pg, "SET LOCAL search_path TO ''", err) || lb_pg_subscriptions_refuse(pg, err)) goto done;
   for (int phase = 1; phase <= DROP_PHASES; phase++) {
     const char digit[] = { (char)('0' + phase), '\0' };
     if (run_listed(pg, lb_sql_target_drops, 1, (const char *const[]){ digit }, err)) goto done;

@@ -62,7 +62,8 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
 ** database keeps its mark beside the comment until lb_pg_database_swap gives it a name of its own. */
 int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *properties, bool no_owner,
                          lb_error *err);
-/* IF EXISTS. The caller has closed its sessions there; those of others are LB_BUSY, after the server waited 5 s. */
+/* IF EXISTS. Its subscriptions are dropped first, their slots stay on the publishers. The caller has closed its
+** sessions there; those of others are LB_BUSY, after the server waited 5 s. */
 int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err);
 
 /* `fresh` takes the place of `name`, which becomes `aside`: both renames in one transaction. Sessions that are still in
@@ -86,8 +87,5 @@ int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *nam
 int lb_pg_scratch_create(lb_pg *maintenance, const char *purpose, const lb_pg_properties *properties, char **name,
                          lb_error *err);
 void lb_pg_scratch_sweep(lb_pg *maintenance);
-
-/* Logical replication slots and subscriptions of the database, as a line each for notes; "" where there are none. */
-int lb_pg_target_replication(lb_pg *pg, lb_buf *lines, lb_error *err);
 
 #endif

@@ -68,12 +68,14 @@ static bool key_has_null(const rows *r, int key_count)
   return false;
 }
 
-/* Below 0: the first side's row comes first, and so on; 0: the two are one row. */
+/* Below 0: the first side's row comes first, and so on; 0: the two are one row. Without a column that both have, no two
+** rows are one, unless there is no column at all, as PostgreSQL allows: all rows are alike then. */
 static int order_of_rows(const lb_diff *d, lb_error *err)
 {
   const lb_match *m = d->match;
   if (!d->side[0].here) return 1;
-  if (!d->side[1].here || m->count == 0) return -1;
+  if (!d->side[1].here) return -1;
+  if (m->count == 0) return m->same_columns ? 0 : -1;
   int order = order_of(d, 0, m->key_count, err);
   if (order || err->code || !m->null_keys || !key_has_null(&d->side[0], m->key_count)) return order;
   return order_of(d, m->key_count, m->count, err);

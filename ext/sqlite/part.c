@@ -1,5 +1,6 @@
-/* See part.h. The steps; part_plan.c finds tables and matches columns, part_rows.c moves rows, part_links.c looks after
-** what hangs on them, part_make.c makes tables that are missing. */
+/* See part.h. The steps; part_plan.c finds tables and matches columns, part_rows.c moves rows, part_orphans.c,
+** part_links.c, part_indexes.c, part_fulltext.c and part_triggers.c look after what hangs on them, part_make.c makes
+** what is missing. */
 #include "sqlite/part.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ lb_sqlite_part *lb_sqlite_part_open(const lb_sqlite_part_request *request, lb_er
              request->to_label, err);
   if (!err->code) lb_part_find(part, err);
   for (int i = 0; i < part->count && !err->code; i++) lb_part_match(part, &part->tables[i], false, err);
-  if (!err->code) return part;
+  if (!err->code && lb_part_match_indexes(part, err) == LB_OK) return part;
   lb_sqlite_part_close(part);
   return NULL;
 }
@@ -33,6 +34,8 @@ void lb_sqlite_part_close(lb_sqlite_part *part)
   if (!part) return;
   for (int i = 0; i < part->count; i++) lb_part_table_free(&part->tables[i]);
   free(part->tables);
+  lb_buf_free(&part->indexes);
+  lb_buf_free(&part->rebuilt);
   free(part);
 }
 
@@ -59,7 +62,7 @@ static int match_all(lb_sqlite_part *part, lb_error *err)
       lb_part_match(part, t, true, err);
     }
   }
-  return err->code;
+  return err->code ? err->code : lb_part_match_indexes(part, err);
 }
 
 static int move_table(lb_sqlite_part *part, lb_part_table *t, lb_rows_counts *counts, lb_error *err)

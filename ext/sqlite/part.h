@@ -7,9 +7,10 @@
 ** others are in their place: two rows may have exchanged a value. What collides then is an error.
 **
 ** Columns are matched by name. Those that only the target has keep their values in rows that are there and get their
-** default in new ones. Triggers are off on `to` (lb_db_open): their names are told, full-text indexes over a restored
-** table are rebuilt. Foreign keys are checked at the end: what is broken now, and was not before, is an error, unless
-** the same row was an orphan in the backup as well. A table that the target lacks is made, with indexes and triggers.
+** default in new ones. Triggers are off on `to` (lb_db_open): their names are told, and what they write to. Full-text
+** indexes over a restored table are rebuilt; one may be named like a table. Foreign keys are checked at the end: what
+** is broken now, and was not before, is an error, unless the same row was an orphan in the backup as well. A table that
+** the target lacks is made, with indexes and triggers.
 **
 ** It does not: look into tables of virtual tables, restore views, run anything that is inside either database. What
 ** an index of the target needs (a collation, a function) has to be known here, else it is an error.
@@ -26,7 +27,7 @@ typedef struct lb_sqlite_part lb_sqlite_part;
 typedef struct lb_sqlite_part_request {
   sqlite3 *from, *to;            /* from lb_db_open; `main` of each is meant */
   const char *from_label, *to_label;
-  char *const *tables;           /* names as somebody wrote them; one may come twice */
+  char *const *tables;           /* names as somebody wrote them; one may come twice, or be a full-text index */
   int table_count;
   lb_rows_mode mode;
   bool common_columns;           /* columns of the backup that the target lacks are left out; else they are an error */

@@ -19,12 +19,6 @@ static bool touched(const lb_sqlite_part *part, const char *table)
   return false;
 }
 
-static void allow_views(sqlite3 *db, bool allow)
-{
-  int now;
-  sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, allow, &now);
-}
-
 /* ---- what an index reads ---- */
 
 typedef struct reading {
@@ -51,11 +45,11 @@ static bool view_reads_touched(const lb_sqlite_part *part, const char *view, cha
   sqlite3_stmt *stmt = NULL;
   reading r = { part, false };
   char *sql = sqlite3_mprintf("SELECT * FROM main.\"%w\"", view);
-  allow_views(db, true);
+  lb_part_allow_views(db, true);
   sqlite3_set_authorizer(db, note_read, &r);
   if (!sql || sqlite3_prepare_v2(db, sql, -1, &stmt, NULL)) *why = sqlite3_mprintf("%s", sqlite3_errmsg(db));
   sqlite3_set_authorizer(db, NULL, NULL);
-  allow_views(db, false);
+  lb_part_allow_views(db, false);
   sqlite3_finalize(stmt);
   sqlite3_free(sql);
   return r.restored;
@@ -63,19 +57,21 @@ static bool view_reads_touched(const lb_sqlite_part *part, const char *view, cha
 
 /* ---- rebuilding ---- */
 
-static void note_stale(const lb_sqlite_part *part, const char *fts, const char *why)
+static void note_stale(lb_sqlite_part *part, const char *fts, const char *why)
 {
+  lb_part_names_add(&part->rebuilt, fts);
   lb_part_note(part, "full-text index %s could not be rebuilt here, run INSERT INTO \"%s\"(\"%s\") VALUES "
                "('rebuild') where it can: %s", fts, fts, fts, why);
 }
 
 /* A module or tokenizer that is not here is the program's whose database it is: rows are worth more than the index. */
-static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *err)
+static int rebuild_one(lb_sqlite_part *part, const char *fts, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   char *sql = sqlite3_mprintf("INSERT INTO main.\"%w\"(\"%w\") VALUES ('rebuild')", fts, fts);
   lb_task_phase(q->task, "rebuilding full-text", 0);
   int rc = sql ? sqlite3_exec(q->to, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+  lb_part_names_add(&part->rebuilt, fts);
   if (rc == SQLITE_OK) lb_part_note(part, "full-text index %s was rebuilt", fts);
   else if ((rc & 0xff) == SQLITE_ERROR) note_stale(part, fts, sqlite3_errmsg(q->to));
   else lb_db_fail(q->to, rc, q->to_label, err);
@@ -83,62 +79,40 @@ static int rebuild_one(const lb_sqlite_part *part, const char *fts, lb_error *er
   return err->code;
 }
 
-static int rebuild_over_view(const lb_sqlite_part *part, const char *fts, const char *view, lb_error *err)
+static int rebuild_over_view(lb_sqlite_part *part, const char *fts, const char *view, bool wanted, lb_error *err)
 {
   char *why = NULL;
   bool reads = view_reads_touched(part, view, &why);
   if (why) {
     note_stale(part, fts, why);
-  } else if (reads) {
-    allow_views(part->request->to, true);
+  } else if (reads || wanted) {
+    lb_part_allow_views(part->request->to, true);
     rebuild_one(part, fts, err);
-    allow_views(part->request->to, false);
+    lb_part_allow_views(part->request->to, false);
   }
   sqlite3_free(why);
   return err->code;
 }
 
-static int rebuild_if_stale(const lb_sqlite_part *part, const char *fts, const char *content, lb_error *err)
+static int rebuild_if_stale(lb_sqlite_part *part, const char *fts, const char *content, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
+  bool wanted = lb_part_names_have(&part->indexes, fts);
   lb_table_info info;
   if (touched(part, content)) return rebuild_one(part, fts, err);
   if (lb_table_info_read(q->to, content, q->to_label, &info, err)) return err->code;
   bool view = info.kind == LB_TABLE_VIEW;
   lb_table_info_free(&info);
-  return view ? rebuild_over_view(part, fts, content, err) : LB_OK;
-}
-
-/* Each index and its content, NUL-terminated one after another: a rebuild would end a statement on the schema. */
-static int list_indexes(const lb_sqlite_part *part, lb_buf *names, lb_error *err)
-{
-  const lb_sqlite_part_request *q = part->request;
-  sqlite3_stmt *stmt = NULL;
-  int rc = sqlite3_prepare_v2(q->to, "SELECT name, sql FROM main.sqlite_schema WHERE type = 'table' AND rootpage = 0",
-                              -1, &stmt, NULL);
-  while (rc == SQLITE_OK && !err->code && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-    const char *name = (const char *)sqlite3_column_text(stmt, 0), *sql = (const char *)sqlite3_column_text(stmt, 1);
-    lb_virtual v = { 0 };
-    rc = SQLITE_OK;
-    if (!name || !sql || lb_virtual_read(sql, &v, err)) continue;
-    if (v.content) {
-      lb_buf_append(names, name, strlen(name) + 1);
-      lb_buf_append(names, v.content, strlen(v.content) + 1);
-    }
-    lb_virtual_free(&v);
-  }
-  if (rc != SQLITE_DONE && !err->code) lb_db_fail(q->to, rc, q->to_label, err);
-  sqlite3_finalize(stmt);
-  if (names->failed) lb_fail_nomem(err);
-  return err->code;
+  if (view) return rebuild_over_view(part, fts, content, wanted, err);
+  return wanted ? rebuild_one(part, fts, err) : LB_OK;
 }
 
 int lb_part_rebuild_fulltext(lb_sqlite_part *part, lb_error *err)
 {
   lb_buf names = { 0 };
-  bool any = false;
+  bool any = part->indexes.len > 0;
   for (int i = 0; i < part->count; i++) any = any || part->tables[i].touched;
-  if (any) list_indexes(part, &names, err);
+  if (any) lb_part_list_indexes(part->request->to, part->request->to_label, &names, err);
   for (size_t at = 0; at < names.len && !err->code;) {
     const char *fts = names.data + at, *content = fts + strlen(fts) + 1;
     at += strlen(fts) + strlen(content) + 2;

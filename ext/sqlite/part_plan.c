@@ -2,7 +2,6 @@
 #include "sqlite/part_plan.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +13,25 @@ enum { NAMES_TOLD = 30 };
 
 void lb_part_note(const lb_sqlite_part *part, const char *format, ...)
 {
-  char line[1024];
-  va_list args;
-  va_start(args, format);
-  vsnprintf(line, sizeof line, format, args);
-  va_end(args);
   lb_buf *notes = part->request->notes;
-  lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+  va_list args;
+  if (notes->len) lb_buf_text(notes, "\n");
+  va_start(args, format);
+  lb_buf_vprintf(notes, format, args);
+  va_end(args);
+}
+
+bool lb_part_names_have(const lb_buf *names, const char *name)
+{
+  for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
+    if (sqlite3_stricmp(names->data + at, name) == 0) return true;
+  }
+  return false;
+}
+
+void lb_part_names_add(lb_buf *names, const char *name)
+{
+  if (!lb_part_names_have(names, name)) lb_buf_append(names, name, strlen(name) + 1);
 }
 
 /* ---- statements ---- */
@@ -114,7 +125,7 @@ static int refuse_virtual(const lb_sqlite_part *part, const lb_table_info *info,
   if (lb_virtual_read(info->sql ? info->sql : "", &v, err)) return err->code;
   if (v.content) {
     lb_fail(err, LB_MISUSE, "%s: %s%s is a virtual table (%s) over %s: restore %s, and it is rebuilt", label, prefix,
-            info->name, v.module, v.content, v.content);
+            info->name, v.module, v.content, info->name);
   } else {
     lb_fail(err, LB_MISUSE,
             "%s: %s%s is a virtual table (%s), which is not restored by itself: ATTACH backup_uri(…) and copy its "
@@ -157,12 +168,24 @@ static int check_kind(const lb_sqlite_part *part, const char *name, const lb_tab
   }
 }
 
-static bool is_listed(const lb_sqlite_part *part, const char *name)
+bool lb_part_has(const lb_sqlite_part *part, const char *name)
 {
   for (int i = 0; i < part->count; i++) {
     if (sqlite3_stricmp(part->tables[i].from.name, name) == 0) return true;
   }
   return false;
+}
+
+/* A full-text index with external content is none of the tables: it is rebuilt from one. */
+static bool take_index(lb_sqlite_part *part, const lb_table_info *info, lb_error *err)
+{
+  lb_virtual v;
+  if (info->kind != LB_TABLE_VIRTUAL || lb_virtual_read(info->sql ? info->sql : "", &v, err)) return false;
+  bool index = v.content != NULL;
+  if (index) lb_part_names_add(&part->indexes, info->name);
+  if (part->indexes.failed) lb_fail_nomem(err);
+  lb_virtual_free(&v);
+  return index;
 }
 
 int lb_part_find(lb_sqlite_part *part, lb_error *err)
@@ -173,7 +196,8 @@ int lb_part_find(lb_sqlite_part *part, lb_error *err)
   for (int i = 0; i < q->table_count && !err->code; i++) {
     lb_table_info from;
     if (lb_table_info_read(q->from, q->tables[i], q->from_label, &from, err)) return err->code;
-    if (check_kind(part, q->tables[i], &from, err) || is_listed(part, from.name)) lb_table_info_free(&from);
+    bool other = take_index(part, &from, err) || err->code || check_kind(part, q->tables[i], &from, err);
+    if (other || lb_part_has(part, from.name)) lb_table_info_free(&from);
     else part->tables[part->count++].from = from;
   }
   return err->code;

@@ -30,18 +30,29 @@ struct lb_sqlite_part {
   const lb_sqlite_part_request *request;
   lb_part_table *tables;
   int count;
+  lb_buf indexes;           /* names of full-text indexes that are asked for, or were made: to be rebuilt */
+  lb_buf rebuilt;           /* names of full-text indexes that were rebuilt, or are told not to be */
 };
 
-/* Finds the tables that the request names. */
+/* Finds the tables that the request names, and full-text indexes. */
 int lb_part_find(lb_sqlite_part *part, lb_error *err);
+
+/* Whether a table is one of them. */
+bool lb_part_has(const lb_sqlite_part *part, const char *name);
 
 /* Reads a table of the target anew, and works out how its rows are matched. note: differences go to the notes. */
 int lb_part_match(lb_sqlite_part *part, lb_part_table *table, bool note, lb_error *err);
 void lb_part_table_free(lb_part_table *table);
 
-/* Makes a table that the target lacks; with indexes and triggers when its rows are there. */
+/* Makes a table that the target lacks; with indexes and triggers when its rows are there. A virtual one: `from` is what
+** the backup has. */
 int lb_part_make_table(const lb_sqlite_part *part, lb_part_table *table, lb_error *err);
+int lb_part_make_virtual(const lb_sqlite_part *part, const lb_table_info *from, lb_error *err);
 int lb_part_make_rest(const lb_sqlite_part *part, const lb_part_table *table, lb_error *err);
+
+/* Names one after another, each with its NUL, each once. */
+bool lb_part_names_have(const lb_buf *names, const char *name);
+void lb_part_names_add(lb_buf *names, const char *name);
 
 void lb_part_note(const lb_sqlite_part *part, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -1,6 +1,7 @@
 /* See recognize.h. */
 #include "sqlite/recognize.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3ext.h>
 #include <stdlib.h>
@@ -100,6 +101,73 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
   return err->code;
 }
 
+static bool says_wal(const char *path)
+{
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  lb_sqlite_header header;
+  size_t got;
+  int64_t size = 0;
+  return read_head(path, head, &got, &size) == SQLITE_OK && lb_sqlite_header_read(head, got, &header) && header.wal;
+}
+
+/* A sibling that is there and may not be read. */
+static bool is_closed(const char *path, const char *suffix)
+{
+  lb_error err = LB_ERROR_INIT;
+  char *name = lb_text_printf(&err, "%s%s", path, suffix);
+  bool closed = name && access(name, R_OK) && errno == EACCES;
+  free(name);
+  return closed;
+}
+
+/* immutable=1 takes no notice of a -wal, so its commits would be missing. */
+static void fail_read_only_media(const char *path, lb_error *err)
+{
+  if (sibling_has(path, "-wal", 0, NULL, 0)) {
+    lb_fail(err, LB_PERM, "%s: a database in WAL mode on a read-only file system, with a -wal beside it: copy both to "
+            "a folder that can be written, and use the copy", path);
+  } else {
+    lb_fail(err, LB_PERM, "%s: a database in WAL mode on a read-only file system, where SQLite cannot make its -shm "
+            "file: if nobody writes to it elsewhere, back it up with backup_create('file:%s?immutable=1')", path, path);
+  }
+}
+
+/* EROFS is not for a permission to mend. */
+static bool may_not_write(const char *path)
+{
+  return access(path, W_OK) && errno == EACCES;
+}
+
+static int fail_unwritable(const char *path, lb_error *err)
+{
+  return lb_fail(err, LB_PERM, "%s: permission denied: reading a database in WAL mode that nobody has open takes write "
+                 "permission on it and on its folder, for the -shm file (grant that, or do this as the owner of the "
+                 "database)", path);
+}
+
+int lb_sqlite_refuse_shm(const char *path, lb_error *err)
+{
+  return says_wal(path) && may_not_write(path) ? fail_unwritable(path, err) : LB_OK;
+}
+
+void lb_sqlite_explain_wal(const char *path, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  if ((err->code != LB_PERM && err->code != LB_NOTFOUND) || !says_wal(path)) return;
+  char *dir = lb_path_dir(path, &why);
+  const char *sibling = is_closed(path, "-wal") ? "-wal" : is_closed(path, "-shm") ? "-shm" : NULL;
+  if (sibling) {
+    lb_fail(&why, LB_PERM, "%s: permission denied: a database in WAL mode is read with its %s file, which this user "
+            "may not read (grant that, or do this as the owner of the database)", path, sibling);
+  } else if (dir && access(dir, W_OK) && errno == EROFS) {
+    fail_read_only_media(path, &why);
+  } else if (may_not_write(path) || (dir && may_not_write(dir))) {
+    fail_unwritable(path, &why);
+  }
+  if (why.code) *err = why;
+  free(dir);
+}
+
 bool lb_sqlite_is_plain(const char *path)
 {
   unsigned char head[LB_SQLITE_HEADER_BYTES];
@@ -107,6 +175,17 @@ bool lb_sqlite_is_plain(const char *path)
   size_t got;
   int64_t size = 0;
   return read_head(path, head, &got, &size) == SQLITE_OK && (size == 0 || lb_sqlite_header_read(head, got, &header));
+}
+
+bool lb_sqlite_is_packed(const char *path)
+{
+  static const unsigned char gzip[] = { 0x1f, 0x8b, 8 }, zstd[] = { 0x28, 0xb5, 0x2f, 0xfd };
+  unsigned char head[LB_SQLITE_HEADER_BYTES];
+  size_t got;
+  int64_t size;
+  if (read_head(path, head, &got, &size) != SQLITE_OK) return false;
+  return (got >= sizeof gzip && memcmp(head, gzip, sizeof gzip) == 0) ||
+         (got >= sizeof zstd && memcmp(head, zstd, sizeof zstd) == 0);
 }
 
 bool lb_sqlite_is_open_here(const char *path)

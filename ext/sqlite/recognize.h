@@ -34,8 +34,20 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
 ** somebody is just writing may look so for a moment. */
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 
+/* LB_PERM for a database in WAL mode, without a -shm, that this process may not write: SQLite would make a -shm and a
+** -wal for reading it and leave them there, and as this user's they lock the owner out. */
+int lb_sqlite_refuse_shm(const char *path, lb_error *err);
+
+/* Puts in place of SQLite's error for a database in WAL mode that this process may only read (it says of the database
+** that it is missing, or of the reader that he wants to write) one that says what is missing, and what to do. Every
+** other error is left as it is. */
+void lb_sqlite_explain_wal(const char *path, lb_error *err);
+
 /* Whether the file is a SQLite database as it is, or empty. A file that cannot be read: false. */
 bool lb_sqlite_is_plain(const char *path);
+
+/* Whether the file begins like gzip or zstd, as backups do. A file that cannot be read: false. */
+bool lb_sqlite_is_packed(const char *path);
 
 /* Whether the file begins like a SQLite database and this process has it open. A file that cannot be read: false. */
 bool lb_sqlite_is_open_here(const char *path);

@@ -6,6 +6,7 @@
 */
 #include "sqlite/source.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,6 +86,7 @@ static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
   if (!uri) {
     struct stat st;
     if (stat(spec, &st)) {
+      if (errno != ENOENT && errno != ENOTDIR) return lb_fail_errno(err, errno, "%s", spec);
       return lb_fail(err, LB_NOTFOUND,
                      strchr(spec, '/') || strchr(spec, '.')
                          ? "%s: no such database file"
@@ -104,6 +106,9 @@ static int open_file(lb_sqlite_source *s, const char *spec, lb_error *err)
     s->path = lb_text_copy(path, err);
     /* Only now is the path known; -shm files are made by the first read, which has not happened yet. */
     s->had_shm = lb_db_has_shm(path);
+  } else if (!strstr(spec, "cache=shared")) {
+    lb_fail(err, LB_MISUSE, "%s: a database in memory that nobody else has, so it is always empty (name the schema of "
+            "the connection that holds the one you mean)", spec);
   }
   return err->code;
 }
@@ -154,11 +159,21 @@ static int take_snapshot(lb_sqlite_source *s, lb_error *err)
   return err->code;
 }
 
+/* A connection that could only be opened READONLY, on a folder that could be written. */
+static bool would_leave_shm(const lb_sqlite_source *s)
+{
+  if (s->had_shm || sqlite3_db_readonly(s->db, "main") != 1) return false;
+  return !sqlite3_uri_boolean(sqlite3_db_filename(s->db, "main"), "immutable", 0);
+}
+
 int lb_sqlite_source_begin(lb_sqlite_source *s, lb_error *err)
 {
   if (s->own && s->path && lb_sqlite_recognize(s->path, false, err)) return err->code;
+  if (s->own && s->path && would_leave_shm(s) && lb_sqlite_refuse_shm(s->path, err)) return err->code;
   s->snapshot_began = lb_clock_monotonic();
-  if (take_snapshot(s, err) == LB_BUSY && s->own) {
+  take_snapshot(s, err);
+  if (s->own && s->path) lb_sqlite_explain_wal(s->path, err);
+  if (err->code == LB_BUSY && s->own) {
     lb_error why = *err;
     lb_error_clear(err);
     lb_fail(err, LB_BUSY, "%s; waited %lld ms (option timeout_ms)", why.message, (long long)s->timeout_ms);

@@ -71,6 +71,7 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
   /* synchronous=FULL is what writing behind relies on (buffered_vfs.h). */
   if (readable && look_inside(t, &inside) == LB_OK) return lb_db_exec(t->db, "PRAGMA synchronous=FULL", t->label, err);
   if (inside.code != LB_CORRUPT) {
+    lb_sqlite_explain_wal(t->path, &inside);
     *err = inside;
     return err->code;
   }

@@ -66,8 +66,8 @@ int64_t lb_target_save_bytes(const lb_target *target);
 int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 
 /* Keeps what is there as PATH.before_restore.STAMP; *saved is its path, allocated, or NULL where there was nothing. For
-** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way. */
-int lb_target_save(lb_target *target, char **saved, lb_error *err);
+** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way, and notes name it. */
+int lb_target_save(lb_target *target, char **saved, lb_buf *notes, lb_error *err);
 
 /* Removes the copies that were just saved of a target that we have not changed. false: not all could be; a note. */
 bool lb_target_unsave(const lb_target *target, lb_buf *notes);

@@ -55,7 +55,7 @@ int lb_target_attempt(lb_target *t, lb_target_try attempt, void *ctx, lb_buf *no
                      t->label);
     }
     char *saved = NULL;
-    lb_target_save(t, &saved, err);
+    lb_target_save(t, &saved, notes, err);
     if (saved)
       lb_buf_printf(notes, "%sthe target changed meanwhile and was saved again: %s", notes->len ? "\n" : "", saved);
     free(saved);

@@ -1,4 +1,8 @@
-/* See target.h. Here: keeping what is there as PATH.before_restore.STAMP, and removing old ones. */
+/* See target.h. Here: keeping what is there as PATH.before_restore.STAMP, and removing old ones.
+**
+** A copy may have a -wal and a -journal beside it, or these may lie there alone: what a NEW target had of a database
+** that was gone. All of them take part in choosing a name that is free; only whole copies are counted and pruned.
+*/
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -67,50 +71,53 @@ int lb_target_copy(lb_target *t, const char *dir, lb_partial *file, lb_error *er
   return err->code;
 }
 
-/* A file that SQLite cannot open keeps its very inode under the second name: instantly, byte for byte. */
-static int link_file(const lb_target *t, const char *saved, lb_error *err)
-{
-  if (link(t->path, saved) == 0) return LB_OK;
-  return lb_fail_errno(err, errno, "cannot keep %s as %s", t->path, saved);
-}
+enum { SIBLINGS = sizeof siblings / sizeof *siblings };
 
-static int keep_siblings(const lb_target *t, const char *saved, bool *any, lb_error *err)
+/* What lies beside `from` goes beside `to`, from the i-th sibling on: all of it or, with an error, nothing. Each that
+** is there gets a line of notes (which may be NULL). */
+static int move_siblings(const char *from, const char *to, int i, lb_buf *notes, lb_error *err)
 {
-  for (size_t i = 0; i < sizeof siblings / sizeof *siblings && !err->code; i++) {
-    char *from = lb_text_printf(err, "%s%s", t->path, siblings[i]),
-         *to = lb_text_printf(err, "%s%s", saved, siblings[i]);
-    if (from && to) {
-      if (rename(from, to) == 0) *any = true;
-      else if (errno != ENOENT) lb_fail_errno(err, errno, "cannot keep %s as %s", from, to);
-    }
-    free(from);
-    free(to);
+  if (i == SIBLINGS || err->code) return err->code;
+  char *old = lb_text_printf(err, "%s%s", from, siblings[i]), *new = lb_text_printf(err, "%s%s", to, siblings[i]);
+  bool moved = old && new && lb_file_rename_new(old, new) == 0;
+  if (old && new && !moved && errno != ENOENT) lb_fail_errno(err, errno, "cannot keep %s as %s", old, new);
+  move_siblings(from, to, i + 1, notes, err);
+  if (moved && err->code) lb_file_rename_new(new, old);
+  else if (moved && notes) {
+    lb_buf_printf(notes, "%s%s lay there without its database: it was moved to %s", notes->len ? "\n" : "", old, new);
   }
+  free(old);
+  free(new);
   return err->code;
 }
 
-/* Under PATH.before_restore.STAMP, or STAMP_serial. LB_EXISTS: that name is taken. */
-static int save_as(lb_target *t, const char *stamp, int serial, lb_partial *partial, char **saved, lb_error *err)
+/* A file that SQLite cannot open keeps its very inode under the second name: instantly, byte for byte. */
+static int link_file(const lb_target *t, const char *saved, lb_error *err)
+{
+  if (link(t->path, saved)) return lb_fail_errno(err, errno, "cannot keep %s as %s", t->path, saved);
+  if (move_siblings(t->path, saved, 0, NULL, err)) unlink(saved);
+  return err->code;
+}
+
+/* Under PATH.before_restore.STAMP, or STAMP_serial. LB_EXISTS: that name is taken. *saved is NULL in the end where no
+** file of that very name was made. */
+static int save_as(lb_target *t, const char *stamp, int serial, lb_partial *partial, char **saved, lb_buf *notes,
+                   lb_error *err)
 {
   char suffix[16] = "";
   if (serial > 1) snprintf(suffix, sizeof suffix, "_%d", serial);
   free(*saved);
   *saved = lb_text_printf(err, "%s.before_restore.%s%s", t->path, stamp, suffix);
   if (!*saved) return err->code;
-  bool any = false;
   switch (t->kind) {
   case LB_TARGET_DATABASE:
     return lb_partial_publish(partial, lb_path_base(*saved), err);
   case LB_TARGET_UNREADABLE:
-    if (link_file(t, *saved, err)) return err->code;
-    keep_siblings(t, *saved, &any, err);
-    return err->code ? err->code : lb_dir_sync(t->dir, err);
+    return link_file(t, *saved, err) ? err->code : lb_dir_sync(t->dir, err);
   default:
-    keep_siblings(t, *saved, &any, err);
-    if (!any) {
-      free(*saved);
-      *saved = NULL;
-    }
+    move_siblings(t->path, *saved, 0, notes, err);
+    free(*saved);
+    *saved = NULL;
     return err->code;
   }
 }
@@ -121,21 +128,33 @@ typedef struct copy {
   char *file;
   char stamp[LB_STAMP_BYTES];
   long serial;
+  bool sibling;  /* a -wal or -journal of it */
 } copy;
+
+/* What stands behind the stamp and the serial: nothing, or which sibling it is. */
+static bool parse_end(const char *rest, bool *sibling)
+{
+  *sibling = *rest != 0;
+  for (int i = 0; i < SIBLINGS; i++) {
+    if (strcmp(rest, siblings[i]) == 0) return true;
+  }
+  return !*sibling;
+}
 
 static bool parse_copy(const char *file, const char *prefix, copy *c)
 {
   size_t n = strlen(prefix);
   int64_t when;
   if (strncmp(file, prefix, n) != 0 || !lb_clock_parse_stamp(file + n, &when)) return false;
-  const char *rest = file + n + LB_STAMP_BYTES - 1;
+  char *rest = (char *)file + n + LB_STAMP_BYTES - 1;
   snprintf(c->stamp, sizeof c->stamp, "%.*s", LB_STAMP_BYTES - 1, file + n);
   c->serial = 1;
-  if (rest[0] == 0) return true;
-  if (rest[0] != '_' || rest[1] < '1' || rest[1] > '9' || strspn(rest + 1, "0123456789") != strlen(rest + 1))
-    return false;
-  c->serial = strtol(rest + 1, NULL, 10);
-  return c->serial > 1 && c->serial < 1000000;
+  if (rest[0] == '_') {
+    if (rest[1] < '1' || rest[1] > '9') return false;
+    c->serial = strtol(rest + 1, &rest, 10);
+    if (c->serial < 2 || c->serial >= 1000000) return false;
+  }
+  return parse_end(rest, &c->sibling);
 }
 
 static int newer_first(const void *a, const void *b)
@@ -145,8 +164,9 @@ static int newer_first(const void *a, const void *b)
   return by_stamp ? by_stamp : y->serial > x->serial ? 1 : y->serial < x->serial ? -1 : 0;
 }
 
-/* The saved copies of this target, newest first; *copies is allocated, and each file. */
-static int list_copies(const lb_target *t, copy **copies, int *count, lb_error *err)
+/* The saved copies of this target, newest first, with or without their siblings; *copies is allocated, and each file.
+*/
+static int list_copies(const lb_target *t, bool with_siblings, copy **copies, int *count, lb_error *err)
 {
   char *prefix = lb_text_printf(err, "%s.before_restore.", lb_path_base(t->path));
   DIR *d = prefix ? opendir(t->dir) : NULL;
@@ -156,7 +176,7 @@ static int list_copies(const lb_target *t, copy **copies, int *count, lb_error *
   *count = 0;
   if (prefix && !d) lb_fail_errno(err, errno, "cannot open folder %s", t->dir);
   while (d && !err->code && (item = readdir(d))) {
-    if (!parse_copy(item->d_name, prefix, &one)) continue;
+    if (!parse_copy(item->d_name, prefix, &one) || (one.sibling && !with_siblings)) continue;
     copy *grown = realloc(*copies, ((size_t)*count + 1) * sizeof *grown);
     if (grown) *copies = grown;
     one.file = grown ? lb_text_copy(item->d_name, err) : NULL;
@@ -181,7 +201,7 @@ static int next_serial(const lb_target *t, const char *stamp, lb_error *err)
   copy *copies;
   int count;
   long serial = 1;
-  list_copies(t, &copies, &count, err);
+  list_copies(t, true, &copies, &count, err);
   for (int i = 0; i < count; i++) {
     if (strcmp(copies[i].stamp, stamp) == 0 && copies[i].serial >= serial) serial = copies[i].serial + 1;
   }
@@ -189,7 +209,7 @@ static int next_serial(const lb_target *t, const char *stamp, lb_error *err)
   return (int)serial;
 }
 
-int lb_target_save(lb_target *t, char **saved, lb_error *err)
+int lb_target_save(lb_target *t, char **saved, lb_buf *notes, lb_error *err)
 {
   *saved = NULL;
   if (t->kind == LB_TARGET_MEMORY) return LB_OK;
@@ -201,7 +221,7 @@ int lb_target_save(lb_target *t, char **saved, lb_error *err)
     char stamp[LB_STAMP_BYTES];
     lb_clock_stamp(lb_clock_now(), stamp);
     int serial = next_serial(t, stamp, &one);
-    if (!one.code) save_as(t, stamp, serial, &partial, saved, &one);
+    if (!one.code) save_as(t, stamp, serial, &partial, saved, notes, &one);
     if (one.code == LB_EXISTS && attempt < 100) continue;  /* another process was faster */
     if (one.code) *err = one;
     break;
@@ -229,7 +249,7 @@ static bool remove_copy(const lb_target *t, const char *file, lb_buf *notes)
   char *path = lb_path_join(t->dir, file, &err);
   bool gone = path && (unlink(path) == 0 || errno == ENOENT);
   if (path && !gone) lb_buf_printf(notes, "%scannot remove the old copy %s", notes->len ? "\n" : "", path);
-  for (size_t i = 0; path && i < sizeof siblings / sizeof *siblings; i++) {
+  for (int i = 0; path && i < SIBLINGS; i++) {
     char *sibling = lb_text_printf(&err, "%s%s", path, siblings[i]);
     if (sibling) unlink(sibling);
     free(sibling);
@@ -244,7 +264,7 @@ void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *no
   copy *copies;
   int count;
   if (!t->path) return;
-  list_copies(t, &copies, &count, &err);
+  list_copies(t, false, &copies, &count, &err);
   for (int i = keep; i < count && !err.code; i++) {
     bool just_made = saved && strcmp(lb_path_base(saved), copies[i].file) == 0;  /* the clock may have gone back */
     if (!just_made) remove_copy(t, copies[i].file, notes);

@@ -131,6 +131,20 @@ w|2000'
     "SELECT name FROM backup_contents('./admin.db') WHERE bytes > 5"
 }
 
+@test "names alone take the schema's blocks: what is damaged elsewhere is not read, and nothing is unpacked" {
+  db admin.db "CREATE TABLE t(a); CREATE VIEW v AS SELECT 1; WITH n(i) AS (VALUES(1) UNION ALL SELECT i + 1 FROM n WHERE i < 900)
+    INSERT INTO t SELECT randomblob(1000) FROM n"
+  backup=$(sql "SELECT backup_create('admin.db')")
+  printf '\377\000\377' | dd of="$backup" bs=1 seek=$(($(stat -c %s "$backup") / 2)) conv=notrunc status=none
+  gives 'sqlite_schema,t,v' "SELECT group_concat(name) FROM (SELECT name FROM backup_contents('$backup') ORDER BY 1)"
+  gives 1 "SELECT count(*) FROM backup_contents('$backup') WHERE kind = 'view'"
+  run -1 sql "SELECT name, rows FROM backup_contents('$backup')"
+  [[ $output == *": block "*"checksum"* ]]
+  run -1 sql "SELECT name, bytes FROM backup_contents('$backup')"
+  [[ $output == *": block "*"checksum"* ]]
+  nothing_left
+}
+
 @test "a module that is not here leaves the rows unknown; a function that is not, nothing" {
   sqlite3 odd.db "CREATE VIRTUAL TABLE f USING fts5(x); CREATE TABLE c(a); INSERT INTO c VALUES(1); PRAGMA writable_schema=1;
     UPDATE sqlite_schema SET sql = 'CREATE VIRTUAL TABLE f USING of_elsewhere(x)' WHERE name = 'f';

@@ -66,6 +66,26 @@ setup() {
   gives "T/backups/memory_sqlite_STAMP.db.gz" "CREATE TABLE x(a)" "SELECT backup_create('main')"
 }
 
+@test "databases in memory: each by its schema, so that none rotates another's backups; main is memory" {
+  gives 'T/backups/mem_sqlite_STAMP.db.gz
+T/backups/tmpdb_sqlite_STAMP.db.gz
+T/backups/memory_sqlite_STAMP.db.gz' "ATTACH ':memory:' AS mem; ATTACH '' AS tmpdb; CREATE TABLE mem.a(x); CREATE TABLE tmpdb.b(x)" \
+    "SELECT backup_create('mem'); SELECT backup_create('tmpdb'); SELECT backup_create('MAIN')"
+  gives '0
+a' "ATTACH ':memory:' AS mem" "SELECT backup_restore('latest:mem', 'mem') IS NULL" "SELECT name FROM mem.sqlite_schema"
+}
+
+@test "a URI of a database in memory: nobody else's is always empty; a shared one is somebody's" {
+  local uri
+  for uri in 'file:admin.db?mode=memory' 'file::memory:' 'file:'; do
+    fails "$uri: a database in memory that nobody else has, so it is always empty (name the schema of the connection that holds the one you mean)" \
+      "SELECT backup_create('$uri')"
+  done
+  gives "T/backups/memory_sqlite_STAMP.db.gz
+8192" "ATTACH 'file:mine?mode=memory&cache=shared' AS mine; CREATE TABLE mine.a(x)" \
+    "SELECT backup_create('file:mine?mode=memory&cache=shared')" "SELECT raw_bytes FROM backups"
+}
+
 @test "the level of compression is the codec's, the setting's, the option's" {
   level() { python "$ROOT/tests/archive/lbformat.py" index "$BACKUP_DIR/$1"_*.gz | grep -o '"level":[0-9]*'; }
   sql "SELECT backup_create('data/admin.db', '{\"name\":\"codec\"}'), backup_set('level', 4),
@@ -125,7 +145,7 @@ setup() {
 @test "unknown options and wrong types name the option and the valid ones" {
   fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, retention_days, note, check, timeout_ms)' \
     "SELECT backup_create('data/admin.db', '{\"levle\":1}')"
-  fails 'option "level" must be a whole number from 1 to 22' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
+  fails 'option "level" must be a whole number of at least 1' "SELECT backup_create('data/admin.db', '{\"level\":\"6\"}')"
   fails 'level 11: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":11}')"
   fails 'option "compress" must be one of gzip, zstd' "SELECT backup_create('data/admin.db', '{\"compress\":\"lz4\"}')"
   fails 'option "verify" must be true, false or one of quick, full' \
@@ -162,6 +182,37 @@ setup() {
   # The same file by another spelling of its path is the same source.
   ln -s data linked
   sql "SELECT backup_create('data/../data/admin.db')" "SELECT backup_create('linked/admin.db')"
+}
+
+@test "a level that the codec does not have: the error says which it has" {
+  fails 'level 99: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":99}')"
+  if has_zstd; then
+    fails 'level 20: zstd has levels 1 to 19' "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\",\"level\":20}')"
+  fi
+  fails 'option "level" must be a whole number of at least 1' "SELECT backup_create('data/admin.db', '{\"level\":0}')"
+  fails 'setting level must be a whole number from 1 to 19, not "99"' "SELECT backup_set('level', 99)"
+}
+
+@test "the advice for a folder that is missing is a command that makes it, whatever its name" {
+  local name word
+  while IFS=' ' read -r name word; do
+    name=${name//+/ }
+    fails "no folder for backups: $name does not exist (make it: mkdir -p ${word//+/ }; or name another with BACKUP_DIR or the option dir)" \
+      "SELECT count(*) FROM backups('${name//\'/\'\'}')"
+    (eval "mkdir -p ${word//+/ }")
+    gives 0 "SELECT count(*) FROM backups('${name//\'/\'\'}')"
+  done <<'NAMES'
+none/such-dir_2.d none/such-dir_2.d
+no+such/dir 'no+such/dir'
+it's 'it'\''s'
+$(touch+pwned) '$(touch+pwned)'
+a;b 'a;b'
+-p ./-p
+-a+b ./'-a+b'
+ö 'ö'
+NAMES
+  [ ! -e pwned ]
+  fails 'the name of the folder of backups is empty (leave it out to mean BACKUP_DIR)' "SELECT * FROM backups('')"
 }
 
 @test "a folder that is missing or no folder" {

@@ -28,10 +28,69 @@ create|admin_sqlite_STAMP.db.gz||1|1|$size|$raw|" \
   rm "$BACKUP_DIR/catalog.db"
   gives "1|0" "SELECT (SELECT count(*) FROM backups), (SELECT count(*) FROM backup_history)"
   sql "SELECT backup_restore('latest', 'new.db')"
-  head -c 5000 /dev/urandom >"$BACKUP_DIR/catalog.db"
+  head -c 5000 /dev/urandom | dd of="$BACKUP_DIR/catalog.db" bs=100 seek=1 conv=notrunc status=none  # all but the header
   sql "SELECT backup_create('admin.db')"
   sql "SELECT backup_restore('latest', 'new2.db')"
-  gives "2" "SELECT count(*) FROM backups"
+  gives "2|2" "SELECT (SELECT count(*) FROM backups), (SELECT count(*) FROM backup_history)"
+  [ -e "$BACKUP_DIR/catalog.db.damaged" ]
+}
+
+@test "an application's own catalog.db in the folder is left alone, while it is open in this process too" {
+  db "$BACKUP_DIR/catalog.db" "CREATE TABLE product(a); INSERT INTO product VALUES(1); PRAGMA user_version=1"
+  before=$(sha256sum <"$BACKUP_DIR/catalog.db")
+  python - <<'PY'
+import os, sqlite3, subprocess
+catalog = os.environ['BACKUP_DIR'] + '/catalog.db'
+held = sqlite3.connect(catalog, isolation_level=None)
+held.execute('BEGIN IMMEDIATE')
+db = sqlite3.connect('admin.db')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+path = db.execute("SELECT backup_create('main')").fetchone()[0]
+assert db.execute('SELECT backup_verify(?)', (path,)).fetchone() == ('ok',)
+assert db.execute('SELECT backup_rotate()').fetchone() == (0,)
+# Closing a descriptor of our own on it would have dropped the application's lock.
+other = subprocess.run(['sqlite3', '-init', '/dev/null', '-batch', catalog, 'BEGIN IMMEDIATE'], capture_output=True)
+assert b'locked' in other.stderr, other
+PY
+  [ "$(sha256sum <"$BACKUP_DIR/catalog.db")" = "$before" ]
+  fails "T/backups/catalog.db is not Lifeboat's: it is a database of something else (move it, or choose another folder of backups)" \
+    "SELECT * FROM backup_history"
+  gives "1|" "SELECT count(*), max(verify_result) FROM backups"
+}
+
+@test "a history that cannot be written is told: in the report of a restore, and in the host's log" {
+  path=$(sql "SELECT backup_create('admin.db')")
+  rm "$BACKUP_DIR/catalog.db"
+  mkdir "$BACKUP_DIR/catalog.db"
+  foreign="T/backups/catalog.db is not Lifeboat's: it is not a regular file (move it, or choose another folder of backups)"
+  gives "history was not written: $foreign
+nothing was changed, so the copy that was saved first was removed again
+history was not written: $foreign" \
+    "SELECT json_extract(backup_restore('latest', 'new.db'), '$.notes')" \
+    "SELECT json_extract(backup_restore('latest', 'new.db', '{\"tables\":[\"t\"],\"overwrite\":true}'), '$.notes')"
+  warned="(28) lifeboat: the result of the verification was not recorded:
+(28) lifeboat: $foreign
+(28) lifeboat: history was not written:
+(28) lifeboat: $foreign"
+  gives "$warned
+ok" ".log stderr" "SELECT backup_verify('$path')"
+  gives "$warned
+T/backups/admin_sqlite_STAMP.db.gz" ".log stderr" "SELECT backup_create('admin.db', '{\"verify\":true}')"
+}
+
+@test "root makes catalog.db for the owner of the folder, as readable as the folder is" {
+  [ "$(id -u)" = 0 ] || skip 'needs root'
+  chown 65534:65533 "$BACKUP_DIR"
+  for modes in 700:600 750:640 2770:660 777:664; do
+    chmod "${modes%:*}" "$BACKUP_DIR"
+    sql "SELECT backup_create('admin.db')"
+    [ "$(stat -c %u:%g:%a "$BACKUP_DIR/catalog.db")" = "65534:65533:${modes#*:}" ]
+    rm "$BACKUP_DIR/catalog.db"
+  done
+  chown 0:0 "$BACKUP_DIR"
+  sql "SELECT backup_create('admin.db')"
+  [ "$(stat -c %u:%g:%a "$BACKUP_DIR/catalog.db")" = 0:0:600 ]
 }
 
 @test "activity polled from a second connection shows rising figures and a sane estimate; nothing is left" {

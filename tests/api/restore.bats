@@ -209,6 +209,29 @@ setup() {
   gives "50" "ATTACH ':memory:' AS m" ".once /dev/null" "SELECT backup_restore('$BACKUP', 'm')" "SELECT count(*) FROM m.t"
 }
 
+@test "arguments that were exchanged do not replace the backup by the database" {
+  make_db app.db 10
+  sql "SELECT backup_create('app.db', '{\"compress\":\"gzip\"}')" >path
+  gzip -c app.db >old.db.gz
+  cp "$(cat path)" kept
+  for target in "$(cat path)" "$T/old.db.gz"; do
+    shown=$(sed -E "s|$T|T|; s/[0-9]{8}_[0-9]{6}/STAMP/" <<<"$target")
+    fails "target $shown: is a compressed file, such as a backup, and no database: the backup is the first argument (to put a database there, move the file away)" \
+      "SELECT backup_restore('./app.db', '$target', '{\"overwrite\":true}')"
+  done
+  cmp "$(cat path)" kept
+  [ -z "$(find . -name '*before_restore*')" ]
+}
+
+@test "an attached backup is no target; of what else may only be read the path is" {
+  for options in '' ", '{\"overwrite\":true}'" ", '{\"tables\":[\"t\"]}'"; do
+    fails "old: is a backup, which is no target: T/backups/admin_sqlite_STAMP.db.gz (name a database: main, a path)" \
+      "ATTACH backup_uri('$BACKUP') AS old" "SELECT backup_restore('latest', 'old'$options)"
+  done
+  fails 'ro: this connection may only read it: pass its path to restore over it' \
+    "ATTACH 'file:admin.db?mode=ro' AS ro" "SELECT backup_restore('latest', 'ro', '{\"overwrite\":true}')"
+}
+
 @test "inside a transaction on the target it is refused" {
   for begin in "BEGIN; SELECT count(*) FROM t" "BEGIN IMMEDIATE" "BEGIN; DELETE FROM t"; do
     fails 'main: this connection has an open transaction on it: COMMIT or ROLLBACK first' \

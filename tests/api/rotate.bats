@@ -7,15 +7,19 @@ setup() {
   make_db admin.db 10
 }
 
+# What the old script made was never seen whole: the words of a plan for its files.
+unverified=', not verified yet'
+first='; the newest good one is verified first'
+
 plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round(julianday('now') - julianday(created_at)) AS int)
   || ' ' || name || ': ' || reason FROM backup_plan${1:+('$1')}"; }
 
 @test "age: older than retention_days goes, the newest good one never" {
   for days in 5 6 8 9; do old_backup admin $days admin.db >/dev/null; done
-  same "+5 admin: newest good backup of admin (sqlite)
+  same "+5 admin: newest good backup of admin (sqlite)$unverified
 +6 admin: 6 days old, limit 7
--8 admin: 8 days old, limit 7
--9 admin: 9 days old, limit 7" "$(plan)"
+-8 admin: 8 days old, limit 7$first
+-9 admin: 9 days old, limit 7$first" "$(plan)"
   gives 2 "SELECT backup_rotate('{\"dry_run\":true}')"
   [ "$(ls "$BACKUP_DIR" | grep -c gz$)" = 4 ]
   gives 2 "SELECT backup_rotate()"
@@ -42,12 +46,13 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
 
 @test "keep_last, alone and with an age" {
   for days in 1 2 3 4 5 20; do old_backup admin $days admin.db >/dev/null; done
-  same "+1 admin: newest good backup of admin (sqlite)
+  same "+1 admin: newest good backup of admin (sqlite)$unverified
 +2 admin: one of the last 2
--3 admin: not one of the last 2
--4 admin: not one of the last 2
--5 admin: not one of the last 2
--20 admin: not one of the last 2" "$(plan '{"keep_last":2}')"
+-3 admin: not one of the last 2$first
+-4 admin: not one of the last 2$first
+-5 admin: not one of the last 2$first
+-20 admin: not one of the last 2$first" "$(plan '{"keep_last":2}')"
+  sql "SELECT backup_verify('latest')"
   same "+1 admin: newest good backup of admin (sqlite)
 +2 admin: one of the last 2
 -3 admin: over 3 days old, limit 3
@@ -61,9 +66,9 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   for days in 1 8 9; do old_backup admin $days admin.db >/dev/null; done
   pinned=$(old_backup admin 10 admin.db)
   gives 1 "SELECT backup_pin('$pinned')"
-  same "+1 admin: newest good backup of admin (sqlite)
--8 admin: 8 days old, limit 7
--9 admin: 9 days old, limit 7
+  same "+1 admin: newest good backup of admin (sqlite)$unverified
+-8 admin: 8 days old, limit 7$first
+-9 admin: 9 days old, limit 7$first
 +10 admin: pinned" "$(plan)"
   gives 2 "SELECT backup_rotate()"
   [ -e "$pinned" ] && [ -e "$pinned.pin" ]
@@ -89,7 +94,7 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   mkdir "$BACKUP_DIR/admin_sqlite_$stamp.db.gz"
   ln -s "$T/admin.db" "$BACKUP_DIR/admin_sqlite_${stamp}_2.db.gz"
   for days in 2 50; do
-    printf -- '-- PostgreSQL database dump\n' | gzip >"$BACKUP_DIR/admin_postgres_$(old_stamp $days).sql.gz"
+    printf -- '-- PostgreSQL database dump\n-- PostgreSQL database dump complete\n' | gzip >"$BACKUP_DIR/admin_postgres_$(old_stamp $days).sql.gz"
   done
   find "$BACKUP_DIR" ! -name 'shop_*' ! -name 'catalog*' | sort >before
   gives 2 "SELECT backup_rotate('{\"name\":\"shop\"}')"
@@ -108,8 +113,8 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   bad=$(old_backup admin 2 admin.db)
   echo 'not gzip' >"$bad"
   same "+2 admin: 2 days old, limit 7
-+50 admin: newest good backup of admin (sqlite)
--60 admin: 60 days old, limit 7" "$(plan)"
++50 admin: newest good backup of admin (sqlite)$unverified
+-60 admin: 60 days old, limit 7$first" "$(plan)"
   gives 1 "SELECT backup_rotate()"
   [ -e "$good" ] && [ -e "$bad" ]
   # Damage that only a verification finds counts as well.
@@ -131,11 +136,72 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   verified=$(old_backup admin 20 admin.db)
   old_backup admin 30 admin.db >/dev/null
   sql "SELECT backup_verify('$verified')"
-  same "+1 admin: newest good backup of admin (sqlite)
+  same "+1 admin: newest good backup of admin (sqlite)$unverified
 +20 admin: newest verified backup of admin (sqlite)
 -30 admin: 30 days old, limit 7" "$(plan)"
   sql "SELECT backup_verify('latest')"
   same "-20 admin: 20 days old, limit 7" "$(plan | sed -n 2p)"
+}
+
+# Cuts a gzip file in the middle: it still begins as one.
+cut_off() { head -c $(($(stat -c %s "$1") / 2)) "$1" >cut && cat cut >"$1"; }
+
+@test "an old script's backup that was cut off does not push the last whole one out" {
+  whole=$(old_backup admin 20 admin.db)
+  cut=$(old_backup admin 19 admin.db)
+  cut_off "$cut"
+  same "+19 admin: newest good backup of admin (sqlite)$unverified
+-20 admin: 20 days old, limit 7$first" "$(plan)"
+  gives 0 "SELECT backup_rotate()"
+  [ -e "$whole" ] && [ -e "$cut" ]
+  gives "verified admin_sqlite_STAMP.db.gz before others go: truncated: the gzip data goes on after the file's end" \
+    "SELECT notes FROM backup_history"
+  # What was found is remembered, so the next one goes by the whole one, and reads that once.
+  same "-19 admin: 19 days old, limit 7$first
++20 admin: newest good backup of admin (sqlite)$unverified" "$(plan)"
+  gives 1 "SELECT backup_rotate()"
+  [ -e "$whole" ] && [ ! -e "$cut" ]
+  gives 0 "SELECT backup_rotate()"
+  gives 2 "SELECT count(*) FROM backup_history WHERE notes LIKE 'verified %'"
+}
+
+@test "of many files of another tool at most one is read in a rotation, and none where one is known to be whole" {
+  for days in 8 9 10 11; do cut_off "$(old_backup admin $days admin.db)"; done
+  for days in 12 13; do old_backup admin $days admin.db >/dev/null; done
+  for left in 3 2 1 0; do
+    gives 0 "SELECT backup_rotate()"
+    gives "$left" "SELECT count(*) FROM backups WHERE verified_at IS NULL AND created_at > datetime('now', '-11.5 days')"
+  done
+  gives 5 "SELECT backup_rotate()"
+  gives 5 "SELECT count(*) FROM backup_history WHERE notes LIKE 'verified %'"
+  ours=$(sql "SELECT backup_create('admin.db')")
+  cut_off "$(old_backup admin -1 admin.db)"
+  same "+-1 admin: newest good backup of admin (sqlite)$unverified
++0 admin: newest backup of admin (sqlite) that is known to be whole
++12 admin: newest verified backup of admin (sqlite)" "$(plan '{"keep_last":1}')"
+  sql "SELECT backup_verify('$ours')"
+  gives 1 "SELECT backup_rotate('{\"keep_last\":1}')"
+  gives 5 "SELECT count(*) FROM backup_history WHERE notes LIKE 'verified %'"
+  [ -e "$ours" ]
+}
+
+@test "a deletion asks for the same proof" {
+  whole=$(old_backup admin 20 admin.db)
+  cut=$(old_backup admin 19 admin.db)
+  cut_off "$cut"
+  fails "admin_sqlite_STAMP.db.gz is kept: admin_sqlite_STAMP.db.gz, which counted as the newest good one, is damaged:\
+ truncated: the gzip data goes on after the file's end" "SELECT backup_delete('$whole')"
+  fails "admin_sqlite_STAMP.db.gz is kept: newest good backup of admin (sqlite)$unverified" "SELECT backup_delete('$whole')"
+  gives 1 "SELECT backup_delete('$cut')"
+  # One that cannot be read proves nothing, and says so.
+  older=$(old_backup admin 21 admin.db)
+  rm "$BACKUP_DIR/catalog.db"
+  exec 9<"$whole"
+  flock -x 9
+  fails "admin_sqlite_STAMP.db.gz could not be verified, so nothing goes on its account: backup T/backups/admin_sqlite_STAMP.db.gz is being written or removed by another process" \
+    "SELECT backup_rotate()"
+  exec 9<&-
+  [ -e "$older" ]
 }
 
 @test "before_restore copies have their own clock, and never count as the newest" {
@@ -143,10 +209,11 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   old_backup admin 21 admin.db >/dev/null
   for days in 1 29 31; do gzip -c admin.db >"$BACKUP_DIR/admin_sqlite_before_restore_$(old_stamp $days).db.gz"; done
   same "+1 admin: 1 day old, limit 30
-+20 admin: newest good backup of admin (sqlite)
--21 admin: 21 days old, limit 7
++20 admin: newest good backup of admin (sqlite)$unverified
+-21 admin: 21 days old, limit 7$first
 +29 admin: 29 days old, limit 30
--31 admin: 31 days old, limit 30" "$(plan)"
+-31 admin: 31 days old, limit 30$first" "$(plan)"
+  sql "SELECT backup_verify('latest')"
   same "-29 admin: 29 days old, limit 10" "$(plan '{"before_restore_days":10}' | sed -n 4p)"
 }
 
@@ -158,7 +225,8 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   flock -s 9  # as a restore holds what it reads
   gives 1 "SELECT backup_rotate()"
   [ -e "$held" ] && [ ! -e "$free" ]
-  gives "not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process
+  gives "verified admin_sqlite_STAMP.db.gz before others go: ok
+not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process
 removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operation = 'rotate'"
   fails "not removed: T/backups/admin_sqlite_STAMP.db.gz is in use by another process" "SELECT backup_delete('$held')"
   [ -e "$held" ]
@@ -173,10 +241,57 @@ removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operat
   [ "$(ls "$BACKUP_DIR" | grep -c gz$)" -ge 6 ]
 }
 
+# Two of one content, the newer damaged, which only a verification has found.
+verified_pair() {
+  good=$(sql "SELECT backup_create('admin.db')")
+  bad=$(sql "SELECT backup_create('admin.db')")
+  printf '\377\377\377' | dd of="$bad" bs=1 seek=600 conv=notrunc status=none
+  [ "$(sql "SELECT count(*) FROM backups WHERE backup_verify(path) = 'ok'")" = 1 ]
+}
+
+@test "a history that is locked: nothing is removed, and the error says so" {
+  verified_pair
+  why="results of verifications cannot be read, so nothing is removed: history T/backups/catalog.db: database is locked\
+ (another process is using it: try again when it is done)"
+  python - <<'PY' &
+import os, sqlite3, time
+c = sqlite3.connect(os.environ['BACKUP_DIR'] + '/catalog.db', isolation_level=None)
+c.execute('BEGIN EXCLUSIVE')
+open('held', 'w')
+while os.path.exists('held'): time.sleep(0.05)
+PY
+  while [ ! -e held ]; do sleep 0.05; done
+  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')"
+  fails "$why" "SELECT backup_delete('$good')"
+  rm held
+  wait
+  [ -e "$good" ] && [ -e "$bad" ]
+  gives 0 "SELECT backup_rotate('{\"keep_last\":1,\"dry_run\":true}')"
+}
+
+@test "a history that may not be read: plan, rotation and deletion stop, a listing says that it goes on without" {
+  verified_pair
+  chmod 000 "$BACKUP_DIR/catalog.db"
+  sqlite3() { held env ${LIFEBOAT_PRELOAD:+"LD_PRELOAD=$LIFEBOAT_PRELOAD"} sqlite3 "$@"; }
+  unread="history T/backups/catalog.db: unable to open database file (let the owner of its folder have it, or move it\
+ away: it is made anew)"
+  why="results of verifications cannot be read, so nothing is removed: $unread"
+  fails "$why" "SELECT * FROM backup_plan"
+  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')"
+  fails "$why" "SELECT backup_delete('$good')"
+  gives "2|" "SELECT count(*), max(verify_result) FROM backups"
+  sql ".log stderr" "SELECT count(*) FROM backups" 2>&1 | plain >log
+  grep -qxF "(28) lifeboat: results of verifications are not known:" log
+  grep -qxF "(28) lifeboat: $unread" log
+  # One that is missing counts as none.
+  rm "$BACKUP_DIR/catalog.db"
+  gives 1 "SELECT backup_rotate('{\"keep_last\":1,\"dry_run\":true}')"
+}
+
 @test "backup_delete follows the same rules" {
   newest=$(old_backup admin 1 admin.db)
   other=$(old_backup admin 2 admin.db)
-  fails "admin_sqlite_STAMP.db.gz is kept: newest good backup of admin (sqlite)" "SELECT backup_delete('latest')"
+  fails "admin_sqlite_STAMP.db.gz is kept: newest good backup of admin (sqlite)$unverified" "SELECT backup_delete('latest')"
   sql "SELECT backup_pin('$other'), backup_note('$other', 'why')"
   fails "admin_sqlite_STAMP.db.gz is kept: pinned" "SELECT backup_delete('$other')"
   gives "0

@@ -1,7 +1,7 @@
 # Damaged backups: found by verify, refused by restore, and the target is left as it was.
 load ../helper
 
-damage() { /usr/bin/python3 -B "$ROOT/tests/archive/damage.py" "$1" "$T"; }
+damage() { python -B "$ROOT/tests/archive/damage.py" "$1" "$T"; }
 
 @test "gzip: every byte flipped, every length, every kind of tail" { damage gzip; }
 @test "zstd: every byte flipped, every length, every kind of tail" { damage zstd; }

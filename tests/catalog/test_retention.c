@@ -17,7 +17,7 @@
 #define MANY 24
 
 static lb_backup items[MANY];
-static lb_listing listing = { items, 0 };
+static lb_listing listing = { .items = items };
 
 static lb_backup *add(const char *name, int64_t age)
 {
@@ -27,6 +27,7 @@ static lb_backup *add(const char *name, int64_t age)
   strcpy(b->name.name, name);
   b->name.type = LB_TYPE_SQLITE;
   b->created = NOW - age;
+  b->indexed = true;
   return b;
 }
 
@@ -94,6 +95,44 @@ static void test_newest_good_and_verified(void **state)
   assert_string_equal(decided(&policy, 4), "R:32 days old, limit 1");
   items[2].verify_result = "ok"; /* once the newest is verified, the older one is needed no more */
   assert_string_equal(decided(&policy, 3), "R:31 days old, limit 1");
+}
+
+/* Of another tool's file only the beginning was seen, until it is verified. */
+static void test_not_known_to_be_whole(void **state)
+{
+  (void)state;
+  lb_policy policy = { .retention_days = 1 };
+  listing.count = 0;
+  add("admin", 2 * DAY)->problem = "truncated";
+  add("admin", 30 * DAY)->indexed = false;
+  add("admin", 31 * DAY)->indexed = false;
+  add("admin", 32 * DAY);
+  add("admin", 33 * DAY)->indexed = false;
+  add("admin", 34 * DAY)->verify_result = "ok";
+  add("admin", 35 * DAY);
+  add("admin", 36 * DAY)->name.kind = LB_KIND_BEFORE_RESTORE;
+  policy.before_restore_days = 1;
+  assert_string_equal(decided(&policy, 0), "R:2 days old, limit 1");
+  assert_string_equal(decided(&policy, 1), "K:newest good backup of admin (sqlite), not verified yet");
+  assert_string_equal(decided(&policy, 2), "R:31 days old, limit 1; the newest good one is verified first");
+  assert_string_equal(decided(&policy, 3), "K:newest backup of admin (sqlite) that is known to be whole");
+  assert_string_equal(decided(&policy, 4), "R:33 days old, limit 1");
+  assert_string_equal(decided(&policy, 5), "K:newest verified backup of admin (sqlite)");
+  assert_string_equal(decided(&policy, 6), "R:35 days old, limit 1");
+  assert_string_equal(decided(&policy, 7), "R:36 days old, limit 1");
+
+  items[3].indexed = items[6].indexed = false; /* none is known to be, or only the one that was verified */
+  assert_string_equal(decided(&policy, 4), "R:33 days old, limit 1; the newest good one is verified first");
+  items[5].verify_result = NULL;
+  items[5].indexed = false;
+  assert_string_equal(decided(&policy, 0), "R:2 days old, limit 1; the newest good one is verified first");
+  assert_string_equal(decided(&policy, 7), "R:36 days old, limit 1; the newest good one is verified first");
+
+  items[1].verify_result = "ok";
+  assert_string_equal(decided(&policy, 1), "K:newest good backup of admin (sqlite)");
+  for (int i = 2; i < 8; i++) assert_null(strstr(decided(&policy, i), "verified first"));
+  items[1].verify_result = "truncated"; /* its turn is the next one's */
+  assert_string_equal(decided(&policy, 2), "K:newest good backup of admin (sqlite), not verified yet");
 }
 
 static void test_no_good_one(void **state)
@@ -174,18 +213,27 @@ static void test_sources_and_selection(void **state)
 static void test_may_delete(void **state)
 {
   (void)state;
-  char reason[160];
+  lb_decision d;
   listing.count = 0;
   add("admin", 0);
   add("admin", 10);
   add("admin", 20)->pinned = true;
   add("shop", 0)->problem = "truncated";
-  assert_false(lb_retention_may_delete(&listing, 0, NOW, reason));
-  assert_string_equal(reason, "newest good backup of admin (sqlite)");
-  assert_true(lb_retention_may_delete(&listing, 1, NOW, reason));
-  assert_false(lb_retention_may_delete(&listing, 2, NOW, reason));
-  assert_string_equal(reason, "pinned");
-  assert_false(lb_retention_may_delete(&listing, 3, NOW, reason));
+  lb_retention_may_delete(&listing, 0, NOW, &d);
+  assert_false(d.remove);
+  assert_string_equal(d.reason, "newest good backup of admin (sqlite)");
+  lb_retention_may_delete(&listing, 1, NOW, &d);
+  assert_true(d.remove);
+  assert_int_equal(d.relies_on, -1);
+  lb_retention_may_delete(&listing, 2, NOW, &d);
+  assert_false(d.remove);
+  assert_string_equal(d.reason, "pinned");
+  lb_retention_may_delete(&listing, 3, NOW, &d);
+  assert_false(d.remove);
+  items[0].indexed = items[1].indexed = items[2].indexed = false;
+  lb_retention_may_delete(&listing, 1, NOW, &d);
+  assert_true(d.remove);
+  assert_int_equal(d.relies_on, 0);
 }
 
 /* ---- random listings ---- */
@@ -213,6 +261,7 @@ static void random_listing(void)
     b->pinned = below(8) == 0;
     b->problem = below(4) == 0 ? "damaged" : NULL;
     b->verify_result = results[below(4)];
+    b->indexed = below(2) == 0;
     b->manifest.source = sources[below(3)];
     b->manifest.keep_until = below(8) == 0 ? NOW + below(3) - 1 : 0;
   }
@@ -221,6 +270,20 @@ static void random_listing(void)
 static bool is_good_full(const lb_backup *b)
 {
   return lb_backup_is_good(b) && b->name.kind == LB_KIND_FULL;
+}
+
+/* Whether one that is known to be whole, and stays, is older than no more than item; or the removal names the newest. */
+static void check_relies(const lb_decision *d, const bool *gone)
+{
+  int first = 0;
+  bool whole = false;
+  while (!is_good_full(&items[first]) || !lb_backup_same_source(&items[first], &items[d->item])) first++;
+  for (int i = 0; i < (is_good_full(&items[d->item]) ? d->item : listing.count); i++) {
+    whole |= !gone[i] && is_good_full(&items[i]) && (items[i].indexed || items[i].verify_result) &&
+      lb_backup_same_source(&items[i], &items[d->item]);
+  }
+  if (whole) assert_int_equal(d->relies_on, -1);
+  else assert_int_equal(d->relies_on, first);
 }
 
 /* Good full backups that are newer and can stand in for item, those verified only if so wanted. */
@@ -270,7 +333,10 @@ static void check_decision(const lb_decision *d, const lb_policy *policy)
 static void check_survivors(const lb_decision *plan, int count)
 {
   bool gone[MANY] = { false };
+  bool known = true; /* with unknown sources about, groups are not this simple */
   for (int i = 0; i < count; i++) gone[plan[i].item] = plan[i].remove;
+  for (int i = 0; i < listing.count; i++) known = known && items[i].manifest.source;
+  for (int i = 0; i < count; i++) if (known && plan[i].remove) check_relies(&plan[i], gone);
   for (int i = 0; i < listing.count; i++) {
     const char *source = items[i].manifest.source;
     if (!gone[i] || !is_good_full(&items[i]) || !source) continue;
@@ -297,8 +363,9 @@ static void test_random_listings(void **state)
     for (int i = 0; i < count; i++) {
       assert_int_equal(plan[i].item, i);
       check_decision(&plan[i], &policy);
-      char reason[160];
-      if (plan[i].remove) assert_true(lb_retention_may_delete(&listing, i, NOW, reason));
+      lb_decision alone;
+      lb_retention_may_delete(&listing, i, NOW, &alone);
+      if (plan[i].remove) assert_true(alone.remove && alone.relies_on == plan[i].relies_on);
       removed += plan[i].remove;
     }
     check_survivors(plan, count);
@@ -312,6 +379,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_age), cmocka_unit_test(test_marks_and_promises),
     cmocka_unit_test(test_newest_good_and_verified), cmocka_unit_test(test_no_good_one),
+    cmocka_unit_test(test_not_known_to_be_whole),
     cmocka_unit_test(test_keep_last), cmocka_unit_test(test_before_restore),
     cmocka_unit_test(test_sources_and_selection), cmocka_unit_test(test_may_delete),
     cmocka_unit_test(test_random_listings),

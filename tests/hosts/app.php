@@ -21,6 +21,21 @@ $db->exec('DELETE FROM t');
 $report = json_decode($db->querySingle("SELECT backup_restore('latest', 'main', '{\"overwrite\":true}')"), true);
 check($report['check'] === 'ok' && $report['pre_restore'] !== null, 'the report');
 check($db->querySingle('SELECT a FROM t') === 'kept', 'the row is back');
+$db->exec("ATTACH backup_uri('latest') AS old");
+check($db->querySingle('SELECT a FROM old.t') === 'kept', 'a row of the attached backup');
+if (extension_loaded('pdo_sqlite')) {
+    $pdo = new PDO('sqlite::memory:');
+    $pdo->exec('ATTACH ' . $pdo->quote($db->querySingle("SELECT backup_uri('latest')")) . ' AS old');
+    check($pdo->query('SELECT a FROM old.t')->fetchColumn() === 'kept', 'attached by PDO');
+    $pdo = null;
+}
+$db->exec('DETACH old');
+try {
+    new SQLite3($db->querySingle("SELECT backup_uri('latest')"), SQLITE3_OPEN_READONLY);
+    check(false, 'a URI is no file to PHP');
+} catch (Exception $e) {
+    check(str_contains($e->getMessage(), 'unable to open database'), $e->getMessage());
+}
 try {
     $db->querySingle("SELECT backup_create('none')");
     check(false, 'a missing source is an exception');

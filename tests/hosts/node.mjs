@@ -22,6 +22,13 @@ const report = JSON.parse(one("SELECT backup_restore('latest', 'main', ?)", '{"o
 assert.equal(report.check, 'ok');
 assert.equal(one('SELECT a FROM t'), 'kept');
 assert.equal(one('PRAGMA journal_mode'), 'wal');
+db.exec("DELETE FROM t; ATTACH backup_uri('latest') AS old; INSERT INTO t SELECT a FROM old.t");
+assert.equal(one('SELECT a FROM t'), 'kept');
+assert.throws(() => db.exec('DELETE FROM old.t'), /attempt to write a readonly database/);
+const inside = new DatabaseSync(one("SELECT backup_uri('latest')"), { readOnly: true });
+assert.equal(inside.prepare('SELECT a FROM t').get().a, 'kept');
+inside.close();
+db.exec('DETACH old');
 assert.equal(one('SELECT backup_rotate()'), 0);
 assert.throws(() => db.exec("CREATE TRIGGER g AFTER INSERT ON t BEGIN SELECT backup_create('main'); END; INSERT INTO t VALUES(1)"),
   /unsafe use of backup_create/);

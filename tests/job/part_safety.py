@@ -138,6 +138,23 @@ def hostile():
         message_got = refused('./evil.db', 'app.db', ['good'], verify=False)
         assert message in message_got or 'malformed' in message_got, message_got
         assert everything('app.db') == before
+    # A full-text index that has another name than it says, or brings something along.
+    run('old.db', "CREATE VIRTUAL TABLE f USING fts5(a, content='good')")
+    run('app.db', 'CREATE TABLE good(a)')
+    before = everything('app.db')
+    for sql, message in (("CREATE VIRTUAL TABLE g USING fts5(a, content='good')", 'makes something else'),
+                         ("CREATE VIRTUAL TABLE temp.f USING fts5(a, content='good')", 'makes something else'),
+                         ("CREATE VIRTUAL TABLE f USING fts5(a, content='good'); DROP TABLE precious",
+                          'the virtual table f is more than one statement')):
+        shutil.copy('old.db', 'evil.db')
+        db = sqlite3.connect('evil.db')
+        db.execute('PRAGMA writable_schema=ON')
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = 'f'", (sql,))
+        db.commit()
+        db.close()
+        message_got = refused('./evil.db', 'app.db', ['f'], verify=False)
+        assert message in message_got or 'malformed' in message_got, message_got
+        assert everything('app.db') == before
 
 
 # ---- the target ----

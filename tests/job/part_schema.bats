@@ -10,6 +10,7 @@ setup() {
 part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 
 @test "columns that only one side has" { part differing_columns; }
+@test "a note is told whole, however long it is" { part long_notes; }
 @test "values whose column has another type, or is computed in the target, are named" { part converted; }
 @test "a key that is not the backup's is an error" { part differing_keys; }
 @test "a key that has a column twice" { part key_with_a_column_twice; }
@@ -18,9 +19,15 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "AUTOINCREMENT never goes back" { part sequence; }
 @test "what is refused, in its words, and nothing is changed" { part refusals; }
 @test "full-text indexes over a table are rebuilt; triggers do not run, and are named" { part fulltext; }
+@test "full-text indexes that are named: rebuilt, and made where they are missing" { part indexes; }
+@test "a missing full-text index comes back with its table where that needs it" { part missing_indexes; }
+@test "tables that triggers would have written to are named" { part triggers; }
 @test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
 @test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }
 @test "an orphan of one foreign key hides none of another" { part orphans_beside_orphans; }
+@test "an orphan that was at the same rowid before hides no new one" { part orphans_that_changed; }
+@test "orphans of the backup at another rowid, with other keys beside theirs" { part orphans_that_stay; }
+@test "no table is advised that the backup does not have" { part advice_that_can_be_taken; }
 @test "foreign keys in a circle, with actions that must not run" { part cycles; }
 @test "rows in each other's way: an error with a way out; REPLACE in a schema takes no row away" { part collisions; }
 @test "a collation that only the application has" { part unknown_here; }

@@ -1,11 +1,12 @@
 # Restoring some tables: what is special about a table, or differs between backup and target; one test each.
+import gzip
 import os
 import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../sqlite'))
 from lifeboat import create, main, query  # noqa: E402
-from part_shared import FTS, SHOP, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
+from part_shared import FTS, SHOP, T, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
 from part_shared import saved_copies, shop, sound  # noqa: E402
 
 
@@ -37,6 +38,15 @@ def differing_columns():
     run('app.db', "DROP TABLE gone; CREATE VIEW gone AS SELECT 1 AS id")
     assert refused(backup, 'app.db', ['gone']) == (
         'T/app.db: table gone: it is a table in the backup, and something else here')
+
+
+def long_notes():
+    """A note is told whole, however long it is."""
+    backup = shop('CREATE TABLE w(id INTEGER PRIMARY KEY); INSERT INTO w VALUES (1);')
+    names = [f'a column that only the target has, of a name with an é, {i}' for i in range(100)]
+    run('app.db', 'DELETE FROM w;' + ''.join(f'ALTER TABLE w ADD COLUMN "{name}";' for name in names))
+    assert part(backup, 'app.db', ['w'])['notes'] == (
+        'w: columns that only the target has kept their values, new rows have the default: ' + ', '.join(names))
 
 
 def converted():
@@ -107,7 +117,7 @@ def missing_table():
     report = part(backup, 'app.db', ['messages', 'WE"IRD T'])
     assert report['notes'] == ('table messages was missing and was made, with index messages_user, index in dex, '
                                'trigger tri"g\ntable we"ird t was missing and was made\n'
-                               'triggers on messages did not run: tri"g'), report
+                               'triggers on messages did not run: tri"g (they write to: log)'), report
     assert counts(report, 'messages') == (3, 0, 0, 0) and counts(report, 'we"ird t') == (2, 0, 0, 0)
     assert everything('app.db') == whole
     run('app.db', "INSERT INTO messages(user, body) VALUES (1, 'next')")
@@ -116,7 +126,8 @@ def missing_table():
     run('app.db', 'DROP TABLE messages; CREATE TABLE other(x); CREATE INDEX messages_user ON other(x)')
     before = everything('app.db')
     assert refused(backup, 'app.db', ['messages']) == (
-        'the index messages_user could not be made: T/app.db: index messages_user already exists')
+        'the index messages_user could not be made: T/app.db: index messages_user already exists (rename or drop that one '
+        'in the target, and try again)')
     assert everything('app.db') == before
 
 
@@ -140,9 +151,7 @@ def refusals():
         'v': f'{b}: v is a view: restore the tables that it reads',
         'r': f'{b}: r is a virtual table (rtree), {by_itself}',
         'R_node': f'{b}: r_node belongs to r; r is a virtual table (rtree), {by_itself}',
-        'f': f'{b}: f is a virtual table (fts5) over messages: restore messages, and it is rebuilt',
-        'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore messages, and it is '
-                  'rebuilt',
+        'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore f, and it is rebuilt',
         'sqlite_sequence': f"{b}: sqlite_sequence is SQLite's own and not restored by itself",
         'sqlite_master': f"{b}: sqlite_master is SQLite's own and not restored by itself",
     }.items():
@@ -175,8 +184,8 @@ def fulltext():
             INSERT INTO messages VALUES (6, 1, 'a fox too');
             CREATE TRIGGER au BEFORE UPDATE ON messages BEGIN SELECT RAISE(FAIL, 'never'); END;""")
         report = part(backup, 'app.db', ['messages'], rows=mode)
-        assert report['notes'] == ('triggers on messages did not run: ad, ai, au\nfull-text index five was rebuilt\n'
-                                   'full-text index four was rebuilt'), report
+        assert report['notes'] == ('full-text index five was rebuilt\nfull-text index four was rebuilt\n'
+                                   'triggers on messages did not run: ad, ai, au'), report
         found = found + ([6] if mode != 'replace' else [])
         for index in 'five', 'four':
             sql = f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox' ORDER BY 1"
@@ -227,6 +236,132 @@ def fulltext():
     assert 'full-text index five could not be rebuilt here, run INSERT INTO "five"("five") VALUES (\'rebuild\') where ' \
            'it can: no such tokenizer: mine' in report['notes'].split('\n'), report
     assert 'full-text index four was rebuilt' in report['notes'].split('\n'), report
+
+
+def indexes():
+    """Full-text indexes with external content, named: rebuilt, and made where they are missing."""
+    backup = shop("""INSERT INTO messages VALUES (4, 1, 'a fox'); CREATE VIEW v AS SELECT id, body FROM messages;
+        CREATE VIRTUAL TABLE f USING fts5(body, content=messages, content_rowid=id);
+        CREATE VIRTUAL TABLE "g ""4" USING fts4(content=messages);
+        CREATE VIRTUAL TABLE over USING fts5(body, content=v, content_rowid=id); INSERT INTO f(f) VALUES ('rebuild');
+        INSERT INTO "g ""4"("g ""4") VALUES ('rebuild'); INSERT INTO over(over) VALUES ('rebuild')""")
+
+    def found(index):
+        return [r for r, in rows('app.db', f"SELECT rowid FROM {index} WHERE {index} MATCH 'fox'")]
+
+    made = 'full-text index {0} was missing and was made\nfull-text index {0} was rebuilt'.format
+    for name, index in ('F', 'f'), ('g "4', '"g ""4"'), ('over', 'over'):
+        run('app.db', "INSERT INTO messages VALUES (9, 1, 'fox too')")
+        assert found(index) == [4]
+        report = part(backup, 'app.db', [name])
+        assert report['notes'] == f'full-text index {name.lower()} was rebuilt' and report['tables'] == [], report
+        assert report['pre_restore'] and found(index) == [4, 9]
+        run('app.db', f'DROP TABLE {index}')
+        assert part(backup, 'app.db', [name, name])['notes'] == made(name.lower())
+        assert found(index) == [4, 9]
+        # Nobody needs it: it may be gone on purpose.
+        run('app.db', f'DROP TABLE {index}; DELETE FROM messages WHERE id = 9')
+        assert part(backup, 'app.db', ['messages'])['notes'] == UNSAVED
+        assert part(backup, 'app.db', ['messages', name])['notes'] == made(name.lower())
+        assert found(index) == [4]
+    whole = everything('app.db')[0]
+    # What it is over is gone.
+    run('app.db', 'DROP TABLE f; DROP TABLE messages')
+    assert refused(backup, 'app.db', ['f']) == (
+        'T/app.db: f is a virtual table (fts5) over messages, which is not here: restore messages as well')
+    report = part(backup, 'app.db', ['f', 'messages'])
+    assert made('f').split('\n')[0] in report['notes'] and found('f') == [4] and everything('app.db')[0] == whole
+    run('app.db', 'DROP TABLE over; DROP VIEW v')
+    assert 'over v, which is not here: restore v as well' in refused(backup, 'app.db', ['over'])
+    # Its name is something else's.
+    for sql in 'CREATE TABLE f(x)', 'CREATE VIRTUAL TABLE f USING fts5(body)', 'CREATE VIEW f AS SELECT 1':
+        run('app.db', f'DROP TABLE f; {sql}')
+        assert refused(backup, 'app.db', ['f']) == (
+            'T/app.db: table f: it is a virtual table (fts5) over messages in the backup, and something else here')
+        run('app.db', 'DROP VIEW f; CREATE TABLE f(x)' if 'VIEW' in sql else '')
+    run('app.db', 'DROP TABLE f; CREATE TABLE f_data(x)')
+    before = everything('app.db')
+    message = refused(backup, 'app.db', ['f'])
+    assert message.startswith('the virtual table f could not be made: T/app.db: ') and 'f_data' in message, message
+    assert everything('app.db') == before
+    sound()
+
+
+def missing_indexes():
+    """An index that triggers write to, or whose table is made, comes back with its table."""
+    sql = """CREATE TABLE m(id INTEGER PRIMARY KEY, body); INSERT INTO m VALUES (1, 'fox');
+        CREATE VIRTUAL TABLE f USING fts5(body, content=m, content_rowid=id);
+        CREATE VIRTUAL TABLE e USING fts5(body, content=m, content_rowid=id);
+        CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO f(rowid, body) VALUES (new.id, new.body);
+          INSERT INTO e(rowid, body) VALUES (new.id, new.body); END;
+        INSERT INTO e(e) VALUES ('rebuild'); INSERT INTO f(f) VALUES ('rebuild');"""
+    run('app.db', sql)
+    backup = create('app.db')
+    for drop, first in (('DROP TABLE f; DROP TABLE e', ''), ('DROP TABLE f; DROP TABLE e; DROP TABLE m',
+                                                             'table m was missing and was made, with trigger ai\n')):
+        run('app.db', drop)
+        notes = part(backup, 'app.db', ['m'])['notes']
+        assert notes.startswith(first) and all(f'full-text index {name} was {what}' in notes.split('\n') for name in 'fe'
+                                               for what in ('missing and was made', 'rebuilt')), notes
+        run('app.db', "INSERT INTO m(body) VALUES ('a fox'); INSERT INTO f(f) VALUES ('integrity-check')")
+        assert rows('app.db', "SELECT count(*) FROM e WHERE e MATCH 'fox'") == rows('app.db', 'SELECT count(*) FROM m')
+    # A tokenizer that is not here: the rows come, without the index, unless that was asked for.
+    with gzip.open(backup) as old, open('unknown.db', 'wb') as new:
+        new.write(old.read())
+    db = sqlite3.connect('unknown.db', isolation_level=None)
+    db.execute('PRAGMA writable_schema=ON')
+    db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'content_rowid=id', 'tokenize=mine') WHERE name = 'e'")
+    db.close()
+    run('app.db', 'DROP TABLE e; DELETE FROM m')
+    report = part('./unknown.db', 'app.db', ['m'])
+    assert counts(report) == (1, 0, 0, 0)
+    why = 'the virtual table e could not be made: T/app.db: '
+    assert report['notes'].replace(T, 'T').startswith(f'full-text index e is missing: {why}'), report
+    assert refused('./unknown.db', 'app.db', ['e', 'm']).startswith(why)
+    sound()
+
+
+def triggers():
+    """Every table that triggers would have written to is named, unless it is restored or rebuilt as well."""
+    sql = """CREATE TABLE m(id INTEGER PRIMARY KEY, body, n INT AS (id + 1)); INSERT INTO m VALUES (1, 'one'), (2, 'two');
+        CREATE VIRTUAL TABLE f USING fts5(body); CREATE VIRTUAL TABLE r USING rtree(id, a, b);
+        CREATE VIRTUAL TABLE four USING fts4(body); CREATE TABLE audit(x); CREATE TABLE "odd, one"(x);
+        CREATE TABLE counted(n); CREATE VIEW v AS SELECT * FROM audit; CREATE TABLE behind(x); CREATE TABLE never(x);
+        CREATE TABLE kept(x INTEGER PRIMARY KEY AUTOINCREMENT);"""
+    triggers = """CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO f(rowid, body) VALUES (new.id, new.body);
+          UPDATE m SET body = body WHERE id = new.id; INSERT INTO four(docid, body) VALUES (new.id, new.body); END;
+        CREATE TRIGGER ad BEFORE DELETE ON m BEGIN DELETE FROM f WHERE rowid = old.id; DELETE FROM r WHERE id = old.id;
+          INSERT INTO kept VALUES (NULL); END;
+        CREATE TRIGGER au AFTER UPDATE OF body ON m BEGIN INSERT INTO v VALUES (1); UPDATE "odd, one" SET x = x + 1; END;
+        CREATE TRIGGER instead INSTEAD OF INSERT ON v BEGIN INSERT INTO behind VALUES (new.x); END;
+        CREATE TRIGGER further AFTER INSERT ON behind BEGIN REPLACE INTO counted VALUES (1); END;"""
+    run('app.db', sql + triggers)
+    backup = create('app.db')
+    run('app.db', 'DELETE FROM m')
+    report = part(backup, 'app.db', ['m'])
+    note, written = report['notes'].split(' (they write to: ')
+    assert note == 'triggers on m did not run: ad, ai, au', report
+    assert sorted(written[:-1].replace('odd, one', 'odd one').split(', ')) == [
+        'behind', 'counted', 'f', 'four', 'kept', 'odd one', 'r', 'v'], report
+    run('app.db', 'DROP TRIGGER ad; DROP TRIGGER au; DELETE FROM m')
+    assert part(backup, 'app.db', ['m'])['notes'] == 'triggers on m did not run: ai (they write to: f, four)'
+    # What only the application knows, or what is gone.
+    run('app.db', 'CREATE TRIGGER az AFTER DELETE ON m BEGIN INSERT INTO audit VALUES (nowhere()); END; UPDATE m SET body = 1')
+    assert part(backup, 'app.db', ['m'])['notes'] == (
+        'triggers on m did not run: ai, az (they write to: f, four, audit; what else is not known here: no such function: '
+        'nowhere)')
+    run('app.db', 'DROP TRIGGER az; DROP TRIGGER ai; CREATE TRIGGER ai AFTER INSERT ON m BEGIN INSERT INTO gone '
+                  'VALUES (1); END; UPDATE m SET body = 1')
+    assert part(backup, 'app.db', ['m'])['notes'] == (
+        'triggers on m did not run: ai (what they write to is not known here: no such table: main.gone)')
+    # Restored along.
+    run('app.db', f'DROP TRIGGER ai; {triggers[:triggers.index("CREATE TRIGGER instead")]} DROP TRIGGER ad; UPDATE m SET '
+                  'body = 1')
+    report = part(backup, 'app.db', ['m', 'odd, one', 'behind', 'counted'])
+    assert report['notes'].split('\n')[-2:] == [
+        'triggers on m did not run: ai, au (they write to: f, v, four)', 'triggers on behind did not run: further'], report
+    assert rows('app.db', 'SELECT (SELECT count(*) FROM behind), (SELECT count(*) FROM audit)') == [(0, 0)]
+    sound()
 
 
 def foreign_keys():
@@ -286,6 +421,54 @@ def orphans_beside_orphans():
         before = everything('app.db')
         assert f'{table}{" row 1" if table == "c" else ""} refers to p' in refused(backup, 'app.db', ['p'])
         assert everything('app.db') == before
+
+
+def orphans_that_changed():
+    """A rowid that held an orphan before excuses neither another row there, nor the same row that leads elsewhere."""
+    for key, row in ('k TEXT PRIMARY KEY', 1), ('k INTEGER PRIMARY KEY', 2), ('k', 1):
+        run('app.db', f"""DROP TABLE IF EXISTS c; DROP TABLE IF EXISTS p; CREATE TABLE p(id INTEGER PRIMARY KEY);
+            CREATE TABLE c({key}, p REFERENCES p); INSERT INTO p VALUES (5); INSERT INTO c VALUES (2, 5)""")
+        backup = create('app.db')
+        for spoil in 'DELETE FROM c; INSERT INTO c VALUES (3, 99)', 'UPDATE c SET p = 99':
+            run('app.db', f'{spoil}; DELETE FROM p')
+            before = everything('app.db')
+            assert refused(backup, 'app.db', ['c']).endswith(
+                f'nothing was changed: c row {row} refers to p (restore as well: p)'), (key, spoil)
+            assert everything('app.db') == before
+            part(backup, 'app.db', ['c', 'p'])
+    # Another row at the same rowid, which leads nowhere in the same way.
+    run('app.db', 'DROP TABLE c; DROP TABLE p; CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (99); '
+                  "CREATE TABLE c(k TEXT PRIMARY KEY, p REFERENCES p); INSERT INTO c VALUES ('y', 99)")
+    backup = create('app.db')
+    run('app.db', "DELETE FROM p; UPDATE c SET k = 'x'")
+    assert 'c row 1 refers to p' in refused(backup, 'app.db', ['c'])
+
+
+def orphans_that_stay():
+    """Rows that lead nowhere in the backup as well come back, at whatever rowid, and after changes of the schema."""
+    run('app.db', """CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(k TEXT, n INT, p TEXT REFERENCES p,
+                     b BLOB, PRIMARY KEY (k, n)); INSERT INTO c VALUES ('y', 1, '99', 1), ('z', NULL, '98', 1);""")
+    backup = create('app.db')
+    run('app.db', """DROP TABLE c; CREATE TABLE c(k TEXT, n INT, p INT REFERENCES p, b BLOB, q REFERENCES p,
+                     PRIMARY KEY (k, n)); INSERT INTO c VALUES ('x', 7, NULL, NULL, NULL);""")
+    report = part(backup, 'app.db', ['c'], rows='missing')
+    assert counts(report) == (2, 0, 0, 1)
+    assert 'rows that refer to rows which are not there, as they did in the backup: 2' in report['notes'].split('\n')
+    assert rows('app.db', "SELECT rowid, p FROM c WHERE k = 'y'") == [(3, 99)]
+
+
+def advice_that_can_be_taken():
+    """No table is advised that the backup does not have."""
+    run('app.db', 'CREATE TABLE c(id INTEGER PRIMARY KEY, v); INSERT INTO c VALUES (1, 1)')
+    backup = create('app.db')
+    run('app.db', """DELETE FROM c; CREATE TABLE p(id INTEGER PRIMARY KEY);
+                     ALTER TABLE c ADD COLUMN pid NOT NULL DEFAULT 9 REFERENCES p;""")
+    assert refused(backup, 'app.db', ['c']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: c row 1 refers to p')
+    run('app.db', 'DROP TABLE c; CREATE TABLE c(id INTEGER PRIMARY KEY, v); INSERT INTO c VALUES (1, 1), (2, 2); '
+                  'CREATE TABLE d(c REFERENCES c); INSERT INTO d VALUES (2)')
+    assert refused(backup, 'app.db', ['c']) == (
+        'T/app.db: rows would refer to rows that are not there, nothing was changed: d row 1 refers to c')
 
 
 def cycles():

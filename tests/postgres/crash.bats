@@ -12,7 +12,7 @@ setup_file() {
   # A row of table slow takes as long to load as slowly says: see there.
   q src "CREATE FUNCTION public.wait(i int) RETURNS bool LANGUAGE plpgsql
 AS 'BEGIN PERFORM pg_catalog.pg_sleep(pg_catalog.current_setting(''test.slow'', true)::float); RETURN true; END';
-CREATE TABLE slow(i int CHECK (public.wait(i))); INSERT INTO slow SELECT generate_series(1, 1000)"
+CREATE TABLE slow(i int PRIMARY KEY CHECK (public.wait(i))); INSERT INTO slow SELECT generate_series(1, 1000)"
   newdb old && q old "CREATE TABLE messages(id int PRIMARY KEY, body text);
 INSERT INTO messages SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 4000) AS i;
 CREATE VIEW v AS SELECT body FROM messages; CREATE SEQUENCE s START 7; CREATE SCHEMA audit; CREATE TABLE audit.t(a int)"
@@ -222,6 +222,28 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
   run -1 sql "$(restore '{}')"
   [[ $output == *"target is not empty"*"objects (pass {\"overwrite\":true} to replace them)"* ]]
   all_is_well "$TRANSACTION"
+}
+
+@test "kill -9 of the client while it brings back some tables" {
+  local how before
+  for how in replace missing merge; do
+    for ((i = 0; i < ${ROUNDS:-2}; i++)); do
+      drop_asides
+      q postgres "CREATE DATABASE target TEMPLATE src"
+      q target "DELETE FROM messages WHERE id % 3 = 0; DELETE FROM slow WHERE i > 10"
+      [ $how = missing ] || q target "UPDATE messages SET body = 'spoilt' WHERE id % 5 = 0; UPDATE audit SET action = 'x'"
+      before=$(state target)
+      start "$(restore "{\"tables\":[\"messages\",\"audit\",\"slow\"],\"rows\":\"$how\",\"pre_restore\":false}")"
+      moment 1100
+      kill_client
+      no_sessions
+      now=$(state target)
+      [ "$now" = "$before" ] || [ "$now" = "$STATE_NEW" ] || { echo "$how: neither as before nor restored"; false; }
+      [ "$now" = "$before" ] || echo "restored before it was killed"
+    done
+    sql "$(restore "{\"tables\":[\"messages\",\"audit\",\"slow\"],\"rows\":\"$how\",\"pre_restore\":false}")"
+    [ "$(state target)" = "$STATE_NEW" ]
+  done
 }
 
 LOADING='^COPY .* FROM stdin'

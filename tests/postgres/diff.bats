@@ -88,6 +88,31 @@ added|{"v":4,"t":null}' "SELECT change, key FROM backup_diff('$a', '$b', 'public
     "SELECT (SELECT count(*) FROM backup_diff('$b', '$b') WHERE change = 'same'), (SELECT count(*) FROM backup_activity)"
 }
 
+@test "tables that share no column: renamed, made anew, without any" {
+  require_pg "$PG_DEFAULT"
+  pg_server_start
+  newdb app
+  q app "CREATE TABLE renamed(a int); INSERT INTO renamed VALUES(1), (2); CREATE TABLE bare(); INSERT INTO bare DEFAULT VALUES; CREATE TABLE lost(a int); INSERT INTO lost VALUES(1);
+    CREATE TABLE computed(c int GENERATED ALWAYS AS (1) STORED); INSERT INTO computed DEFAULT VALUES; CREATE TABLE anew(x int PRIMARY KEY); INSERT INTO anew VALUES(7);
+    CREATE TABLE other(id int PRIMARY KEY, v int); INSERT INTO other VALUES(1, 1)"
+  a=$(sql "SELECT backup_create('$(url app)')")
+  q app "ALTER TABLE renamed RENAME a TO b; INSERT INTO renamed VALUES(3); INSERT INTO bare SELECT FROM generate_series(1, 3); INSERT INTO computed DEFAULT VALUES; ALTER TABLE lost DROP a;
+    DROP TABLE anew; CREATE TABLE anew(y text PRIMARY KEY); INSERT INTO anew VALUES('u'), ('v'); UPDATE other SET v = 2"
+  b=$(sql "SELECT backup_create('$(url app)')")
+  gives 'anew|changed|2|1|0|columns only in a: x/columns only in b: y/the primary keys differ: whole rows are compared
+bare|changed|3|0|0|
+computed|changed|1|0|0|
+lost|changed|1|1|0|columns only in a: a
+other|changed|0|0|1|
+renamed|changed|3|2|0|columns only in a: a/columns only in b: b' \
+    "SELECT name, change, added, removed, changed, replace(notes, char(10), '/') FROM backup_diff('$a', '$b')"
+  gives 'added|{}' "SELECT DISTINCT change, key FROM backup_diff('$a', '$b', 'bare')"
+  gives 'removed|3' "SELECT change, count(*) FROM backup_diff('$b', '$a', 'bare')"
+  gives 'removed|2
+added|3' "SELECT change, count(*) FROM backup_diff('$a', '$b', 'renamed') GROUP BY 1 ORDER BY 1 DESC"
+  gives 0 "SELECT count(*) FROM backup_diff('$b', '$b', 'bare')"
+}
+
 @test "some hundred thousand rows against the server's own answer" {
   require_pg "$PG_DEFAULT"
   pg_server_start

@@ -207,7 +207,7 @@ static void survey(lb_pg_load *load, bool check, lb_error *err)
 {
   lb_pg_survey v = { 0 };
   if (lb_pg_survey_read(load->source, load->contents, load->task, &v, err)) return;
-  if (check) lb_pg_survey_check(&v, load->pg, !load->no_owner, err);
+  if (check) lb_pg_survey_check(&v, load->pg, load->no_owner, load->no_privileges, err);
   printf("roles");
   for (int i = 0; i < v.role_count; i++) printf(" [%s]", v.roles[i]);
   printf("\nextensions");

@@ -46,6 +46,17 @@ refused() {
   refused 'database "app": rows of child refer to rows of public.two that the backup lacks, and would be deleted or changed along; nothing was changed (restore as well: child)' '"one","two"'
 }
 
+@test "a note is told whole, however long it is" {
+  q app "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)"
+  back_up
+  local names
+  names=$(for i in {1..50}; do echo "column that only the target has $i"; done | sed 's/.*/"&"/' | paste -sd,)
+  q app "DELETE FROM t; ALTER TABLE t ADD ${names//,/ int, ADD } int"
+  run part '"t"'
+  names=$(sed 's/"//g; s/,/, /g' <<<"$names")
+  says "\"notes\":\"public.t: columns that only the target has kept their values, new rows have the default: $names\",\"tables\":[{\"table\":\"public.t\",\"added\":1,\"changed\":0,\"removed\":0,\"kept\":0}]" "$output"
+}
+
 @test "an identity GENERATED ALWAYS beside the key: left alone, or put back, and still ALWAYS" {
   q app "CREATE TABLE t (code text PRIMARY KEY, n int GENERATED ALWAYS AS IDENTITY, v text, UNIQUE (n, v));
     INSERT INTO t (code, v) VALUES ('a', 'x'), ('b', 'y'), ('c', 'z')"

@@ -150,6 +150,21 @@ stand_up() {
   [[ $(databases) != *swapped_* ]]
 }
 
+@test "several swaps within a second keep all of the old databases" {
+  local name i
+  name=$(printf 'n%.0s' {1..63})
+  for i in swapped $name; do
+    olddb "$i"
+    sql "SELECT backup_restore('latest:shop', '$(url "$i")', '{\"overwrite\":true,\"mode\":\"swap\",\"pre_restore\":false}')
+      ->> '\$.previous' FROM (VALUES (1), (2), (3), (4), (5), (6))" >kept
+    cat kept
+    [ "$(sort -u kept | wc -l)" = 6 ]
+  done
+  databases >all
+  [ "$(grep -cE '^(swapped|n+)_before_restore_' all)" = 12 ]
+  for i in $(grep -E '^(swapped|n+)(_before|$)' all); do absent "$i"; done
+}
+
 @test "swap with sessions in the way: an error that names them, or they are ended" {
   olddb busy
   sit_in busy

@@ -136,9 +136,14 @@ SQL
   newdb sub
   q sub "CREATE TABLE t(); CREATE SUBSCRIPTION s CONNECTION 'host=/nowhere' PUBLICATION p
     WITH (connect = false, slot_name = 'a_slot'); SELECT pg_create_logical_replication_slot('mine', 'test_decoding')"
-  [ "$(target sub replication)" = 'logical replication slot "mine" (test_decoding)
-subscription "s" (slot "a_slot" on its publisher)' ]
+  target sub replication >notes
+  [[ $(sed -n 1p notes) == 'logical replication slot "mine" (test_decoding) stays with the old database "sub": '* ]]
+  [[ $(sed -n 2p notes) == 'subscription "s" stays with the old database "sub", and so does its slot "a_slot" on '* ]]
+  target sub replication dropped >notes
+  [[ $(sed -n 1p notes) == 'logical replication slot "mine" (test_decoding) was dropped with the old database: '* ]]
+  [[ $(sed -n 2p notes) == 'subscription "s" was dropped with the old database; its slot "a_slot" stays on '* ]]
   fails 12 'subscription "s" uses the slot "a_slot" on its publisher' sub empty
+  [[ $output == *'ALTER SUBSCRIPTION "s" SET (slot_name = NONE); DROP SUBSCRIPTION "s"; or pass'* ]]
   [[ $output == *'{"mode":"swap"}'* ]]
   [ "$(q sub 'SELECT count(*) FROM pg_class WHERE relname = '"'t'")" = 1 ]
   q sub "ALTER SUBSCRIPTION s SET (slot_name = NONE); SELECT pg_drop_replication_slot('mine')"

@@ -55,6 +55,7 @@ static void test_kinds(void **state)
     { "COMMENT ON POLICY p ON public.t IS 'x'", LB_STATEMENT_POLICY },
     { "CREATE USER MAPPING FOR joe SERVER s", LB_STATEMENT_POLICY },
     { "CREATE USER MAPPING FOR PUBLIC SERVER s", LB_STATEMENT_OTHER },
+    { "ALTER ROLE x IN DATABASE d SET a TO 'b'", LB_STATEMENT_DATABASE },
     { "CREATE ROLE x", LB_STATEMENT_ROLE }, { "ALTER ROLE x WITH LOGIN", LB_STATEMENT_ROLE_CHANGE },
     { "CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA public", LB_STATEMENT_EXTENSION },
     { "CREATE UNLOGGED TABLE t (a int)", LB_STATEMENT_RELATION }, { "CREATE FOREIGN TABLE t ()", LB_STATEMENT_RELATION },
@@ -69,6 +70,10 @@ static void test_kinds(void **state)
     { "ALTER INDEX s.i ATTACH PARTITION s.j", LB_STATEMENT_OTHER },
     { "ALTER INDEX s.i ALTER COLUMN 1 SET STATISTICS 100", LB_STATEMENT_FOLLOWER },
     { "ALTER TABLE s.t CLUSTER ON i", LB_STATEMENT_FOLLOWER },
+    { "ALTER TABLE ONLY s.t DROP CONSTRAINT k", LB_STATEMENT_DROP }, { "DROP TABLE s.t", LB_STATEMENT_DROP },
+    { "ALTER TABLE s.t ALTER COLUMN c DROP DEFAULT", LB_STATEMENT_DROP }, { "DROP DATABASE d", LB_STATEMENT_DATABASE },
+    { "ALTER DOMAIN d DROP CONSTRAINT k", LB_STATEMENT_DROP },
+    { "SELECT pg_catalog.lo_unlink('16400')", LB_STATEMENT_DROP },
     { "", LB_STATEMENT_OTHER }, { "\"SET\" a = 1", LB_STATEMENT_OTHER }, { "$$", LB_STATEMENT_OTHER },
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
@@ -96,6 +101,22 @@ static void test_plain_keys(void **state)
   expect_key("ALTER TABLE ONLY s.t ADD CONSTRAINT k UNIQUE NULLS NOT DISTINCT (a)", false, false);
   expect_key("ALTER TABLE ONLY s.t ADD CONSTRAINT k PRIMARY KEY (a, b WITHOUT OVERLAPS)", false, true);
   expect_key("ALTER TABLE ONLY s.t ADD CONSTRAINT k PRIMARY KEY (a) WITH (fillfactor='50')", false, true);
+}
+
+static void test_placeholders(void **state)
+{
+  (void)state;
+  static const struct { const char *sql; bool placeholder; } views[] = {
+    { "CREATE OR REPLACE VIEW public.v AS\nSELECT\n    NULL::integer AS id", true },
+    { "CREATE VIEW public.v AS\nSELECT\n    NULL::integer AS id", false },
+    { "CREATE OR REPLACE VIEW public.v AS SELECT id FROM t", false },
+  };
+  for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
+    lb_statement st;
+    lb_statement_read(views[i].sql, strlen(views[i].sql), &st);
+    assert_int_equal(st.kind, LB_STATEMENT_RELATION);
+    assert_int_equal(st.placeholder, views[i].placeholder);
+  }
 }
 
 static void test_names(void **state)
@@ -139,10 +160,37 @@ static void test_roles(void **state)
   expect_roles("ALTER DEFAULT PRIVILEGES FOR ROLE a IN SCHEMA s GRANT SELECT ON TABLES TO b", "[a][b]");
   expect_roles("ALTER DEFAULT PRIVILEGES FOR ROLE a REVOKE ALL ON TABLES FROM b", "[a][b]");
   expect_roles("CREATE POLICY p ON t FOR SELECT TO a, CURRENT_USER USING ((x = 'TO z'))", "[a]");
+  expect_roles("CREATE SCHEMA s AUTHORIZATION a", "[a]");
   expect_roles("CREATE USER MAPPING FOR a SERVER s OPTIONS (password 'to b')", "[a]");
   expect_roles("SET SESSION AUTHORIZATION 'jo''e'", "[jo'e]");
   expect_roles("GRANT a, b TO c", "[a][b][c]");
   expect_roles("COMMENT ON TABLE t IS 'OWNER TO x'", "");
+}
+
+static void expect_tablespace(const char *sql, const char *name)
+{
+  lb_span span;
+  lb_buf out = { 0 };
+  lb_buf_text(&out, "");
+  if (lb_statement_tablespace(sql, strlen(sql), &span)) lb_span_name(span, &out);
+  if (strcmp(out.data, name)) fail_msg("%s: %s", sql, out.data);
+  lb_buf_free(&out);
+}
+
+static void test_tablespaces(void **state)
+{
+  (void)state;
+  expect_tablespace("SET default_tablespace = \"My ts\"", "My ts");
+  expect_tablespace("SET default_tablespace = 'it''s'", "it's");
+  expect_tablespace("SET default_tablespace TO fast", "fast");
+  expect_tablespace("SET default_tablespace = ''", "");
+  expect_tablespace("SET default_tablespace TO DEFAULT", "");
+  expect_tablespace("SET default_tablespace", "");
+  expect_tablespace("SET search_path = tablespace, x", "");
+  expect_tablespace("CREATE UNLOGGED TABLE t (tablespace x) TABLESPACE Fast", "fast");
+  expect_tablespace("CREATE UNIQUE INDEX tablespace ON t USING btree (a) TABLESPACE fast", "fast");
+  expect_tablespace("CREATE TABLE t (a text DEFAULT 'TABLESPACE x')", "");
+  expect_tablespace("CREATE VIEW v AS SELECT a FROM tablespace t", "");
 }
 
 static void expect_description(const char *sql, const char *text)
@@ -208,10 +256,8 @@ static void test_survey(void **state)
     assert_string_equal(v.roles[0], "joe");
     assert_string_equal(v.roles[1], "ann");
     assert_string_equal(v.roles[2], "re ader");
-    assert_int_equal(v.owner_count, 3);
-    assert_string_equal(v.owners[0], "joe");
-    assert_string_equal(v.owners[1], "made");
-    assert_string_equal(v.owners[2], "ann");
+    assert_int_equal(v.role_uses[0], LB_ROLE_OWNS);
+    assert_int_equal(v.role_uses[1], LB_ROLE_GRANTS);
     assert_int_equal(v.tablespace_count, 1);
     assert_string_equal(v.tablespaces[0], "Fast one");
     assert_int_equal(v.extension_count, 1);
@@ -280,9 +326,10 @@ static void test_refused(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain_keys), cmocka_unit_test(test_names),
-    cmocka_unit_test(test_roles), cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey),
-    cmocka_unit_test(test_connects), cmocka_unit_test(test_many_roles), cmocka_unit_test(test_refused),
+    cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain_keys), cmocka_unit_test(test_placeholders),
+    cmocka_unit_test(test_names), cmocka_unit_test(test_roles), cmocka_unit_test(test_tablespaces),
+    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_connects),
+    cmocka_unit_test(test_many_roles), cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

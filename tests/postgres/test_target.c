@@ -2,7 +2,7 @@
 ** functions one by one, for target.bats, which compares what they leave on real servers. Prints `error CODE: MESSAGE`
 ** with status 1 where one fails.
 **
-**     count, fits NEW-OBJECTS, replication, empty      on the URI's database
+**     count, fits NEW, replication [dropped], empty    on the URI's database
 **     locks                                            empty, then the number of locks that it took; rolled back
 **     copy NAME, recreate ASIDE NAME                   a database like the URI's; one in its place, by way of a scratch one
 **     swap NAME FRESH ASIDE [force], drop NAME         over the maintenance connection
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "postgres/database.h"
+#include "postgres/replication.h"
 #include "postgres/target.h"
 
 /* ---- without a server ---- */
@@ -128,11 +129,12 @@ static void content(call *c, lb_error *err)
   if (!c->pg) return;
   if (!strcmp(c->command, "count") && !lb_pg_target_count(c->pg, &objects, err)) printf("%" PRId64 "\n", objects);
   if (!strcmp(c->command, "fits")) lb_pg_target_fits_one_transaction(c->pg, strtoull(c->args[0], NULL, 10), err);
-  if (!strcmp(c->command, "replication") && !lb_pg_target_replication(c->pg, &lines, err)) fputs(lines.data, stdout);
+  if (!strcmp(c->command, "replication")) lb_pg_replication_notes(c->pg, c->pg->database, c->count > 0, &lines, err);
   if (!strcmp(c->command, "empty")) empty(c, false, err);
   if (!strcmp(c->command, "locks")) empty(c, true, err);
   if (!strcmp(c->command, "copy")) copy(c, false, err);
   if (!strcmp(c->command, "recreate")) copy(c, true, err);
+  if (lines.data) fputs(lines.data, stdout);
   lb_buf_free(&lines);
 }
 

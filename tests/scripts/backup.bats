@@ -9,15 +9,6 @@ setup() {
 
 backup() { "$ROOT/scripts/db_backup.sh" "$@"; }
 
-# Runs a command that file permissions hold, for root too.
-held() {
-  if [ "$(id -u)" -eq 0 ]; then
-    setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"
-  else
-    "$@"
-  fi
-}
-
 # An old backup of the scripts' name, N days ago, as the shell script of old made it.
 old_backup() {
   mkdir -p "$BACKUP_DIR"
@@ -50,9 +41,9 @@ newest() {
 
 @test "backup: a retention that is no number is refused before anything is done" {
   make_db data/admin.db 10
-  run -1 backup --retention-days abc
-  [ "$output" = 'db_backup.sh: --retention-days is abc: it must be a number of days, 0 to 36500' ]
-  run -1 backup --retention-days 36501
+  run -2 backup --retention-days abc
+  [ "${lines[0]}" = 'db_backup.sh: --retention-days is abc: it must be a number of days, 0 to 36500' ]
+  run -2 backup --retention-days=36501
   RETENTION_DAYS=-1 run -1 backup
   [ "$output" = 'db_backup.sh: RETENTION_DAYS is -1: it must be a number of days, 0 to 36500' ]
   [ ! -e backups ]
@@ -81,6 +72,20 @@ newest() {
   run -1 held "$ROOT/scripts/db_backup.sh"
   [ "${lines[0]}" = "db_backup.sh: cannot read the database: $T/data/admin.db: permission denied" ]
   [ ! -e backups ]
+}
+
+@test "backup: a folder that may not be searched is no missing database, nor a missing folder of backups" {
+  make_db data/admin.db 10
+  chmod 000 data
+  run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/data: permission denied" ]
+  ADMIN_DB_PATH=$T/data/sub/admin.db run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/data: permission denied" ]
+  chmod 700 data
+  mkdir closed
+  chmod 000 closed
+  BACKUP_DIR=$T/closed/backups run -1 held "$ROOT/scripts/db_backup.sh"
+  [ "${lines[0]}" = "db_backup.sh: cannot look into the folder $T/closed: permission denied" ]
 }
 
 @test "backup: the extension is not built, sqlite3 is missing" {
@@ -172,12 +177,26 @@ newest() {
   [ -e "$BACKUP_DIR/unrelated.gz" ]
 }
 
+@test "backup: another database in the same folder: what to do about it here" {
+  make_db data/admin.db 10
+  make_db other.db 10
+  backup --quiet 2>/dev/null
+  ADMIN_DB_PATH=other.db run -1 backup
+  [[ ${lines[0]} == 'db_backup.sh: the name "admin" in '*' belongs to another source, '* ]]
+  [[ $output == *'what it calls {"name":"…"} is another folder, by --dir or BACKUP_DIR' ]]
+  ADMIN_DB_PATH=other.db run -0 backup --dir others
+}
+
 @test "backup: --dir goes before BACKUP_DIR; a folder that is missing is made, parents too" {
   make_db data/admin.db 10
   run -0 backup --dir "$T/new/er folder"
   [ "${lines[0]}" = "Created the folder of backups $T/new/er folder" ]
   BACKUP_DIR="$T/new/er folder"
   [ -n "$(newest)" ]
+  # Backups are for their owner only; the folders above are made as anybody makes folders.
+  [ "$(stat -c %a "$BACKUP_DIR")" = 700 ]
+  (umask 022; backup --quiet --dir "$T/data2/of/backups/" 2>/dev/null)
+  [ "$(stat -c '%a' data2 data2/of data2/of/backups | tr '\n' ' ')" = '755 755 700 ' ]
   [ ! -e backups ]
   # A slip in a crontab is told even so, once.
   run -0 --separate-stderr backup --quiet --dir "$T/slip"
@@ -278,10 +297,81 @@ STUB
   [ -e "$old" ]
 }
 
+# A sqlite3 that takes its time: one thread at the highest level.
+slow_sqlite() {
+  mkdir bin
+  cat >bin/sqlite3 <<STUB
+#!/bin/sh
+sed "s/^CREATE TEMP TABLE begun/SELECT backup_set('threads', 1), backup_set('level', 9);&/" >"$T/slow.sql.\$\$"
+exec "$(command -v sqlite3)" "\$@" <"$T/slow.sql.\$\$"
+STUB
+  chmod +x bin/sqlite3
+}
+
+@test "backup: a signal ends it, with what it has begun: status 128 and its number" {
+  db data/admin.db "CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+    INSERT INTO t SELECT hex(randomblob(500)) FROM n"
+  mkdir backups
+  slow_sqlite
+  local signal
+  for signal in HUP:129 INT:130 TERM:143; do
+    PATH=$T/bin:$PATH env --default-signal=INT "$ROOT/scripts/db_backup.sh" >out 2>&1 &
+    local script=$!
+    until [ -n "$(find backups -name '.*.partial')" ]; do sleep 0.02; done
+    kill -"${signal%:*}" $script
+    status=0
+    wait $script || status=$?
+    [ $status = "${signal#*:}" ]
+    [ "$(ls -A backups | grep -v catalog)" = '' ]
+    [ "$(tail -n 1 out)" = "db_backup.sh: stopped by SIG${signal%:*}" ]
+  done
+}
+
+@test "backup: a signal to all of its processes ends it as well as one to the script" {
+  db data/admin.db "CREATE TABLE t(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+    INSERT INTO t SELECT hex(randomblob(500)) FROM n"
+  mkdir backups
+  slow_sqlite
+  local signal
+  for signal in TERM INT; do
+    PATH=$T/bin:$PATH run env --default-signal=INT timeout -s $signal 1.2 "$ROOT/scripts/db_backup.sh"
+    echo "$output"
+    [[ $output == *"db_backup.sh: stopped by SIG$signal" ]]
+    [ "$(ls -A backups | grep -v catalog)" = '' ]
+  done
+}
+
 @test "backup: Postgres in a build or place without it: the extension's error, no password in it" {
   unset ADMIN_DB_PATH
   export ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL='postgresql://u:hunter2@127.0.0.1:1/d'
   run -1 backup
   [[ $output == *'db_backup.sh: backup failed'* ]]
   [[ $output != *hunter2* ]]
+}
+
+@test "backup: a history that cannot be written is told, also with --quiet, and the backup counts" {
+  make_db data/admin.db 10
+  mkdir backups
+  db backups/catalog.db "CREATE TABLE product(a)"
+  foreign="$T/backups/catalog.db is not Lifeboat's: it is a database of something else (move it, or choose another folder of backups)"
+  run -0 --separate-stderr backup --quiet
+  [ -z "$output" ] && [ -n "$(newest)" ]
+  [ "${#stderr_lines[@]}" = 3 ]
+  [ "${stderr_lines[0]}" = 'db_backup.sh: warning: history was not written:' ]
+  [ "${stderr_lines[1]}" = "db_backup.sh: warning: $foreign" ]
+  [ "${stderr_lines[2]}" = 'db_backup.sh: warning: the result of the verification was not recorded:' ]
+  rm backups/catalog.db
+  run -0 --separate-stderr backup
+  [ -z "$stderr" ]
+}
+
+@test "backup: a history that cannot be read stops the rotation" {
+  make_db data/admin.db 10
+  run -0 backup
+  old=$(old_backup 20)
+  chmod 000 backups/catalog.db
+  run -1 held "$ROOT/scripts/db_backup.sh"
+  [[ $output == *"db_backup.sh: results of verifications cannot be read, so nothing is removed: history \
+$T/backups/catalog.db: unable to open database file (let the owner of its folder have it, or move it away: it is made anew)"* ]]
+  [ -e "$old" ]
 }

@@ -94,6 +94,23 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ "${lines[0]}" = "db_restore.sh: not a file: $BACKUP_DIR/folder.db.gz" ]
 }
 
+@test "restore: folders that may not be searched: of the backup, of the target" {
+  make_db data/admin.db 10
+  old_backup 20200102_030405
+  held() { setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"; }
+  [ "$(id -u)" -eq 0 ] || held() { "$@"; }
+  chmod 000 backups
+  local file
+  for file in admin_sqlite_20200102_030405.db.gz "$BACKUP_DIR/admin_sqlite_20200102_030405.db.gz"; do
+    run -1 held "$ROOT/scripts/db_restore.sh" --yes "$file"
+    [ "${lines[0]}" = "db_restore.sh: cannot look into the folder $BACKUP_DIR: permission denied" ]
+  done
+  chmod 700 backups
+  chmod 000 data
+  run -1 held "$ROOT/scripts/db_restore.sh" --yes admin_sqlite_20200102_030405.db.gz
+  [[ $output == *"db_restore.sh: cannot look into the folder $T/data: permission denied"* ]]
+}
+
 # ---- restoring ----
 
 @test "restore: a backup that is missing: the newest ones are listed" {
@@ -160,6 +177,24 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   done
 }
 
+@test "restore: latest is no backup that the listing calls damaged, nor one whose verification failed" {
+  make_db data/admin.db 100
+  "$ROOT/scripts/db_backup.sh" --quiet
+  local good file
+  good=$(ls backups/admin_sqlite_*.db.gz)
+  head -c 2000 "$good" >backups/admin_sqlite_20990101_000000.db.gz
+  gzip -c data/admin.db | head -c 1000 >backups/admin_sqlite_20990102_000000.db.gz
+  sql "SELECT backup_verify('admin_sqlite_20990102_000000.db.gz') <> 'ok'"
+  for file in latest admin_sqlite_latest.db.gz "$BACKUP_DIR/admin_sqlite_latest.db.gz"; do
+    rm -f data/admin.db
+    run -0 restore --yes "$file"
+    [[ $output == *"  backup     ${good##*/}"* ]]
+  done
+  rm "$good"
+  run -1 restore --yes latest
+  [ "${lines[0]}" = "db_restore.sh: no good backup of admin (sqlite) in $BACKUP_DIR" ]
+}
+
 @test "restore: latest where there is none, where the folder is missing" {
   run -1 restore --yes latest
   [ "${lines[0]}" = "db_restore.sh: no good backup of admin (sqlite) in $BACKUP_DIR" ]
@@ -177,6 +212,21 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [[ $output == *'Restore finished'*"  created    $ADMIN_DB_PATH, which was not there before"* ]]
   [ "$(rows data/admin.db)" = 100 ]
   [ "$(ls data)" = admin.db ]
+}
+
+@test "restore: stale files of a database that is gone are moved aside, and no copy of it is claimed" {
+  make_db data/admin.db 100
+  old_backup 20200102_030405
+  local run
+  for run in 1 2; do
+    rm data/admin.db
+    echo "stale $run" >data/admin.db-wal
+    run -0 restore --yes admin_sqlite_20200102_030405.db.gz
+    [[ $output == *"  will save  its stale -wal or -journal, as $ADMIN_DB_PATH.before_restore."* ]]
+    [[ $output == *'  saved as   nothing'* ]]
+    [[ $output == *"  notes      $ADMIN_DB_PATH-wal lay there without its database: it was moved to "*-wal* ]]
+  done
+  [ "$(cat data/admin.db.before_restore.*-wal)" = $'stale 1\nstale 2' ]
 }
 
 @test "restore: --target leaves the configured database alone; --no-pre-restore saves nothing" {
@@ -252,4 +302,33 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   wait $holder
   [[ $output == *locked* ]]
   [ "$(rows data/admin.db)" = 10 ]
+}
+
+@test "restore: a signal ends it, with what it has begun: the target as it was, status 128 and the number" {
+  make_db data/admin.db 10 delete
+  old_backup 20200102_030405
+  db data/admin.db 'DELETE FROM t WHERE id > 5'
+  mkfifo hold
+  sqlite3 -init /dev/null -batch data/admin.db <hold >locked 2>&1 &
+  local holder=$! signal script
+  exec 9>hold
+  printf 'BEGIN;\nSELECT count(*) FROM t;\n' >&9
+  while ! grep -q 5 locked; do sleep 0.05; done
+  for signal in HUP:129 INT:130 TERM:143; do
+    env --default-signal=INT "$ROOT/scripts/db_restore.sh" --yes latest >out 2>&1 9>&- &
+    script=$!
+    # It has unpacked the backup, and saved what is there: now it waits for the reader.
+    until [ -n "$(find data -name '*.before_restore.*')" ]; do sleep 0.02; done
+    kill -"${signal%:*}" $script
+    status=0
+    wait $script || status=$?
+    [ $status = "${signal#*:}" ]
+    [ "$(tail -n 1 out)" = "db_restore.sh: stopped by SIG${signal%:*}" ]
+    rm data/*.before_restore.*
+    [ "$(ls -A data)" = admin.db ]
+  done
+  exec 9>&-
+  wait $holder
+  sleep 0.5
+  [ "$(rows data/admin.db)" = 5 ]
 }

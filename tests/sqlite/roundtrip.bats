@@ -4,7 +4,7 @@ load ../api/expect
 
 setup() { api_setup; }
 
-roundtrip() { /usr/bin/python3 "$BATS_TEST_DIRNAME/roundtrip.py" "$@"; }
+roundtrip() { python "$BATS_TEST_DIRNAME/roundtrip.py" "$@"; }
 
 @test "page sizes from 512 to 65536" { roundtrip page_sizes; }
 @test "journal modes" { roundtrip modes; }

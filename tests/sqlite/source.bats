@@ -4,7 +4,7 @@ load ../api/expect
 
 setup() { api_setup; }
 
-source_test() { /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" "$@"; }
+source_test() { python "$BATS_TEST_DIRNAME/source.py" "$@"; }
 
 @test "untouched: rollback mode, nobody there" { source_test untouched rollback; }
 @test "untouched: rollback mode, an idle connection" { source_test untouched rollback_held; }
@@ -38,3 +38,25 @@ source_test() { /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" "$@"; }
 @test "so they are when a live database is named as a backup" { source_test keeps_locks_of_named_file; }
 @test "a file that was moved under the caller's connection" { source_test moved; }
 @test "Python's implicit transaction: COMMIT first" { source_test python_transaction; }
+
+# As a user whom permissions hold, which root is not.
+held() {
+  if [ "$(id -u)" -eq 0 ]; then
+    setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"
+  else
+    "$@"
+  fi
+}
+
+@test "WAL: permissions that are missing are told, and on what" {
+  held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
+}
+
+@test "WAL: on a read-only file system the error says what to do, and that works" {
+  local flags=-rm
+  [ "$(id -u)" -ne 0 ] || flags=-m
+  unshare $flags true 2>/dev/null || skip 'needs a mount namespace'
+  mkdir src
+  unshare $flags bash -c 'mount -t tmpfs none src && exec "$@"' bash \
+    env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_read_only
+}

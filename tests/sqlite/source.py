@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 
-from lifeboat import Holder, connect, create, main, make, query, restore, value
+from lifeboat import Holder, connect, create, main, make, query, restore, restore_error, value
 
 
 def state(folder):
@@ -158,6 +158,73 @@ def crashed_wal():
     os.unlink('app.db-shm')
     restore(create('app.db'), 'restored.db', overwrite=False)
     assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '100committedcommitted'
+
+
+def create_error(source):
+    try:
+        return f'did not fail: {create(source)}'
+    except sqlite3.Error as e:
+        return str(e)
+
+
+def wal_permissions():
+    """Reading in WAL mode takes more than a file that may be read: what, says the error."""
+    make('other.db', 'old')
+    backup = create('other.db')
+    os.mkdir('src')
+    make('src/app.db', 'new', mode='wal')
+    path = os.path.abspath('src/app.db')
+    os.chmod('src', 0o555)
+    wanted = (f'{path}: permission denied: reading a database in WAL mode that nobody has open takes write '
+              'permission on it and on its folder, for the -shm file (grant that, or do this as the owner of the database)')
+    for error in create_error('src/app.db'), restore_error(backup, 'src/app.db'):
+        assert error == wanted, error
+    os.chmod('src', 0o755)
+    os.chmod('src/app.db', 0o444)
+    before = state('src')
+    error = create_error('src/app.db')
+    assert error == wanted, error
+    assert state('src') == before, sorted(state('src'))
+    create(f'file:{path}?immutable=1')
+    with sqlite3.connect('src/app.db') as db:   # somebody has it open: nothing is left that was not there
+        db.execute('SELECT * FROM t').fetchone()
+        before = state('src')
+        create('src/app.db')
+        assert state('src') == before, sorted(state('src'))
+    db.close()
+    os.chmod('src/app.db', 0o644)
+    create('src/app.db')
+    leave_wal('src')
+    os.chmod('src/app.db-wal', 0)
+    error = create_error('src/app.db')
+    assert error == (f'{path}: permission denied: a database in WAL mode is read with its -wal file, which this user may not '
+                     'read (grant that, or do this as the owner of the database)'), error
+    # Other errors are SQLite's own.
+    os.chmod('src/app.db', 0)
+    error = create_error('src/app.db')
+    assert error == f'{path}: unable to open database file: Permission denied', error
+    os.chmod('src', 0)
+    assert create_error('src/app.db') == 'src/app.db: Permission denied'
+    os.chmod('src', 0o755)
+
+
+def wal_read_only():
+    """src is a file system of its own."""
+    make('src/app.db', 'new', mode='wal')
+    path = os.path.abspath('src/app.db')
+    assert os.system('mount -o remount,ro src') == 0
+    error = create_error('src/app.db')
+    advice = f"file:{path}?immutable=1"
+    assert error == (f'{path}: a database in WAL mode on a read-only file system, where SQLite cannot make its -shm file: if '
+                     f"nobody writes to it elsewhere, back it up with backup_create('{advice}')"), error
+    restore(create(advice), 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT max(a) FROM t') == 'new'
+    assert os.system('mount -o remount,rw src') == 0
+    leave_wal('src')
+    assert os.system('mount -o remount,ro src') == 0
+    error = create_error('src/app.db')
+    assert error == (f'{path}: a database in WAL mode on a read-only file system, with a -wal beside it: copy both to a folder '
+                     'that can be written, and use the copy'), error
 
 
 def busy_wal_writer():

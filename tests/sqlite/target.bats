@@ -4,7 +4,7 @@ load ../api/expect
 
 setup() { api_setup; }
 
-target() { /usr/bin/python3 "$BATS_TEST_DIRNAME/target.py" "$@"; }
+target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 
 @test "WAL: a reader in a transaction keeps the old content, then sees the new" { target wal_reader; }
 @test "WAL: an open write transaction is a busy error that names the pid" { target wal_writer; }
@@ -24,6 +24,7 @@ target() { /usr/bin/python3 "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "and a file shorter than a header" { target garbage 60; }
 @test "and an empty file that has a -wal: its content may be all that is left" { target garbage 0; }
 @test "stale -wal, -shm and -journal beside a missing target are never replayed" { target stale_siblings; }
+@test "nor is one that was moved aside replaced by a later one" { target stale_again; }
 @test "a hot journal is rolled back before the target is saved and replaced" { target hot_journal; }
 @test "a WAL that a crashed writer left is saved with its commits" { target crashed_wal; }
 @test "journal mode, mode bits, owner and inode of the target are kept" { target keeps delete && rm -rf ./* && mkdir backups && target keeps wal; }

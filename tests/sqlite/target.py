@@ -2,6 +2,7 @@
 import glob
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -280,6 +281,35 @@ def garbage(length):
     assert query('app.db', 'SELECT max(a) FROM t') == 'old'
 
 
+def moved_aside(report):
+    """What a restore to nothing found beside it: no copy of a database is claimed, each file is named with its place."""
+    assert report['pre_restore'] is None and report['created'], report
+    words = os.path.abspath('app.db') + r'-(wal|journal) lay there without its database: it was moved to (.*-\1)'
+    found = [re.fullmatch(words, line) for line in report['notes'].split('\n')]
+    assert all(found), report['notes']
+    return [f.group(2) for f in found]
+
+
+def stale_again():
+    """Many restores within one second: what was moved aside first is never replaced by what comes later."""
+    make('old.db', 'old')
+    backup = create('old.db')
+    for i in range(12):
+        if os.path.exists('app.db'):
+            os.unlink('app.db')
+        suffixes = ('-wal', '-journal') if i % 3 else ('-journal',)
+        for s in suffixes:
+            with open('app.db' + s, 'w') as f:
+                f.write(f'{s} {i}')
+        moved = moved_aside(restore(backup, 'app.db', overwrite=False))
+        assert [contents(p) for p in moved] == [f'{s} {i}'.encode() for s in reversed(suffixes)], (i, moved)
+    for s, count in ('-wal', 8), ('-journal', 12):
+        assert len(glob.glob('app.db.before_restore.*' + s)) == count
+    # A copy of a database takes no name that has such a file beside it, which would be taken for its own.
+    saved = restore(backup, 'app.db')['pre_restore']
+    assert os.path.exists(saved) and not glob.glob(saved + '-*'), glob.glob('app.db*')
+
+
 def stale_siblings():
     """Beside a target that is gone: never replayed, kept."""
     make('app.db', 'old', mode='wal')
@@ -298,9 +328,9 @@ def stale_siblings():
     with open('app.db-journal', 'wb') as f:
         f.write(b'stale journal')
     report = restore(backup, 'app.db', overwrite=False)
-    saved = report['pre_restore']
-    assert saved and digest(saved + '-wal') == digest('copy.db-wal')
-    assert open(saved + '-journal', 'rb').read() == b'stale journal'
+    moved = moved_aside(report)
+    assert [digest(p) for p in moved if p.endswith('-wal')] == [digest('copy.db-wal')], moved
+    assert [contents(p) for p in moved if p.endswith('-journal')] == [b'stale journal'], moved
     assert not [s for s in ('-wal', '-shm', '-journal') if os.path.exists('app.db' + s)]
     assert query('app.db', 'SELECT min(a) || max(a) FROM t') == 'oldold'
     # Told not to keep them, it removes them all the same.

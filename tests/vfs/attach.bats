@@ -45,6 +45,22 @@ uri_of() { sql "SELECT backup_uri('$1')"; }
   [ ! -e none.db.gz ]
 }
 
+@test "UTF-16: attached where the main database has that encoding, and opened as the main one" {
+  sqlite3 wide.db "PRAGMA encoding = 'UTF-16le'; CREATE TABLE t(a); INSERT INTO t VALUES ('grün')"
+  local path uri
+  path=$(backup wide.db)
+  uri=$(uri_of "$path")
+  run -1 ask "$uri" "SELECT a FROM old.t"
+  [[ $output == *"attached databases must use the same text encoding as main database"* ]]
+  gives grün "PRAGMA encoding = 'UTF-16le'" "ATTACH '$uri' AS old" "SELECT a FROM old.t"
+  [ "$(python -c "
+import os, sqlite3
+a = sqlite3.connect(':memory:')
+a.enable_load_extension(True)
+a.load_extension(os.environ['LIFEBOAT_SO'])
+print(sqlite3.connect('$uri', uri=True).execute('SELECT a FROM t').fetchone()[0])")" = grün ]
+}
+
 @test "writing is refused, and nothing appears beside the backup" {
   make_db app.db 100
   local path
