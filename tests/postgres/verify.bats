@@ -122,7 +122,9 @@ contents() { python "$ROOT/tests/archive/lbformat.py" index "$1" | sed -n 's/^co
   local file size
   file=$(ls b/objects_postgres_2*.gz)
   size=$(stat -c %s "$file")
-  printf '\252' | dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc status=none
+  # Another byte than the one that is there, whichever that is.
+  printf "\\$(printf %o $(($(od -An -tu1 -j $((size / 2)) -N 1 "$file") ^ 255)))" |
+    dd of="$file" bs=1 seek=$((size / 2)) conv=notrunc status=none
   log=$(wc -l <"$PG_LOG")
   run -0 verify latest:objects
   [[ $output != ok ]]
