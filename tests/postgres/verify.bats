@@ -146,7 +146,7 @@ contents() { python "$ROOT/tests/archive/lbformat.py" index "$1" | sed -n 's/^co
   file=$(shop_file)
   sum=$(contents "$file" | python -c 'import json, sys
 t = [t for t in json.load(sys.stdin)["tables"] if t["name"] == "orders"][0]
-print("\"name\":\"orders\",\"rows\":%d,\"bytes\":%d,\"checksum\":\"%s\"" % (t["rows"], t["bytes"], t["checksum"]))')
+print("\"name\":\"orders\",\"rows\":%d,\"bytes\":%d,\"key\":\"%s\",\"checksum\":\"%s\"" % (t["rows"], t["bytes"], t["key"], t["checksum"]))')
   cp "$file" kept
   lie "$file" "$sum" "${sum%??}$([ "${sum: -2:1}" = 0 ] && echo 1 || echo 0)\""
   [ "$(verify "$file")" = ok ]
