@@ -1,6 +1,8 @@
 /* A backup of a PostgreSQL database. The steps: connect, find a pg_dump that is new enough, look where to, take the
 ** snapshot and lock what it is about, write the script through the compressors, publish it.
 */
+#include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +14,7 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 3000 };
+enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 1000, LOCK_WAIT_MAX_MS = 8000, PAUSE_MAX_MS = 16000, QUICK_MAX = 10 };
 
 typedef struct creating {
   lb_creation *c;
@@ -71,9 +73,24 @@ static int open_spool(creating *s, lb_error *err)
   return LB_OK;
 }
 
+/* pg_dump waits behind somebody who waits for us. */
+static int fail_blocked(creating *s, const lb_error *why, lb_error *err)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  char *waiter = why->code == LB_BUSY ? lb_pg_snapshot_waiter(&s->snapshot, &ignored) : NULL;
+  if (waiter) {
+    lb_fail(err, LB_BUSY, "%s: %s, which this backup reads, and pg_dump waits behind it (back up when no tables are "
+            "changed, end that process, or raise lock_timeout): %s", s->pg->label, waiter, why->message);
+  } else {
+    lb_fail(err, (lb_code)why->code, "%s", why->message);
+  }
+  free(waiter);
+  return err->code;
+}
+
 /* Locks of ours, then those of pg_dump, which waits for a short time only: where an ALTER TABLE has come in between, it
 ** waits for us and pg_dump for it. */
-static int take_snapshot(creating *s, int64_t timeout, lb_error *err)
+static int take_snapshot(creating *s, int64_t timeout, int64_t wait, lb_error *err)
 {
   lb_creation *c = s->c;
   if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
@@ -81,13 +98,12 @@ static int take_snapshot(creating *s, int64_t timeout, lb_error *err)
       lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
     return err->code;
   }
-  int64_t wait = timeout && timeout < LOCK_WAIT_MS ? timeout : LOCK_WAIT_MS;
   lb_error why = LB_ERROR_INIT;
   s->dumping = lb_pg_dump_begin(&s->dump, wait, &why);
   if (s->dumping) return LB_OK;
   /* Without the snapshot's connection pg_dump fails as well, in words that do not tell why. */
   if (why.code != LB_BUSY && lb_pg_exec(s->pg, "SELECT 1", err)) return err->code;
-  return lb_fail(err, (lb_code)why.code, "%s", why.message);
+  return fail_blocked(s, &why, err);
 }
 
 static void drop_snapshot(creating *s)
@@ -98,24 +114,45 @@ static void drop_snapshot(creating *s)
   lb_pg_relations_free(&s->relations);
 }
 
-/* Until no change of a table comes in between, or the time is over. */
+/* Without locks, for twice as long as they were held: whoever waited for us, and those behind, are to get on. */
+static int make_way(creating *s, double held, double until, lb_error *err)
+{
+  double end = lb_clock_monotonic() + (held * 2 < PAUSE_MAX_MS / 1000.0 ? held * 2 : PAUSE_MAX_MS / 1000.0);
+  drop_snapshot(s);
+  while (!lb_task_poll(&s->c->job->task, err) && lb_clock_monotonic() < (end < until ? end : until)) poll(NULL, 0, 20);
+  return err->code;
+}
+
+/* Until no change of a table comes in between, or the time is over. The first tries are short, since nobody gets to a
+** table meanwhile; later ones have time for a database of very many tables. What fails at once, and not because of
+** somebody's lock, is not tried for ever. */
+static int lock_all(creating *s, lb_error *err)
+{
+  int64_t timeout = s->c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : s->c->o.lock_timeout, wait = LOCK_WAIT_MS;
+  double until = timeout ? lb_clock_monotonic() + (double)timeout / 1000 : HUGE_VAL;
+  for (int quick = 0;;) {
+    lb_error why = LB_ERROR_INIT;
+    double left = until - lb_clock_monotonic();
+    int64_t ours = timeout ? (int64_t)(left * 1000) + 1 : 0, theirs = ours && ours < wait ? ours : wait;
+    if (take_snapshot(s, ours, theirs, &why) == LB_OK) return LB_OK;
+    double held = s->snapshot.id ? lb_clock_monotonic() - s->snapshot.taken : 0;
+    quick += held * 1000 < (double)theirs;
+    if (why.code != LB_BUSY || !s->snapshot.id || quick > QUICK_MAX || lb_clock_monotonic() + held > until) {
+      return lb_fail(err, (lb_code)why.code, "%s", why.message);
+    }
+    if (make_way(s, held, until, err)) return err->code;
+    if (wait < LOCK_WAIT_MAX_MS) wait += wait / 4;
+  }
+}
+
 static int begin_dump(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  int64_t timeout = c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : c->o.lock_timeout;
-  double until = lb_clock_monotonic() + (double)timeout / 1000;
   s->dump = (lb_pg_dump){ .snapshot = &s->snapshot, .tools = &s->tools, .filter = &s->filter,
                           .relations = &s->relations, .roles = choose_roles(&c->o), .spool_fd = s->spool.fd,
                           .spool_path = s->spool.path, .task = &c->job->task, .notes = &c->job->notes };
   lb_task_phase(&c->job->task, "locking tables", 0);
-  for (;;) {
-    lb_error why = LB_ERROR_INIT;
-    if (take_snapshot(s, timeout, &why) == LB_OK) break;
-    bool again = why.code == LB_BUSY && s->snapshot.id && (!timeout || lb_clock_monotonic() < until);
-    drop_snapshot(s);
-    if (!again) return lb_fail(err, (lb_code)why.code, "%s", why.message);
-    if (lb_task_poll(&c->job->task, err)) return err->code;
-  }
+  if (lock_all(s, err)) return err->code;
   if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
   int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
   return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);

@@ -98,7 +98,7 @@ static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_err
   add_argument(&a, err, "--snapshot=", s->dump->snapshot->id);
   /* That of the rows: a client_encoding set by ALTER DATABASE or ALTER ROLE would be another. */
   add_argument(&a, err, "--encoding=", s->dump->snapshot->lanes[0]->encoding);
-  if (s->lock_wait) add_argument(&a, err, "--lock-wait-timeout=", timeout);
+  add_argument(&a, err, "--lock-wait-timeout=", timeout);
   if (f->schema_only) add_argument(&a, err, "--schema-only", "");
   if (strcmp(section, "data") == 0) add_argument(&a, err, "--exclude-table-data=*.*", "");
   if (!err->code && add_patterns(&a, s->json, "--schema=", f->schemas, false, err) == LB_OK &&
@@ -110,6 +110,12 @@ static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_err
   return err->code;
 }
 
+/* A table that is locked, or gone meanwhile: another snapshot may fare better. What may not be locked stays so. */
+static bool is_in_the_way(const char *message)
+{
+  return strstr(message, "LOCK TABLE") && !strstr(message, "permission denied");
+}
+
 /* It writes nothing before it has locked and read everything. */
 static int await_locks(child *c, lb_error *err)
 {
@@ -117,7 +123,7 @@ static int await_locks(child *c, lb_error *err)
   if (!c->program) return LB_OK;
   if (lb_pg_program_read(c->program, c->head, sizeof c->head, true, &c->head_len, NULL, err)) return err->code;
   if (c->head_len || lb_pg_program_finish(c->program, &why) == LB_OK) return LB_OK;
-  return lb_fail(err, strstr(why.message, "LOCK TABLE") ? LB_BUSY : (lb_code)why.code, "%s", why.message);
+  return lb_fail(err, is_in_the_way(why.message) ? LB_BUSY : (lb_code)why.code, "%s", why.message);
 }
 
 /* As lb_pg_program_read. */

@@ -31,6 +31,7 @@
 #define POLL_MS 100
 #define TERM_SECONDS 2.0   /* between SIGTERM and SIGKILL, and after that */
 #define WORDS_MAX 2048     /* of standard error: the last ones */
+#define LINE_MAX_KEPT 400  /* of each line of it */
 #define TAIL_MAX 1024      /* of output, to find the completion line in */
 
 struct lb_pg_program {
@@ -41,6 +42,7 @@ struct lb_pg_program {
   int status;              /* as waitpid gives it */
   int out, err;            /* our ends; -1: closed */
   bool is_dump;            /* must end with its completion line */
+  size_t line;             /* bytes of standard error's current line */
   lb_buf words, tail;
 };
 
@@ -252,13 +254,23 @@ static void keep_last(lb_buf *buf, const char *data, size_t n, size_t most)
   lb_buf_append(buf, data, n);
 }
 
+/* The beginning of each line: a failed LOCK TABLE is quoted with all its tables, and would push out what failed. */
+static void keep_words(lb_pg_program *program, const char *data, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    if (data[i] == '\n') program->line = 0;
+    else if (++program->line > LINE_MAX_KEPT) continue;
+    keep_last(&program->words, data + i, 1, WORDS_MAX);
+  }
+}
+
 /* Reads standard error without waiting, so that a child with much to say never waits for us. */
 static void hear(lb_pg_program *program)
 {
   char piece[1024];
   while (program->err >= 0) {
     ssize_t n = read(program->err, piece, sizeof piece);
-    if (n > 0) keep_last(&program->words, piece, (size_t)n, WORDS_MAX);
+    if (n > 0) keep_words(program, piece, (size_t)n);
     else if (n < 0 && errno == EINTR) continue;
     else if (n < 0 && errno == EAGAIN) return;
     else close_fd(&program->err);
