@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/buffer.h"
+#include "core/config.h"
 #include "core/file.h"
 
 enum { NAMES_TOLD = 5 };
@@ -211,6 +212,9 @@ int lb_resolve(const char *dir, const char *backup, const char *target_source, l
   wish w = { .type = type, .target_source = target_source };
   *path = NULL;
   if (!*backup) return lb_fail(err, LB_MISUSE, "the name of a backup may not be empty");
+  if (lb_config_is_uri(backup) || lb_config_is_address(backup)) {
+    return lb_fail(err, LB_MISUSE, "not a backup but the address of a server: pass latest, a file name or a path");
+  }
   if (strncmp(backup, "latest:", 7) == 0) {
     w.name = backup + 7;
     if (lb_name_check(w.name, err)) return err->code;

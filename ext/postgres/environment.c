@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config.h"
 #include "core/file.h"
 #include "postgres/quote.h"
 
@@ -71,6 +72,9 @@ static int fail_parse(const char *reason, lb_error *err)
 int lb_pg_check_uri(const char *uri, lb_error *err)
 {
   const char *body = body_of_uri(uri);
+  if (!body && lb_config_is_uri(uri)) {
+    return lb_fail(err, LB_MISUSE, "not a valid postgresql:// URI: its scheme must be in lower case");
+  }
   if (!body) return lb_fail(err, LB_MISUSE, "not a postgresql:// URI (key=value connection strings are not accepted)");
   if (has_stray_at(body)) {
     return lb_fail(err, LB_MISUSE, "not a valid postgresql:// URI: an \"@\" in the wrong place (inside a user name, "
