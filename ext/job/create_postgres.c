@@ -20,7 +20,7 @@ typedef struct creating {
   lb_creation *c;
   lb_pg *pg;
   lb_pg_tools tools;
-  lb_pg_filter filter;
+  lb_pg_filter wanted, filter;  /* as it was asked for; as it is in the snapshot */
   lb_pg_snapshot snapshot;
   lb_pg_relations relations;
   lb_pg_contents contents;
@@ -33,7 +33,11 @@ typedef struct creating {
 static int read_filter(creating *s, lb_error *err)
 {
   const lb_create_options *o = &s->c->o;
-  s->filter = (lb_pg_filter){ o->schemas, o->tables, o->exclude_tables, o->data_only, o->schema_only };
+  s->wanted = (lb_pg_filter){ o->schemas, o->tables, o->exclude_tables, o->data_only, o->schema_only };
+  if (o->schemas && o->tables) {
+    return lb_fail(err, LB_MISUSE, "options schemas and tables exclude each other: pass one of them "
+                   "({\"tables\":[\"app.*\"]} is all tables of a schema)");
+  }
   if (o->data_only && o->schema_only) {
     return lb_fail(err, LB_MISUSE, "options data_only and schema_only exclude each other");
   }
@@ -59,9 +63,9 @@ static int check_space(creating *s, lb_error *err)
   char *size = lb_pg_value(s->pg, err, "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", 0, NULL);
   s->expected = size ? strtoll(size, NULL, 10) : 0;
   free(size);
-  if (err->code || s->filter.schema_only) return err->code;
+  if (err->code || s->wanted.schema_only) return err->code;
   /* What a filter leaves out is not known yet; then the guess would be too large to insist on. */
-  if (s->filter.schemas || s->filter.tables || s->filter.exclude_tables) return LB_OK;
+  if (s->wanted.schemas || s->wanted.tables || s->wanted.exclude_tables) return LB_OK;
   return lb_space_check(s->c->dir, (int64_t)((double)s->expected * s->c->ratio) + 65536, "the backup", err);
 }
 
@@ -94,6 +98,7 @@ static int take_snapshot(creating *s, int64_t timeout, int64_t wait, lb_error *e
 {
   lb_creation *c = s->c;
   if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
+      lb_pg_filter_expand(s->pg, c->job->json, &s->wanted, &s->filter, err) ||
       lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
       lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
     return err->code;
@@ -112,6 +117,7 @@ static void drop_snapshot(creating *s)
   s->dumping = NULL;
   lb_pg_snapshot_end(&s->snapshot);
   lb_pg_relations_free(&s->relations);
+  lb_pg_filter_free(&s->filter);
 }
 
 /* Without locks, for twice as long as they were held: whoever waited for us, and those behind, are to get on. */

@@ -7,12 +7,7 @@
 #include "core/json.h"
 #include "postgres/connection.h"
 #include "postgres/datum.h"
-
-/* What the caller wants of a database; lists are JSON arrays of patterns (quote.h), NULL: all. */
-typedef struct lb_pg_filter {
-  const char *schemas, *tables, *exclude_tables;
-  bool data_only, schema_only;
-} lb_pg_filter;
+#include "postgres/filter.h"
 
 typedef struct lb_pg_relation {
   char *schema, *name;
@@ -39,7 +34,7 @@ typedef struct lb_pg_relations {
   bool large_objects;
 } lb_pg_relations;
 
-/* A filter that selects nothing is LB_NOTFOUND. */
+/* filter: one that lb_pg_filter_expand has filled, or one for all. */
 int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *relations,
                          lb_error *err);
 

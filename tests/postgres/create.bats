@@ -233,7 +233,7 @@ as_pg_dump() {
 @test "what fits no table or schema is an error" {
   failing 'nosuch' create shop '{"tables":["nosuch"]}'
   nothing_left
-  failing 'no matching schemas' create shop '{"schemas":["nosuch"]}'
+  failing 'no schema fits "nosuch"' create shop '{"schemas":["nosuch"]}'
   nothing_left
 }
 

@@ -107,3 +107,80 @@ backup() { sql "SELECT backup_create('$(url src)', '${1:-{\}}')"; }
   wait
   [ "$(q busy 'SELECT count(*) FROM thing')" = 100 ]
 }
+
+# refused WORDS OPTIONS: no backup of src with these options, an error with these words.
+refused() {
+  run sql "SELECT backup_create('$(url "${3:-src}")', '$2')"
+  echo "$output"
+  [ "$status" != 0 ] && [[ $output == *"$1"* ]]
+}
+
+@test "partitions go with their table, at every level: taken, and left out" {
+  local part
+  newdb parted
+  q parted <<'SQL'
+CREATE TABLE m (id serial, d int) PARTITION BY RANGE (d);
+CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10);
+CREATE TABLE "M two" PARTITION OF m FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (d);
+CREATE TABLE deep PARTITION OF "M two" FOR VALUES FROM (10) TO (20);
+CREATE SCHEMA side;
+CREATE TABLE side."a.b""c" PARTITION OF "M two" FOR VALUES FROM (20) TO (30);
+CREATE TABLE other (id int);
+CREATE TABLE below (more int) INHERITS (other);
+INSERT INTO m (d) SELECT g % 30 FROM generate_series(1, 90) g;
+INSERT INTO other VALUES (1);
+INSERT INTO below VALUES (2, 3);
+SQL
+  for options in '{"tables":["m"]}' '{"tables":["public.m","other"]}' '{"tables":["m","m1","deep","side.*"]}'; do
+    part=$(sql "SELECT backup_create('$(url parted)', '$options')")
+    newdb dst
+    q dst 'CREATE SCHEMA side'  # which pg_dump -t leaves to others
+    gunzip -c "$part" | q dst >/dev/null
+    [ "$(q dst 'SELECT count(*), sum(d) FROM m')" = "$(q parted 'SELECT count(*), sum(d) FROM m')" ]
+    [ "$(q dst 'SELECT count(*) FROM side."a.b""c"')" = 30 ]
+    [ -z "$(q dst "SELECT to_regclass('below')")" ]
+  done
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"exclude_tables\":[\"m\"],\"verify\":\"full\"}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p')
+    AND relnamespace::regnamespace::text IN ('public', 'side')")" = below,other ]
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"exclude_tables\":[\"\\\"M two\\\"\"],\"verify\":\"full\"}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT count(*) FROM m')" = 30 ]
+  # One that is left out of a table that is taken.
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"tables\":[\"m\"],\"exclude_tables\":[\"\\\"M two\\\"\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT count(*) FROM m')" = 30 ]
+}
+
+@test "a selection that is smaller than it was asked for is an error that names the pattern" {
+  refused 'no schema fits "typo"' '{"schemas":["public","typo"]}'
+  refused 'no table fits "typo", "public.slip*"' '{"tables":["thing","typo","owner","public.slip*"]}'
+  refused 'options schemas and tables exclude each other' '{"schemas":["public"],"tables":["thing"]}'
+  refused 'exclude_tables leaves nothing of what fits "thing"' '{"tables":["owner","thing"],"exclude_tables":["t*"]}'
+  refused 'option "tables" must be a text or an array of texts, and not empty' '{"tables":[]}'
+  refused 'option "schemas" must be a text or an array of texts, and not empty' '{"schemas":[]}'
+  refused 'no table fits "pg_class"' '{"tables":["pg_class"]}'
+  [ "$(sql 'SELECT count(*) FROM backups')" = 0 ]
+  backup '{"exclude_tables":["typo"]}'
+  backup '{"tables":["th?ng","public.own*"],"exclude_tables":["typo"]}'
+}
+
+@test "views and sequences that are named go along, as in pg_dump" {
+  local part
+  newdb seen
+  q seen 'CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW v AS SELECT a FROM t; CREATE SEQUENCE s;
+    CREATE MATERIALIZED VIEW mv AS SELECT 2 AS b'
+  part=$(sql "SELECT backup_create('$(url seen)', '{\"tables\":[\"t\",\"v\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT a FROM v')" = 1 ]
+  part=$(sql "SELECT backup_create('$(url seen)', '{\"tables\":[\"mv\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT b FROM mv')" = 2 ]
+  refused 'nothing that "tables" names has rows' '{"tables":["v"],"data_only":true}' seen
+}
