@@ -152,6 +152,34 @@ static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_part
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
+/* pg_dump -n public writes CREATE SCHEMA for what every new database has. Schemas come first in the script, so that the
+** first such line is the statement, and no line of a function; only a comment on an earlier schema could have it. A
+** line may come in two reads: what could be the beginning of it is kept back. */
+static int copy_pre_data(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
+{
+  static const char made[] = "\n\nCREATE SCHEMA public;\n", instead[] = "\n\nCREATE SCHEMA IF NOT EXISTS public;\n";
+  const size_t length = sizeof made - 1;
+  bool looking = s->dump->filter->schemas != NULL, again;
+  size_t n = 1, kept = 0;
+  lb_pg_parts_begin(parts, LB_PART_PRE_DATA, -1);
+  while (n && !err->code) {
+    if (read_child(&s->before, s->buffer + kept, sizeof s->buffer - kept, true, &n, &again, err)) return err->code;
+    size_t have = kept + n, from = 0;
+    const char *found = looking ? memmem(s->buffer, have, made, length) : NULL;
+    if (found) {
+      looking = false;
+      from = (size_t)(found - s->buffer) + length;
+      lb_pg_parts_write(parts, s->buffer, from - length, err);
+      lb_pg_parts_write(parts, instead, sizeof instead - 1, err);
+    }
+    kept = !looking || !n ? 0 : have < length - 1 ? have : length - 1;
+    if (have - kept > from) lb_pg_parts_write(parts, s->buffer + from, have - kept - from, err);
+    memmove(s->buffer, s->buffer + have - kept, kept);
+  }
+  if (!err->code) lb_pg_program_finish(s->before.program, err);
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
 /* ---- post-data, read while rows are ---- */
 
 static int spool_some(lb_pg_dumping *s, bool wait, bool *again, lb_error *err)
@@ -336,7 +364,7 @@ static int write_script(lb_pg_dumping *s, lb_pg_parts *parts, lb_pg_contents *co
 {
   const lb_pg_dump *dump = s->dump;
   if (write_roles(s, parts, err)) return err->code;
-  if (s->before.program) copy_output(s, &s->before, LB_PART_PRE_DATA, parts, err);
+  if (s->before.program) copy_pre_data(s, parts, err);
   else if (write_preamble(dump, parts, LB_PART_PRE_DATA, err) == LB_OK) lb_pg_parts_end(parts, 0, err);
   if (!dump->filter->schema_only && !err->code) {
     s->meanwhile = (lb_pg_meanwhile){ tick, s, s->after.program ? lb_pg_program_fd(s->after.program) : -1 };

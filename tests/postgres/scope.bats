@@ -184,3 +184,40 @@ SQL
   [ "$(q dst 'SELECT b FROM mv')" = 2 ]
   refused 'nothing that "tables" names has rows' '{"tables":["v"],"data_only":true}' seen
 }
+
+@test "the schema public, chosen by name, restores into a new database, also by psql and from pg_dump -n" {
+  local part i
+  newdb open
+  q open <<'SQL'
+CREATE TABLE t AS SELECT 1 AS a;
+CREATE SCHEMA also; CREATE TABLE also.u AS SELECT 2 AS a;
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS '
+
+CREATE SCHEMA public;
+SELECT ''x''::text';
+SQL
+  # So many schemas that the statement lies across a border of what is read at once, whichever that is.
+  for ((i = 0; i < 1500; i++)); do echo "CREATE SCHEMA $(printf 'a%020d' "$i");"; done | q open
+  for options in '{"schemas":["public"],"verify":"full"}' '{"schemas":["a*","public"],"verify":"full"}'; do
+    part=$(sql "SELECT backup_create('$(url open)', '$options')")
+    newdb dst
+    sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+    newdb hand
+    gunzip -c "$part" | psql -Xq -v ON_ERROR_STOP=1 -d "$(url hand)" >out 2>&1
+    [ "$(grep -c ERROR out)" = 0 ]
+    for db in dst hand; do
+      [ "$(q $db 'SELECT a FROM t')" = 1 ]
+      [ "$(q $db "SELECT prosrc FROM pg_proc WHERE proname = 'f'")" = \
+        "$(q open "SELECT prosrc FROM pg_proc WHERE proname = 'f'")" ]
+    done
+  done
+  [ "$(gunzip -c "$part" | grep -c '^CREATE SCHEMA IF NOT EXISTS public;')" = 1 ]
+  pg_dump -n public -d "$(url open)" | gzip >"$T/foreign.sql.gz"
+  newdb dst
+  run -0 sql "SELECT backup_restore('$T/foreign.sql.gz', '$(url dst)') ->> '$.notes'"
+  [[ $output == *'schema public is there already: not made'* ]]
+  [ "$(q dst 'SELECT a FROM t')" = 1 ]
+  run -0 sql "SELECT backup_restore('$T/foreign.sql.gz', '$(url dst)', '{\"overwrite\":true}') ->> '$.check'"
+  run -0 sql "SELECT backup_verify('$T/foreign.sql.gz', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')"
+  [ "$output" = ok ]
+}
