@@ -159,6 +159,7 @@ static int begin_dump(creating *s, lb_error *err)
                           .spool_path = s->spool.path, .task = &c->job->task, .notes = &c->job->notes };
   lb_task_phase(&c->job->task, "locking tables", 0);
   if (lock_all(s, err)) return err->code;
+  lb_pg_relations_note_circle(&s->relations, &c->job->notes);
   if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
   int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
   return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);

@@ -138,6 +138,12 @@ static int read_child(child *c, void *data, size_t size, bool wait, size_t *got,
   return LB_OK;
 }
 
+static int finish_child(lb_pg_dumping *s, child *c, lb_error *err)
+{
+  if (lb_pg_program_finish(c->program, err) == LB_OK) lb_pg_program_warnings(c->program, s->dump->notes);
+  return err->code;
+}
+
 /* All that is left of a program's output becomes a part. */
 static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_parts *parts, lb_error *err)
 {
@@ -148,7 +154,7 @@ static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_part
     read_child(c, s->buffer, sizeof s->buffer, true, &n, &again, err);
     if (n && !err->code) lb_pg_parts_write(parts, s->buffer, n, err);
   }
-  if (!err->code) lb_pg_program_finish(c->program, err);
+  if (!err->code) finish_child(s, c, err);
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
@@ -176,7 +182,7 @@ static int copy_pre_data(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
     if (have - kept > from) lb_pg_parts_write(parts, s->buffer + from, have - kept - from, err);
     memmove(s->buffer, s->buffer + have - kept, kept);
   }
-  if (!err->code) lb_pg_program_finish(s->before.program, err);
+  if (!err->code) finish_child(s, &s->before, err);
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
@@ -190,7 +196,7 @@ static int spool_some(lb_pg_dumping *s, bool wait, bool *again, lb_error *err)
   if (n == 0 && !*again) {
     s->after_ended = true;
     s->meanwhile.fd = -1;
-    return lb_pg_program_finish(s->after.program, err);
+    return finish_child(s, &s->after, err);
   }
   if (n && lb_file_write(s->dump->spool_fd, s->buffer, n, s->spooled, s->dump->spool_path, err)) return err->code;
   s->spooled += (int64_t)n;
@@ -327,7 +333,7 @@ static int read_roles(lb_pg_dumping *s, lb_buf *script, lb_error *err)
       lb_buf_append(script, s->buffer, n);
     }
   }
-  if (!err->code) lb_pg_program_finish(program, err);
+  if (!err->code && lb_pg_program_finish(program, err) == LB_OK) lb_pg_program_warnings(program, s->dump->notes);
   lb_pg_program_close(program);
   return script->failed ? lb_fail_nomem(err) : err->code;
 }

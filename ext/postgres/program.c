@@ -372,6 +372,27 @@ int lb_pg_program_finish(lb_pg_program *program, lb_error *err)
   return program->is_dump && !is_complete(&program->tail) ? fail_words(program, err) : (int)LB_OK;
 }
 
+static bool has_line(const lb_buf *notes, const char *line)
+{
+  size_t n = strlen(line);
+  for (const char *at = notes->len ? notes->data : NULL; at && (at = strstr(at, line)); at++) {
+    if ((at == notes->data || at[-1] == '\n') && (at[n] == '\n' || !at[n])) return true;
+  }
+  return false;
+}
+
+/* Each line that is whole begins with the program's name. */
+void lb_pg_program_warnings(const lb_pg_program *program, lb_buf *notes)
+{
+  char *copy = program->words.len ? strdup(program->words.data) : NULL, *rest = NULL;
+  for (char *at = copy ? strtok_r(copy, "\n", &rest) : NULL; at; at = strtok_r(NULL, "\n", &rest)) {
+    char *line = strncmp(at, program->name, strlen(program->name)) == 0 ? lb_pg_one_line(at) : NULL;
+    if (line && !has_line(notes, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+    free(line);
+  }
+  free(copy);
+}
+
 void lb_pg_program_close(lb_pg_program *program)
 {
   if (!program) return;

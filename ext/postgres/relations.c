@@ -12,7 +12,7 @@
 #include "sql/sizes.h"
 #include "sql/tables.h"
 
-enum { LOCKED_AT_ONCE = 100 };
+enum { LOCKED_AT_ONCE = 100, CIRCLE_TOLD = 5 };
 
 static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
 {
@@ -148,7 +148,8 @@ static lb_pg_relation *find_oid(lb_pg_relations *r, const char *oid)
   return NULL;
 }
 
-/* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. */
+/* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. They, and
+** those that refer to them, end up as deep as there are tables, or deeper; others cannot. */
 static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
 {
   PGresult *result = lb_pg_query(pg, err, lb_sql_references, 1, &oids);
@@ -157,13 +158,29 @@ static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error
     changed = false;
     for (int i = 0; i < PQntuples(result); i++) {
       lb_pg_relation *child = find_oid(r, PQgetvalue(result, i, 0)), *parent = find_oid(r, PQgetvalue(result, i, 1));
-      if (!child || !parent || child->depth > parent->depth) continue;
+      if (child && child == parent) child->circular = true;
+      if (!child || !parent || child == parent || child->depth > parent->depth) continue;
       child->depth = parent->depth + 1;
+      child->circular |= child->depth >= r->table_count;
       changed = true;
     }
   }
   PQclear(result);
   return err->code;
+}
+
+void lb_pg_relations_note_circle(const lb_pg_relations *r, lb_buf *notes)
+{
+  int told = 0;
+  for (int i = 0; i < r->table_count && told <= CIRCLE_TOLD; i++) {
+    if (!r->tables[i].circular) continue;
+    if (told++ == 0) {
+      lb_buf_printf(notes, "%sforeign keys go round in a circle, so that rows may not load while keys are there: ",
+                    notes->len ? "\n" : "");
+    }
+    if (told > CIRCLE_TOLD) lb_buf_text(notes, ", …");
+    else lb_buf_printf(notes, "%s%s.%s", told > 1 ? ", " : "", r->tables[i].schema, r->tables[i].name);
+  }
 }
 
 static int compare_tables(const void *left, const void *right)

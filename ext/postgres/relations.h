@@ -22,6 +22,7 @@ typedef struct lb_pg_relation {
   uint64_t pages;     /* of its main fork; known after locking, like bytes */
   uint64_t bytes;     /* with TOAST: its weight */
   int depth;          /* of a data_only backup: tables that refer to it are deeper */
+  bool circular;      /* and whether references lead from it back to itself, or to a table where they do */
 } lb_pg_relation;
 
 typedef struct lb_pg_sequence { char *schema, *name; } lb_pg_sequence;
@@ -41,6 +42,10 @@ int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, l
 /* ACCESS SHARE on all tables, as pg_dump takes it; then their sizes. They are in order afterwards: heaviest first, or
 ** with data_only parents before those that refer to them. */
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
+
+/* A note, where tables of a data_only backup have foreign keys that no order of theirs can satisfy. */
+void lb_pg_relations_note_circle(const lb_pg_relations *relations, lb_buf *notes);
+
 void lb_pg_relations_free(lb_pg_relations *relations);
 
 #endif

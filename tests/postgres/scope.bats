@@ -221,3 +221,34 @@ SQL
   run -0 sql "SELECT backup_verify('$T/foreign.sql.gz', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')"
   [ "$output" = ok ]
 }
+
+notes() { sql 'SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1'; }
+
+@test "what pg_dump warns of is a note, once: subscriptions that may not be read" {
+  newdb subscribed
+  q subscribed "CREATE TABLE t (id int); CREATE SUBSCRIPTION news CONNECTION 'password=Secr3t dbname=x host=/nowhere'
+    PUBLICATION p WITH (connect = false)" 2>/dev/null
+  q postgres 'DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN'
+  q subscribed 'GRANT SELECT ON t TO plain'
+  local uri
+  uri=$(url subscribed)
+  sql "SELECT backup_create('${uri/user=postgres/user=plain}')" >/dev/null
+  notes
+  [ "$(notes | grep -c 'pg_dump: warning: subscriptions not dumped')" = 1 ]
+  [[ $(notes) != *Secr3t* ]]
+  sql "SELECT backup_create('$uri')" >/dev/null
+  [ -z "$(notes)" ]
+  q subscribed "ALTER SUBSCRIPTION news SET (slot_name = NONE); DROP SUBSCRIPTION news" 2>/dev/null
+}
+
+@test "rows only, with foreign keys in a circle: a note" {
+  newdb round
+  q round 'CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
+    ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b; CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree);
+    CREATE TABLE top (id int PRIMARY KEY); CREATE TABLE leaf (top int REFERENCES top)'
+  sql "SELECT backup_create('$(url round)', '{\"data_only\":true}')" >/dev/null
+  [[ $(notes) == *'foreign keys go round in a circle'* && $(notes) == *public.a* && $(notes) == *public.b* ]]
+  [[ $(notes) == *public.tree* && $(notes) != *public.top* && $(notes) != *public.leaf* ]]
+  sql "SELECT backup_create('$(url round)', '{\"data_only\":true,\"tables\":[\"top\",\"leaf\"]}')" >/dev/null
+  [ -z "$(notes)" ]
+}
