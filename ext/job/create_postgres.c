@@ -58,6 +58,14 @@ static lb_pg_roles choose_roles(const lb_create_options *o)
   return strcmp(o->roles, "passwords") == 0 ? LB_PG_ROLES_PASSWORDS : LB_PG_ROLES_BARE;
 }
 
+/* Before anything is read: with pg_dump there is pg_dumpall, unless somebody has packed them apart. */
+static int check_dumpall(const creating *s, lb_error *err)
+{
+  if (choose_roles(&s->c->o) == LB_PG_ROLES_NONE || access(s->tools.dumpall, X_OK) == 0) return LB_OK;
+  return lb_fail(err, LB_UNSUPPORTED, "no %s that runs, which the option roles needs (pg_dump's package brings it)",
+                 s->tools.dumpall);
+}
+
 static int check_space(creating *s, lb_error *err)
 {
   char *size = lb_pg_value(s->pg, err, "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", 0, NULL);
@@ -251,7 +259,7 @@ static int create(creating *s, lb_error *err)
   c->source = lb_text_copy(s->pg->source, err);
   c->job->run.source = c->source;
   c->label = s->pg->label;
-  if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err)) return err->code;
+  if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err) || check_dumpall(s, err)) return err->code;
   char *usual = lb_postgres_name(s->pg->database, err);
   if (usual) lb_creation_name(c, usual, err);
   free(usual);

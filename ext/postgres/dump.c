@@ -303,16 +303,27 @@ static char quote_behind(const char *line, size_t n, char quote)
   return quote;
 }
 
-/* A role that is there already is no error: roles belong to the server, and the target's may have them. A name or a
-** comment of several lines may have one that only looks like a statement. */
-static void put_role_line(lb_buf *out, const char *line, size_t n, char *quote)
+/* A line, with those that follow while a quote is open: a name or a comment may have several. */
+static size_t line_length(const char *text, size_t len)
+{
+  char quote = 0;
+  size_t n = 0;
+  do {
+    const char *line = text + n, *end = memchr(line, '\n', len - n);
+    size_t length = end ? (size_t)(end - line) + 1 : len - n;
+    quote = quote_behind(line, length, quote);
+    n += length;
+  } while (quote && n < len);
+  return n;
+}
+
+/* A role that is there already is no error: roles belong to the server, and the target's may have them. */
+static void put_role_line(lb_buf *out, const char *line, size_t n)
 {
   static const char create[] = "CREATE ROLE ";
-  char before = *quote;
-  *quote = quote_behind(line, n, before);
-  bool whole = !before && !*quote && n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 &&
-               line[n - 2] == ';' && !memmem(line, n, "$lifeboat$", 10);
-  if (!whole) {
+  bool wrap = n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 &&
+              memcmp(line + n - 2, ";\n", 2) == 0 && !memmem(line, n, "$lifeboat$", 10);
+  if (!wrap) {
     lb_buf_append(out, line, n);
     return;
   }
@@ -338,23 +349,34 @@ static int read_roles(lb_pg_dumping *s, lb_buf *script, lb_error *err)
   return script->failed ? lb_fail_nomem(err) : err->code;
 }
 
+/* Whether it failed for a right: of passwords, where the server's words may be in any language, or of connecting. */
+static bool is_forbidden(lb_pg_dumping *s, const char *message)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  if (strstr(message, "permission denied") || strstr(message, "pg_hba.conf")) return true;
+  if (s->dump->roles == LB_PG_ROLES_BARE) return false;
+  char *may = lb_pg_value(s->dump->snapshot->lanes[0], &ignored,
+                          "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')", 0, NULL);
+  bool forbidden = may && may[0] == 'f';
+  free(may);
+  return forbidden;
+}
+
 /* Not everybody may read roles: then the backup is made without, and says so. */
 static int write_roles(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
 {
   lb_buf script = { 0 }, out = { 0 };
   lb_error why = LB_ERROR_INIT;
-  char quote = 0;
   if (s->dump->roles == LB_PG_ROLES_NONE) return LB_OK;
   if (read_roles(s, &script, &why)) {
     lb_buf_free(&script);
-    if (why.code == LB_INTERRUPT || why.code == LB_NOMEM) return lb_fail(err, why.code, "%s", why.message);
+    if (why.code != LB_ERROR || !is_forbidden(s, why.message)) return lb_fail(err, why.code, "%s", why.message);
     lb_buf_printf(s->dump->notes, "%sroles were left out: %s", s->dump->notes->len ? "\n" : "", why.message);
     return LB_OK;
   }
   for (size_t at = 0, n; at < script.len; at += n) {
-    const char *line = script.data + at, *end = memchr(line, '\n', script.len - at);
-    n = end ? (size_t)(end - line) + 1 : script.len - at;
-    put_role_line(&out, line, n, &quote);
+    n = line_length(script.data + at, script.len - at);
+    put_role_line(&out, script.data + at, n);
   }
   lb_buf_free(&script);
   if (out.failed) lb_fail_nomem(err);

@@ -252,3 +252,29 @@ notes() { sql 'SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1'; }
   sql "SELECT backup_create('$(url round)', '{\"data_only\":true,\"tables\":[\"top\",\"leaf\"]}')" >/dev/null
   [ -z "$(notes)" ]
 }
+
+@test "roles: without pg_dumpall, and what else it fails of than rights, are errors" {
+  mkdir bin
+  ln -s "$PG_DEBIAN/bin/pg_dump" bin/pg_dump
+  export PG_BINDIR=$T/bin
+  refused "no $T/bin/pg_dumpall that runs, which the option roles needs" '{"roles":true}'
+  printf '#!/bin/sh\necho "pg_dumpall: error: out of cheese" >&2; exit 1\n' >bin/pg_dumpall
+  chmod +x bin/pg_dumpall
+  refused 'out of cheese' '{"roles":true}'
+  refused 'out of cheese' '{"roles":"passwords"}'
+  [ "$(sql 'SELECT count(*) FROM backups')" = 0 ]
+  backup
+}
+
+@test "a role whose name has two lines may be there already" {
+  local part name=$'odd\n"CREATE ROLE x;'
+  q postgres "CREATE ROLE \"${name//\"/\"\"}\""
+  part=$(backup '{"roles":true}')
+  newdb dst
+  gunzip -c "$part" | q dst >/dev/null  # the role is there
+  newdb dst
+  q postgres "DROP ROLE \"${name//\"/\"\"}\""
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst "SELECT count(*) FROM pg_roles WHERE rolname = '$name'")" = 1 ]
+  q postgres "DROP ROLE \"${name//\"/\"\"}\""
+}
