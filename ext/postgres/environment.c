@@ -244,10 +244,14 @@ char *lb_pg_source_of(const char *uri, const char *database, lb_error *err)
   if (!conn) return NULL;
   char *source = NULL;
   PQconninfoOption *info = PQconninfo(conn);
+  const char *mode = value_of(info, "replication");
   const char *hosts = value_of(info, "host"), *ports = value_of(info, "port"), *name = PQdb(conn);
   if (!hosts[0]) hosts = value_of(info, "hostaddr");
   if (!hosts[0]) hosts = PQhost(conn);
-  if (info && !are_ports(ports)) {
+  if (mode[0] && strcmp(mode, "false") != 0 && strcmp(mode, "off") != 0) {
+    lb_fail(err, LB_MISUSE, "postgresql:// URI: with the parameter replication a connection takes no queries: leave it "
+            "out");
+  } else if (info && !are_ports(ports)) {
     lb_fail(err, LB_MISUSE, "PGPORT or the port of a service is no number from 1 to 65535: %s", ports);
   } else if (info) {
     source = source_text(hosts ? hosts : "", ports, name ? name : "");

@@ -278,3 +278,22 @@ notes() { sql 'SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1'; }
   [ "$(q dst "SELECT count(*) FROM pg_roles WHERE rolname = '$name'")" = 1 ]
   q postgres "DROP ROLE \"${name//\"/\"\"}\""
 }
+
+@test "a connection for replication is refused" {
+  local uri
+  uri=$(url src)
+  for mode in database true on; do
+    run sql "SELECT backup_create('$uri&replication=$mode')"
+    [ "$status" != 0 ] && [[ $output == *'with the parameter replication a connection takes no queries: leave it out'* ]]
+  done
+  sql "SELECT backup_create('$uri&replication=false')" >/dev/null
+}
+
+@test "latest:NAME of the other type says which type is needed" {
+  backup
+  make_db a3.db 10
+  sql "SELECT backup_create('a3.db')" >/dev/null
+  run sql "SELECT backup_restore('latest:a3', '$(url src)')"
+  echo "$output"
+  [ "$status" != 0 ] && [[ $output == *'a3 (sqlite)'*'; postgres is needed)'* ]]
+}
