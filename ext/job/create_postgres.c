@@ -128,12 +128,13 @@ static void drop_snapshot(creating *s)
   lb_pg_filter_free(&s->filter);
 }
 
-/* Without locks, for twice as long as they were held: whoever waited for us, and those behind, are to get on. */
+/* Without locks, for twice as long as they were held: whoever waited for us, and those behind, are to get on. Another
+** try of that length has to fit before the end. */
 static int make_way(creating *s, double held, double until, lb_error *err)
 {
-  double end = lb_clock_monotonic() + (held * 2 < PAUSE_MAX_MS / 1000.0 ? held * 2 : PAUSE_MAX_MS / 1000.0);
+  double end = lb_clock_monotonic() + fmin(held * 2, PAUSE_MAX_MS / 1000.0);
   drop_snapshot(s);
-  while (!lb_task_poll(&s->c->job->task, err) && lb_clock_monotonic() < (end < until ? end : until)) poll(NULL, 0, 20);
+  while (!lb_task_poll(&s->c->job->task, err) && lb_clock_monotonic() < fmin(end, until - held)) poll(NULL, 0, 20);
   return err->code;
 }
 
@@ -147,7 +148,7 @@ static int lock_all(creating *s, lb_error *err)
   for (int quick = 0;;) {
     lb_error why = LB_ERROR_INIT;
     double left = until - lb_clock_monotonic();
-    int64_t ours = timeout ? (int64_t)(left * 1000) + 1 : 0, theirs = ours && ours < wait ? ours : wait;
+    int64_t ours = timeout ? (int64_t)fmax(left * 1000, 100) : 0, theirs = ours && ours < wait ? ours : wait;
     if (take_snapshot(s, ours, theirs, &why) == LB_OK) return LB_OK;
     double held = s->snapshot.id ? lb_clock_monotonic() - s->snapshot.taken : 0;
     quick += held * 1000 < (double)theirs;
