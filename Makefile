@@ -16,7 +16,7 @@ VERSION := $(shell sed -n 's/^\#define LB_VERSION "\(.*\)"/\1/p' ext/core/versio
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 CFLAGS ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -fPIC -fvisibility=hidden -pthread -Iext -I$(BUILD)/gen $(WARN) $(FEATURES) $(CFLAGS)
-LIBS   := -lz -lpthread
+LIBS   := -lz -lpthread -lm
 # libpq is needed always, also with MINIMAL=1.
 FEATURES := $(shell $(PKG_CONFIG) --cflags libpq)
 LIBS += $(or $(shell $(PKG_CONFIG) --libs libpq),-lpq)

@@ -101,6 +101,8 @@ choose_target() {
       RESTORE_TARGET=$option_target
       ;;
     *)
+      ! is_address "$option_target" || fail '--target: not a postgresql:// URI' \
+        'key=value connection strings are not accepted'
       ADMIN_DB_TYPE=sqlite
       absolute RESTORE_TARGET "$option_target"
       ADMIN_DB_PATH=$RESTORE_TARGET

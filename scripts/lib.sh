@@ -51,6 +51,9 @@ check_searchable() {
     'run this as its owner or as root'
 }
 
+# The address of a server, where a path or a URI was meant: may hold a password, and is not shown.
+is_address() { [[ $1 =~ postgres.*/.*:.*@|[pP][aA][sS][sS][wW][oO][rR][dD][[:space:]]*= ]]; }
+
 # ---- .env ----
 
 # Sets `value` from what stands after KEY= in line $2 of file $1. One line; nothing is expanded, nothing executed.
@@ -169,6 +172,8 @@ check_settings() {
     sqlite)
       [ -n "${ADMIN_DB_PATH:-}" ] || fail 'ADMIN_DB_PATH is not set' \
         'export ADMIN_DB_PATH=/path/to/admin.db, or write that line into .env'
+      ! is_address "$ADMIN_DB_PATH" || fail 'ADMIN_DB_PATH is the address of a server, not the path of a database' \
+        'set ADMIN_DB_TYPE=postgres and ADMIN_DATABASE_URL=postgresql://user@host/database'
       absolute ADMIN_DB_PATH "$ADMIN_DB_PATH"
       export ADMIN_DB_PATH
       ;;

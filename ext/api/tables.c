@@ -95,7 +95,9 @@ static int fill_config(lb_scan *scan, lb_rows *rows, lb_error *err)
   const lb_config *config = &scan->session->config;
   for (lb_config_key key = 0; key < LB_CONFIG_COUNT; key++) {
     const char *value = lb_config_text(config, key);
-    bool url = key == LB_CONFIG_DATABASE_URL || (key == LB_CONFIG_TARGET && value && lb_job_is_postgres(value));
+    bool database = key == LB_CONFIG_TARGET || key == LB_CONFIG_DB_PATH;
+    bool url = key == LB_CONFIG_DATABASE_URL ||
+               (database && value && (lb_config_is_uri(value) || lb_config_is_address(value)));
     char *shown = value && url ? lb_config_scrub_url(value, err) : NULL;
     lb_rows_text(rows, lb_config_name(key));
     lb_rows_text(rows, shown ? shown : url ? NULL : value);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "core/buffer.h"
+#include "core/config.h"
 #include "core/file.h"
 
 enum { NAMES_TOLD = 5 };
@@ -83,12 +84,13 @@ static void put_names(lb_buf *buf, const lb_listing *listing)
   if (told == 0) lb_buf_text(buf, listing->count ? "what restores saved, to be named by file" : "nothing");
 }
 
-static bool lacks_type(const lb_listing *listing, lb_type type)
+/* Whether it is only the type that keeps what there is from being meant. */
+static bool lacks_type(const lb_listing *listing, const wish *w)
 {
-  for (int i = 0; i < listing->count; i++) {
-    if (listing->items[i].name.type == type) return false;
-  }
-  return type != LB_TYPE_NONE;
+  wish any = { .name = w->name };
+  choose_kind(listing, &any);
+  for (int i = 0; i < listing->count; i++) if (is_meant(&listing->items[i], &any)) return w->type != LB_TYPE_NONE;
+  return false;
 }
 
 static int fail_none(const lb_listing *listing, const wish *w, const char *dir, const char *asked, int damaged,
@@ -100,7 +102,7 @@ static int fail_none(const lb_listing *listing, const wish *w, const char *dir, 
                    damaged == 1 ? "is" : "are");
   }
   put_names(&names, listing);
-  bool typed = listing->count && lacks_type(listing, w->type);
+  bool typed = lacks_type(listing, w);
   if (names.failed) lb_fail_nomem(err);
   else lb_fail(err, LB_NOTFOUND, "no backup for \"%s\" in %s (it has: %s%s%s%s)", asked, dir, names.data,
                typed ? "; " : "", typed ? lb_type_text(w->type) : "", typed ? " is needed" : "");
@@ -226,6 +228,9 @@ int lb_resolve(const char *dir, const char *backup, const char *target_source, l
   wish w = { .type = type, .target_source = target_source };
   *path = NULL;
   if (!*backup) return lb_fail(err, LB_MISUSE, "the name of a backup may not be empty");
+  if (lb_config_is_uri(backup) || lb_config_is_address(backup)) {
+    return lb_fail(err, LB_MISUSE, "not a backup but the address of a server: pass latest, a file name or a path");
+  }
   if (strncmp(backup, "latest:", 7) == 0) {
     w.name = backup + 7;
     if (lb_name_check(w.name, err)) return err->code;

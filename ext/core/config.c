@@ -145,6 +145,33 @@ void lb_config_free(lb_config *config)
 
 /* ---- passwords in URLs ---- */
 
+bool lb_config_is_uri(const char *text)
+{
+  return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
+}
+
+/* Whether text has `key=` in it, as libpq writes it: with spaces before the '=', or none. */
+static bool has_key(const char *text, const char *key)
+{
+  for (const char *at = text; (at = strcasestr(at, key)); at++) {
+    const char *end = at + strlen(key);
+    if (end[strspn(end, " \t\r\n")] == '=') return true;
+  }
+  return false;
+}
+
+bool lb_config_is_address(const char *text)
+{
+  static const char *const keys[] = { "host", "hostaddr", "port", "dbname", "user", "service" };
+  if (lb_config_is_uri(text) || text[0] == '/' || text[0] == '.' || strncasecmp(text, "file:", 5) == 0) return false;
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    size_t n = strlen(keys[i]);
+    if (strncasecmp(text, keys[i], n) == 0 && text[n + strspn(text + n, " ")] == '=') return true;
+  }
+  const char *colon = strchr(text, ':');
+  return has_key(text, "password") || (colon && strchr(colon, '@') && strchr(text, '/'));
+}
+
 /* Whether these bytes are hosts and ports, and nothing else: "db:5432,[::1]:5433". */
 static bool is_hosts(const char *text, size_t n)
 {
@@ -208,6 +235,7 @@ static bool is_secret(const char *text)
 char *lb_config_scrub_url(const char *url, lb_error *err)
 {
   lb_buf out = { 0 };
+  if (!lb_config_is_uri(url) && has_key(url, "password")) return lb_text_copy("(not shown)", err);
   const char *authority = strstr(url, "://");
   authority = authority ? authority + 3 : url;
   const char *at = end_of_user(authority);

@@ -36,8 +36,15 @@ const char *lb_config_description(lb_config_key key);
 int lb_config_set(lb_config *config, const char *key, const char *value, lb_error *err);
 void lb_config_free(lb_config *config);
 
+/* Whether text is a postgresql:// or postgres:// URI, in whatever case. */
+bool lb_config_is_uri(const char *text);
+
+/* Whether text was meant for the address of a server, though it is no such URI: "host=db password=secret",
+** "postgresql//app:secret@db/x". It must not be shown. A path that begins with '/' or '.' is a path. */
+bool lb_config_is_address(const char *text);
+
 /* "postgresql://app:secret@db/x" becomes "postgresql://app@db/x", also for a password in the query. In a URL that is
-** not well formed rather more is left out than too little. Allocated. */
+** not well formed rather more is left out than too little, and of key=value nothing is shown. Allocated. */
 char *lb_config_scrub_url(const char *url, lb_error *err);
 
 #endif

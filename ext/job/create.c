@@ -21,6 +21,7 @@ int lb_job_create(lb_job *job, const char *source, const char *options, char **p
   lb_creation c = { .job = job, .o = { .timeout_ms = -1, .lock_timeout = -1 }, .file = LB_PARTIAL_INIT };
   *path = NULL;
   if (!source) source = lb_job_configured_database(job, "source", err);
+  else if (lb_job_check_database(source, err)) source = NULL;
   char *subject = source ? lb_config_scrub_url(source, err) : NULL;
   lb_job_begin(job, "create", subject ? subject : "", err);
   bool postgres = source && lb_job_is_postgres(source);

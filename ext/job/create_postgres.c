@@ -1,6 +1,8 @@
 /* A backup of a PostgreSQL database. The steps: connect, find a pg_dump that is new enough, look where to, take the
 ** snapshot and lock what it is about, write the script through the compressors, publish it.
 */
+#include <math.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,13 +14,13 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
-enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 3000 };
+enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 1000, LOCK_WAIT_MAX_MS = 8000, PAUSE_MAX_MS = 16000, QUICK_MAX = 10 };
 
 typedef struct creating {
   lb_creation *c;
   lb_pg *pg;
   lb_pg_tools tools;
-  lb_pg_filter filter;
+  lb_pg_filter wanted, filter;  /* as it was asked for; as it is in the snapshot */
   lb_pg_snapshot snapshot;
   lb_pg_relations relations;
   lb_pg_contents contents;
@@ -31,7 +33,11 @@ typedef struct creating {
 static int read_filter(creating *s, lb_error *err)
 {
   const lb_create_options *o = &s->c->o;
-  s->filter = (lb_pg_filter){ o->schemas, o->tables, o->exclude_tables, o->data_only, o->schema_only };
+  s->wanted = (lb_pg_filter){ o->schemas, o->tables, o->exclude_tables, o->data_only, o->schema_only };
+  if (o->schemas && o->tables) {
+    return lb_fail(err, LB_MISUSE, "options schemas and tables exclude each other: pass one of them "
+                   "({\"tables\":[\"app.*\"]} is all tables of a schema)");
+  }
   if (o->data_only && o->schema_only) {
     return lb_fail(err, LB_MISUSE, "options data_only and schema_only exclude each other");
   }
@@ -52,14 +58,22 @@ static lb_pg_roles choose_roles(const lb_create_options *o)
   return strcmp(o->roles, "passwords") == 0 ? LB_PG_ROLES_PASSWORDS : LB_PG_ROLES_BARE;
 }
 
+/* Before anything is read: with pg_dump there is pg_dumpall, unless somebody has packed them apart. */
+static int check_dumpall(const creating *s, lb_error *err)
+{
+  if (choose_roles(&s->c->o) == LB_PG_ROLES_NONE || access(s->tools.dumpall, X_OK) == 0) return LB_OK;
+  return lb_fail(err, LB_UNSUPPORTED, "no %s that runs, which the option roles needs (pg_dump's package brings it)",
+                 s->tools.dumpall);
+}
+
 static int check_space(creating *s, lb_error *err)
 {
   char *size = lb_pg_value(s->pg, err, "SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", 0, NULL);
   s->expected = size ? strtoll(size, NULL, 10) : 0;
   free(size);
-  if (err->code || s->filter.schema_only) return err->code;
+  if (err->code || s->wanted.schema_only) return err->code;
   /* What a filter leaves out is not known yet; then the guess would be too large to insist on. */
-  if (s->filter.schemas || s->filter.tables || s->filter.exclude_tables) return LB_OK;
+  if (s->wanted.schemas || s->wanted.tables || s->wanted.exclude_tables) return LB_OK;
   return lb_space_check(s->c->dir, (int64_t)((double)s->expected * s->c->ratio) + 65536, "the backup", err);
 }
 
@@ -71,23 +85,38 @@ static int open_spool(creating *s, lb_error *err)
   return LB_OK;
 }
 
+/* pg_dump waits behind somebody who waits for us. */
+static int fail_blocked(creating *s, const lb_error *why, lb_error *err)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  char *waiter = why->code == LB_BUSY ? lb_pg_snapshot_waiter(&s->snapshot, &ignored) : NULL;
+  if (waiter) {
+    lb_fail(err, LB_BUSY, "%s: %s, which this backup reads, and pg_dump waits behind it (back up when no tables are "
+            "changed, end that process, or raise \"lock_timeout\"): %s", s->pg->label, waiter, why->message);
+  } else {
+    lb_fail(err, (lb_code)why->code, "%s", why->message);
+  }
+  free(waiter);
+  return err->code;
+}
+
 /* Locks of ours, then those of pg_dump, which waits for a short time only: where an ALTER TABLE has come in between, it
 ** waits for us and pg_dump for it. */
-static int take_snapshot(creating *s, int64_t timeout, lb_error *err)
+static int take_snapshot(creating *s, int64_t timeout, int64_t wait, lb_error *err)
 {
   lb_creation *c = s->c;
   if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
+      lb_pg_filter_expand(s->pg, c->job->json, &s->wanted, &s->filter, err) ||
       lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
       lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
     return err->code;
   }
-  int64_t wait = timeout && timeout < LOCK_WAIT_MS ? timeout : LOCK_WAIT_MS;
   lb_error why = LB_ERROR_INIT;
   s->dumping = lb_pg_dump_begin(&s->dump, wait, &why);
   if (s->dumping) return LB_OK;
   /* Without the snapshot's connection pg_dump fails as well, in words that do not tell why. */
   if (why.code != LB_BUSY && lb_pg_exec(s->pg, "SELECT 1", err)) return err->code;
-  return lb_fail(err, (lb_code)why.code, "%s", why.message);
+  return fail_blocked(s, &why, err);
 }
 
 static void drop_snapshot(creating *s)
@@ -96,37 +125,62 @@ static void drop_snapshot(creating *s)
   s->dumping = NULL;
   lb_pg_snapshot_end(&s->snapshot);
   lb_pg_relations_free(&s->relations);
+  lb_pg_filter_free(&s->filter);
+}
+
+/* Without locks, for twice as long as they were held: whoever waited for us, and those behind, are to get on. Another
+** try of that length has to fit before the end. */
+static int make_way(creating *s, double held, double until, lb_error *err)
+{
+  double end = lb_clock_monotonic() + fmin(held * 2, PAUSE_MAX_MS / 1000.0);
+  drop_snapshot(s);
+  while (!lb_task_poll(&s->c->job->task, err) && lb_clock_monotonic() < fmin(end, until - held)) poll(NULL, 0, 20);
+  return err->code;
 }
 
 /* The snapshot is gone, and so are our locks: whoever still has one, or waits for one, was in the way. */
 static int fail_begin(creating *s, const lb_error *why, lb_error *err)
 {
   lb_buf holders = { 0 };
-  *err = *why;
+  drop_snapshot(s);
+  lb_fail(err, (lb_code)why->code, "%s", why->message);
   if (why->code == LB_BUSY) lb_pg_relations_blockers(s->pg, &holders);
   lb_postgres_advise_lock(&holders, err);
   lb_buf_free(&holders);
   return err->code;
 }
 
-/* Until no change of a table comes in between, or the time is over. */
+/* Until no change of a table comes in between, or the time is over. The first tries are short, since nobody gets to a
+** table meanwhile; later ones have time for a database of very many tables. What fails at once, and not because of
+** somebody's lock, is not tried for ever. */
+static int lock_all(creating *s, lb_error *err)
+{
+  int64_t timeout = s->c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : s->c->o.lock_timeout, wait = LOCK_WAIT_MS;
+  double until = timeout ? lb_clock_monotonic() + (double)timeout / 1000 : HUGE_VAL;
+  for (int quick = 0;;) {
+    lb_error why = LB_ERROR_INIT;
+    double left = until - lb_clock_monotonic();
+    int64_t ours = timeout ? (int64_t)fmax(left * 1000, 100) : 0, theirs = ours && ours < wait ? ours : wait;
+    if (take_snapshot(s, ours, theirs, &why) == LB_OK) return LB_OK;
+    double held = s->snapshot.id ? lb_clock_monotonic() - s->snapshot.taken : 0;
+    quick += held * 1000 < (double)theirs;
+    if (why.code != LB_BUSY || !s->snapshot.id || quick > QUICK_MAX || lb_clock_monotonic() + held > until) {
+      return fail_begin(s, &why, err);
+    }
+    if (make_way(s, held, until, err)) return err->code;
+    if (wait < LOCK_WAIT_MAX_MS) wait += wait / 4;
+  }
+}
+
 static int begin_dump(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  int64_t timeout = c->o.lock_timeout < 0 ? LOCK_TIMEOUT_MS : c->o.lock_timeout;
-  double until = lb_clock_monotonic() + (double)timeout / 1000;
   s->dump = (lb_pg_dump){ .snapshot = &s->snapshot, .tools = &s->tools, .filter = &s->filter,
                           .relations = &s->relations, .roles = choose_roles(&c->o), .spool_fd = s->spool.fd,
                           .spool_path = s->spool.path, .task = &c->job->task, .notes = &c->job->notes };
   lb_task_phase(&c->job->task, "locking tables", 0);
-  for (;;) {
-    lb_error why = LB_ERROR_INIT;
-    if (take_snapshot(s, timeout, &why) == LB_OK) break;
-    bool again = why.code == LB_BUSY && s->snapshot.id && (!timeout || lb_clock_monotonic() < until);
-    drop_snapshot(s);
-    if (!again) return fail_begin(s, &why, err);
-    if (lb_task_poll(&c->job->task, err)) return err->code;
-  }
+  if (lock_all(s, err)) return err->code;
+  lb_pg_relations_note_circle(&s->relations, &c->job->notes);
   if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
   int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);
   return lb_pg_snapshot_widen(&s->snapshot, lanes, &c->job->notes, err);
@@ -237,7 +291,7 @@ static int create(creating *s, lb_error *err)
   c->source = lb_text_copy(s->pg->source, err);
   c->job->run.source = c->source;
   c->label = s->pg->label;
-  if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err)) return err->code;
+  if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err) || check_dumpall(s, err)) return err->code;
   char *usual = lb_postgres_name(s->pg->database, err);
   if (usual) lb_creation_name(c, usual, err);
   free(usual);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,7 +154,17 @@ int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err)
 
 bool lb_job_is_postgres(const char *text)
 {
-  return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
+  return lb_config_is_uri(text);
+}
+
+static int fail_address(lb_error *err)
+{
+  return lb_fail(err, LB_MISUSE, "not a postgresql:// URI (key=value connection strings are not accepted)");
+}
+
+int lb_job_check_database(const char *text, lb_error *err)
+{
+  return lb_config_is_address(text) ? fail_address(err) : (int)LB_OK;
 }
 
 const char *lb_job_configured_database(lb_job *job, const char *what, lb_error *err)
@@ -172,6 +181,9 @@ const char *lb_job_configured_database(lb_job *job, const char *what, lb_error *
   if (!source) {
     lb_fail(err, LB_MISUSE, postgres ? "no database named: set ADMIN_DATABASE_URL, or pass a %s (a postgresql:// URI)"
                                      : "no database named: set ADMIN_DB_PATH, or pass a %s (main, a path)", what);
+  } else if (postgres ? !lb_job_is_postgres(source) : lb_config_is_address(source)) {
+    fail_address(err);
+    return NULL;
   }
   return source;
 }

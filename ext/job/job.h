@@ -52,6 +52,9 @@ int64_t lb_job_timeout(lb_job *job, int64_t option, lb_error *err);  /* option -
 /* Whether text is a postgres:// or postgresql:// URI. */
 bool lb_job_is_postgres(const char *text);
 
+/* Fails where a database that was named is a server's address but no URI; shows nothing of it. */
+int lb_job_check_database(const char *text, lb_error *err);
+
 /* A backup file opened for reading: locked shared, so that no rotation takes it away meanwhile. */
 typedef struct lb_opened {
   int fd;

@@ -133,6 +133,7 @@ int lb_job_restore(lb_job *job, const char *backup, const char *target, const ch
   if (!target) target = lb_config_text(job->config, LB_CONFIG_TARGET);
   if (!backup) lb_fail(err, LB_MISUSE, "no backup named: pass one ('latest', a file name or a path)");
   else if (!target) target = lb_job_configured_database(job, "target", err);
+  else if (lb_job_check_database(target, err)) target = NULL;
   char *subject = target ? lb_config_scrub_url(target, err) : NULL;
   lb_job_begin(job, "restore", subject ? subject : "", err);
   bool postgres = target && lb_job_is_postgres(target);

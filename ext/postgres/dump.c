@@ -98,7 +98,7 @@ static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_err
   add_argument(&a, err, "--snapshot=", s->dump->snapshot->id);
   /* That of the rows: a client_encoding set by ALTER DATABASE or ALTER ROLE would be another. */
   add_argument(&a, err, "--encoding=", s->dump->snapshot->lanes[0]->encoding);
-  if (s->lock_wait) add_argument(&a, err, "--lock-wait-timeout=", timeout);
+  add_argument(&a, err, "--lock-wait-timeout=", timeout);
   if (f->schema_only) add_argument(&a, err, "--schema-only", "");
   if (strcmp(section, "data") == 0) add_argument(&a, err, "--exclude-table-data=*.*", "");
   if (!err->code && add_patterns(&a, s->json, "--schema=", f->schemas, false, err) == LB_OK &&
@@ -110,6 +110,12 @@ static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_err
   return err->code;
 }
 
+/* A table that is locked, or gone meanwhile: another snapshot may fare better. What may not be locked stays so. */
+static bool is_in_the_way(const char *message)
+{
+  return strstr(message, "LOCK TABLE") && !strstr(message, "permission denied");
+}
+
 /* It writes nothing before it has locked and read everything. */
 static int await_locks(child *c, lb_error *err)
 {
@@ -117,7 +123,7 @@ static int await_locks(child *c, lb_error *err)
   if (!c->program) return LB_OK;
   if (lb_pg_program_read(c->program, c->head, sizeof c->head, true, &c->head_len, NULL, err)) return err->code;
   if (c->head_len || lb_pg_program_finish(c->program, &why) == LB_OK) return LB_OK;
-  return lb_fail(err, strstr(why.message, "LOCK TABLE") ? LB_BUSY : (lb_code)why.code, "%s", why.message);
+  return lb_fail(err, is_in_the_way(why.message) ? LB_BUSY : (lb_code)why.code, "%s", why.message);
 }
 
 /* As lb_pg_program_read. */
@@ -132,6 +138,12 @@ static int read_child(child *c, void *data, size_t size, bool wait, size_t *got,
   return LB_OK;
 }
 
+static int finish_child(lb_pg_dumping *s, child *c, lb_error *err)
+{
+  if (lb_pg_program_finish(c->program, err) == LB_OK) lb_pg_program_warnings(c->program, s->dump->notes);
+  return err->code;
+}
+
 /* All that is left of a program's output becomes a part. */
 static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_parts *parts, lb_error *err)
 {
@@ -142,7 +154,35 @@ static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_part
     read_child(c, s->buffer, sizeof s->buffer, true, &n, &again, err);
     if (n && !err->code) lb_pg_parts_write(parts, s->buffer, n, err);
   }
-  if (!err->code) lb_pg_program_finish(c->program, err);
+  if (!err->code) finish_child(s, c, err);
+  return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
+}
+
+/* pg_dump -n public writes CREATE SCHEMA for what every new database has. Schemas come first in the script, so that the
+** first such line is the statement, and no line of a function; only a comment on an earlier schema could have it. A
+** line may come in two reads: what could be the beginning of it is kept back. */
+static int copy_pre_data(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
+{
+  static const char made[] = "\n\nCREATE SCHEMA public;\n", instead[] = "\n\nCREATE SCHEMA IF NOT EXISTS public;\n";
+  const size_t length = sizeof made - 1;
+  bool looking = s->dump->filter->schemas != NULL, again;
+  size_t n = 1, kept = 0;
+  lb_pg_parts_begin(parts, LB_PART_PRE_DATA, -1);
+  while (n && !err->code) {
+    if (read_child(&s->before, s->buffer + kept, sizeof s->buffer - kept, true, &n, &again, err)) return err->code;
+    size_t have = kept + n, from = 0;
+    const char *found = looking ? memmem(s->buffer, have, made, length) : NULL;
+    if (found) {
+      looking = false;
+      from = (size_t)(found - s->buffer) + length;
+      lb_pg_parts_write(parts, s->buffer, from - length, err);
+      lb_pg_parts_write(parts, instead, sizeof instead - 1, err);
+    }
+    kept = !looking || !n ? 0 : have < length - 1 ? have : length - 1;
+    if (have - kept > from) lb_pg_parts_write(parts, s->buffer + from, have - kept - from, err);
+    memmove(s->buffer, s->buffer + have - kept, kept);
+  }
+  if (!err->code) finish_child(s, &s->before, err);
   return err->code ? err->code : lb_pg_parts_end(parts, 0, err);
 }
 
@@ -156,7 +196,7 @@ static int spool_some(lb_pg_dumping *s, bool wait, bool *again, lb_error *err)
   if (n == 0 && !*again) {
     s->after_ended = true;
     s->meanwhile.fd = -1;
-    return lb_pg_program_finish(s->after.program, err);
+    return finish_child(s, &s->after, err);
   }
   if (n && lb_file_write(s->dump->spool_fd, s->buffer, n, s->spooled, s->dump->spool_path, err)) return err->code;
   s->spooled += (int64_t)n;
@@ -263,16 +303,27 @@ static char quote_behind(const char *line, size_t n, char quote)
   return quote;
 }
 
-/* A role that is there already is no error: roles belong to the server, and the target's may have them. A name or a
-** comment of several lines may have one that only looks like a statement. */
-static void put_role_line(lb_buf *out, const char *line, size_t n, char *quote)
+/* A line, with those that follow while a quote is open: a name or a comment may have several. */
+static size_t line_length(const char *text, size_t len)
+{
+  char quote = 0;
+  size_t n = 0;
+  do {
+    const char *line = text + n, *end = memchr(line, '\n', len - n);
+    size_t length = end ? (size_t)(end - line) + 1 : len - n;
+    quote = quote_behind(line, length, quote);
+    n += length;
+  } while (quote && n < len);
+  return n;
+}
+
+/* A role that is there already is no error: roles belong to the server, and the target's may have them. */
+static void put_role_line(lb_buf *out, const char *line, size_t n)
 {
   static const char create[] = "CREATE ROLE ";
-  char before = *quote;
-  *quote = quote_behind(line, n, before);
-  bool whole = !before && !*quote && n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 &&
-               line[n - 2] == ';' && !memmem(line, n, "$lifeboat$", 10);
-  if (!whole) {
+  bool wrap = n > sizeof create && memcmp(line, create, sizeof create - 1) == 0 &&
+              memcmp(line + n - 2, ";\n", 2) == 0 && !memmem(line, n, "$lifeboat$", 10);
+  if (!wrap) {
     lb_buf_append(out, line, n);
     return;
   }
@@ -293,9 +344,22 @@ static int read_roles(lb_pg_dumping *s, lb_buf *script, lb_error *err)
       lb_buf_append(script, s->buffer, n);
     }
   }
-  if (!err->code) lb_pg_program_finish(program, err);
+  if (!err->code && lb_pg_program_finish(program, err) == LB_OK) lb_pg_program_warnings(program, s->dump->notes);
   lb_pg_program_close(program);
   return script->failed ? lb_fail_nomem(err) : err->code;
+}
+
+/* Whether it failed for a right: of passwords, where the server's words may be in any language, or of connecting. */
+static bool is_forbidden(lb_pg_dumping *s, const char *message)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  if (strstr(message, "permission denied") || strstr(message, "pg_hba.conf")) return true;
+  if (s->dump->roles == LB_PG_ROLES_BARE) return false;
+  char *may = lb_pg_value(s->dump->snapshot->lanes[0], &ignored,
+                          "SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT')", 0, NULL);
+  bool forbidden = may && may[0] == 'f';
+  free(may);
+  return forbidden;
 }
 
 /* Not everybody may read roles: then the backup is made without, and says so. */
@@ -303,18 +367,16 @@ static int write_roles(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
 {
   lb_buf script = { 0 }, out = { 0 };
   lb_error why = LB_ERROR_INIT;
-  char quote = 0;
   if (s->dump->roles == LB_PG_ROLES_NONE) return LB_OK;
   if (read_roles(s, &script, &why)) {
     lb_buf_free(&script);
-    if (why.code == LB_INTERRUPT || why.code == LB_NOMEM) return lb_fail(err, why.code, "%s", why.message);
+    if (why.code != LB_ERROR || !is_forbidden(s, why.message)) return lb_fail(err, why.code, "%s", why.message);
     lb_buf_printf(s->dump->notes, "%sroles were left out: %s", s->dump->notes->len ? "\n" : "", why.message);
     return LB_OK;
   }
   for (size_t at = 0, n; at < script.len; at += n) {
-    const char *line = script.data + at, *end = memchr(line, '\n', script.len - at);
-    n = end ? (size_t)(end - line) + 1 : script.len - at;
-    put_role_line(&out, line, n, &quote);
+    n = line_length(script.data + at, script.len - at);
+    put_role_line(&out, script.data + at, n);
   }
   lb_buf_free(&script);
   if (out.failed) lb_fail_nomem(err);
@@ -330,7 +392,7 @@ static int write_script(lb_pg_dumping *s, lb_pg_parts *parts, lb_pg_contents *co
 {
   const lb_pg_dump *dump = s->dump;
   if (write_roles(s, parts, err)) return err->code;
-  if (s->before.program) copy_output(s, &s->before, LB_PART_PRE_DATA, parts, err);
+  if (s->before.program) copy_pre_data(s, parts, err);
   else if (write_preamble(dump, parts, LB_PART_PRE_DATA, err) == LB_OK) lb_pg_parts_end(parts, 0, err);
   if (!dump->filter->schema_only && !err->code) {
     s->meanwhile = (lb_pg_meanwhile){ tick, s, s->after.program ? lb_pg_program_fd(s->after.program) : -1 };

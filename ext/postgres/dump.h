@@ -34,7 +34,7 @@ typedef struct lb_pg_dump {
 
 /* Starts the pg_dumps, and waits until they have their locks. LB_BUSY: somebody waits to change a table and is in their
 ** way, as our locks are in somebody's; end the snapshot, and try again with a new one. pg_dump waits for at most
-** lock_wait ms (0: for ever). NULL: err is set. */
+** lock_wait ms, more than 0. NULL: err is set. */
 typedef struct lb_pg_dumping lb_pg_dumping;
 lb_pg_dumping *lb_pg_dump_begin(const lb_pg_dump *dump, int64_t lock_wait, lb_error *err);
 

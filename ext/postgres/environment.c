@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/config.h"
 #include "core/file.h"
 #include "postgres/quote.h"
 
@@ -71,6 +72,9 @@ static int fail_parse(const char *reason, lb_error *err)
 int lb_pg_check_uri(const char *uri, lb_error *err)
 {
   const char *body = body_of_uri(uri);
+  if (!body && lb_config_is_uri(uri)) {
+    return lb_fail(err, LB_MISUSE, "not a valid postgresql:// URI: its scheme must be in lower case");
+  }
   if (!body) return lb_fail(err, LB_MISUSE, "not a postgresql:// URI (key=value connection strings are not accepted)");
   if (has_stray_at(body)) {
     return lb_fail(err, LB_MISUSE, "not a valid postgresql:// URI: an \"@\" in the wrong place (inside a user name, "
@@ -240,10 +244,14 @@ char *lb_pg_source_of(const char *uri, const char *database, lb_error *err)
   if (!conn) return NULL;
   char *source = NULL;
   PQconninfoOption *info = PQconninfo(conn);
+  const char *mode = value_of(info, "replication");
   const char *hosts = value_of(info, "host"), *ports = value_of(info, "port"), *name = PQdb(conn);
   if (!hosts[0]) hosts = value_of(info, "hostaddr");
   if (!hosts[0]) hosts = PQhost(conn);
-  if (info && !are_ports(ports)) {
+  if (mode[0] && strcmp(mode, "false") != 0 && strcmp(mode, "off") != 0) {
+    lb_fail(err, LB_MISUSE, "postgresql:// URI: with the parameter replication a connection takes no queries: leave it "
+            "out");
+  } else if (info && !are_ports(ports)) {
     lb_fail(err, LB_MISUSE, "PGPORT or the port of a service is no number from 1 to 65535: %s", ports);
   } else if (info) {
     source = source_text(hosts ? hosts : "", ports, name ? name : "");

@@ -173,6 +173,19 @@ static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error
   return err->code;
 }
 
+/* pg_dump -n public makes the schema that every new database has. */
+static int admit_schema(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  if (!lb_span_is(st->name, "public")) return LB_OK;
+  char *there = lb_pg_value(x->load->pg, err, "SELECT pg_catalog.to_regnamespace('public')", 0, NULL);
+  if (there) {
+    *run = false;
+    lb_load_note(x->load, "schema public is there already: not made");
+  }
+  free(there);
+  return err->code;
+}
+
 static void note_database(lb_execute *x, const char *what)
 {
   if (!x->database_noted) lb_load_note(x->load, "%s and others on the database itself: skipped", what);
@@ -192,6 +205,7 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
   case LB_STATEMENT_CONTROL:       return admit_transaction(x, st->kind, what, run, err);
   case LB_STATEMENT_ROLE:
   case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
+  case LB_STATEMENT_SCHEMA:        return admit_schema(x, st, run, err);
   case LB_STATEMENT_OWNER:         *run = !load->no_owner; break;
   case LB_STATEMENT_PRIVILEGE:     *run = !load->no_privileges; break;
   case LB_STATEMENT_POLICY:        *run = !load->no_policies; break;

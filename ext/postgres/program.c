@@ -31,6 +31,7 @@
 #define POLL_MS 100
 #define TERM_SECONDS 2.0   /* between SIGTERM and SIGKILL, and after that */
 #define WORDS_MAX 2048     /* of standard error: the last ones */
+#define LINE_MAX_KEPT 400  /* of each line of it */
 #define TAIL_MAX 1024      /* of output, to find the completion line in */
 
 struct lb_pg_program {
@@ -41,6 +42,7 @@ struct lb_pg_program {
   int status;              /* as waitpid gives it */
   int out, err;            /* our ends; -1: closed */
   bool is_dump;            /* must end with its completion line */
+  size_t line;             /* bytes of standard error's current line */
   lb_buf words, tail;
 };
 
@@ -252,13 +254,23 @@ static void keep_last(lb_buf *buf, const char *data, size_t n, size_t most)
   lb_buf_append(buf, data, n);
 }
 
+/* The beginning of each line: a failed LOCK TABLE is quoted with all its tables, and would push out what failed. */
+static void keep_words(lb_pg_program *program, const char *data, size_t n)
+{
+  for (size_t i = 0; i < n; i++) {
+    if (data[i] == '\n') program->line = 0;
+    else if (++program->line > LINE_MAX_KEPT) continue;
+    keep_last(&program->words, data + i, 1, WORDS_MAX);
+  }
+}
+
 /* Reads standard error without waiting, so that a child with much to say never waits for us. */
 static void hear(lb_pg_program *program)
 {
   char piece[1024];
   while (program->err >= 0) {
     ssize_t n = read(program->err, piece, sizeof piece);
-    if (n > 0) keep_last(&program->words, piece, (size_t)n, WORDS_MAX);
+    if (n > 0) keep_words(program, piece, (size_t)n);
     else if (n < 0 && errno == EINTR) continue;
     else if (n < 0 && errno == EAGAIN) return;
     else close_fd(&program->err);
@@ -358,6 +370,27 @@ int lb_pg_program_finish(lb_pg_program *program, lb_error *err)
   if (program->words.failed || program->tail.failed) return lb_fail_nomem(err);
   if (program->status_known && program->status != 0) return fail_words(program, err);
   return program->is_dump && !is_complete(&program->tail) ? fail_words(program, err) : (int)LB_OK;
+}
+
+static bool has_line(const lb_buf *notes, const char *line)
+{
+  size_t n = strlen(line);
+  for (const char *at = notes->len ? notes->data : NULL; at && (at = strstr(at, line)); at++) {
+    if ((at == notes->data || at[-1] == '\n') && (at[n] == '\n' || !at[n])) return true;
+  }
+  return false;
+}
+
+/* Each line that is whole begins with the program's name. */
+void lb_pg_program_warnings(const lb_pg_program *program, lb_buf *notes)
+{
+  char *copy = program->words.len ? strdup(program->words.data) : NULL, *rest = NULL;
+  for (char *at = copy ? strtok_r(copy, "\n", &rest) : NULL; at; at = strtok_r(NULL, "\n", &rest)) {
+    char *line = strncmp(at, program->name, strlen(program->name)) == 0 ? lb_pg_one_line(at) : NULL;
+    if (line && !has_line(notes, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+    free(line);
+  }
+  free(copy);
 }
 
 void lb_pg_program_close(lb_pg_program *program)

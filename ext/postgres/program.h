@@ -46,6 +46,9 @@ int lb_pg_program_fd(const lb_pg_program *program);
 ** free, since it never had it in an argument) unless its completion line came last. */
 int lb_pg_program_finish(lb_pg_program *program, lb_error *err);
 
+/* After it went well: what it wrote to standard error becomes notes, a line each, once each. */
+void lb_pg_program_warnings(const lb_pg_program *program, lb_buf *notes);
+
 /* Ends it if it still runs, frees. Accepts NULL. */
 void lb_pg_program_close(lb_pg_program *program);
 

@@ -13,70 +13,13 @@
 #include "sql/sizes.h"
 #include "sql/tables.h"
 
-enum { LOCKED_AT_ONCE = 100 };
-
-/* ---- patterns to array parameters ---- */
-
-/* The parameters of tables.sql and sequences.sql: PostgreSQL's array literals. */
-enum { PARAMETERS = 5 };
-typedef struct parameters {
-  lb_buf text[PARAMETERS];
-  bool given[PARAMETERS];
-} parameters;
-
-typedef struct pattern_sink {
-  parameters *p;
-  int schema, name;  /* places in parameters; name -1: a pattern of schemas */
-} pattern_sink;
-
-/* A pattern without a dot means that schema, or a table in any schema. */
-static int take_pattern(void *ctx, const char *text, lb_error *err)
-{
-  pattern_sink *s = ctx;
-  lb_buf schema = { 0 }, name = { 0 };
-  bool understood = lb_pg_pattern(text, &schema, &name);
-  bool dotted = schema.len > 0;
-  if (schema.failed || name.failed) lb_fail_nomem(err);
-  else if (!understood || (s->name < 0 && dotted)) {
-    lb_fail(err, LB_MISUSE, "pattern \"%s\": must be %s (with * and ? for any characters, \"…\" to keep case)", text,
-            s->name < 0 ? "the name of a schema" : "table or schema.table");
-  } else if (s->name < 0) {
-    lb_pg_put_element(&s->p->text[s->schema], name.data);
-  } else {
-    lb_pg_put_element(&s->p->text[s->schema], dotted ? schema.data : "");
-    lb_pg_put_element(&s->p->text[s->name], name.data);
-  }
-  lb_buf_free(&schema);
-  lb_buf_free(&name);
-  return err->code;
-}
-
-static int read_patterns(lb_json *json, const char *list, parameters *p, int schema, int name, lb_error *err)
-{
-  pattern_sink sink = { p, schema, name };
-  if (!list) return LB_OK;
-  if (lb_json_each_text(json, list, take_pattern, &sink, err)) return err->code;
-  p->given[schema] = true;
-  lb_pg_end_array(&p->text[schema]);
-  if (name >= 0) {
-    p->given[name] = true;
-    lb_pg_end_array(&p->text[name]);
-  }
-  return p->text[schema].failed || (name >= 0 && p->text[name].failed) ? lb_fail_nomem(err) : LB_OK;
-}
+enum { LOCKED_AT_ONCE = 100, CIRCLE_TOLD = 5 };
 
 static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
 {
   for (int i = 0; i < r->table_count; i++) lb_pg_put_element(array, r->tables[i].oid);
   lb_pg_end_array(array);
   return array->failed ? lb_fail_nomem(err) : LB_OK;
-}
-
-static PGresult *query(lb_pg *pg, const char *sql, parameters *p, lb_error *err)
-{
-  const char *values[PARAMETERS];
-  for (int i = 0; i < PARAMETERS; i++) values[i] = p->given[i] ? p->text[i].data : NULL;
-  return lb_pg_query(pg, err, sql, PARAMETERS, values);
 }
 
 /* ---- reading ---- */
@@ -130,17 +73,17 @@ static int take_sequences(const PGresult *result, lb_pg_relations *r, lb_error *
   return LB_OK;
 }
 
-static int read_tables(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
+static int read_tables(lb_pg *pg, const lb_pg_patterns *p, lb_pg_relations *r, lb_error *err)
 {
-  PGresult *result = query(pg, lb_sql_tables, p, err);
+  PGresult *result = lb_pg_patterns_query(pg, lb_sql_tables, p, err);
   if (result) take_tables(result, r, err);
   PQclear(result);
   return err->code;
 }
 
-static int read_sequences(lb_pg *pg, parameters *p, lb_pg_relations *r, lb_error *err)
+static int read_sequences(lb_pg *pg, const lb_pg_patterns *p, lb_pg_relations *r, lb_error *err)
 {
-  PGresult *result = query(pg, lb_sql_sequences, p, err);
+  PGresult *result = lb_pg_patterns_query(pg, lb_sql_sequences, p, err);
   if (result) take_sequences(result, r, err);
   PQclear(result);
   return err->code;
@@ -156,19 +99,17 @@ static int read_large_objects(lb_pg *pg, lb_pg_relations *r, lb_error *err)
 
 int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *r, lb_error *err)
 {
-  parameters p = { 0 };
+  lb_pg_patterns p;
   bool selective = filter->schemas || filter->tables;
   memset(r, 0, sizeof *r);
-  if (read_patterns(json, filter->schemas, &p, 0, -1, err) == LB_OK &&
-      read_patterns(json, filter->tables, &p, 1, 2, err) == LB_OK &&
-      read_patterns(json, filter->exclude_tables, &p, 3, 4, err) == LB_OK && read_tables(pg, &p, r, err) == LB_OK &&
-      read_sequences(pg, &p, r, err) == LB_OK && !selective) {
+  if (lb_pg_patterns_read(json, filter, &p, err)) return err->code;
+  if (read_tables(pg, &p, r, err) == LB_OK && read_sequences(pg, &p, r, err) == LB_OK && !selective) {
     read_large_objects(pg, r, err);
   }
-  if (!err->code && filter->tables && r->table_count == 0 && r->sequence_count == 0) {
-    lb_fail(err, LB_NOTFOUND, "%s: no table fits %s", pg->label, filter->tables);
+  lb_pg_patterns_free(&p);
+  if (!err->code && filter->tables && filter->data_only && r->table_count == 0 && r->sequence_count == 0) {
+    lb_fail(err, LB_NOTFOUND, "%s: nothing that \"tables\" names has rows", pg->label);
   }
-  for (int i = 0; i < PARAMETERS; i++) lb_buf_free(&p.text[i]);
   if (err->code) lb_pg_relations_free(r);
   return err->code;
 }
@@ -208,7 +149,8 @@ static lb_pg_relation *find_oid(lb_pg_relations *r, const char *oid)
   return NULL;
 }
 
-/* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. */
+/* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. They, and
+** those that refer to them, end up as deep as there are tables, or deeper; others cannot. */
 static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
 {
   PGresult *result = lb_pg_query(pg, err, lb_sql_references, 1, &oids);
@@ -217,13 +159,29 @@ static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error
     changed = false;
     for (int i = 0; i < PQntuples(result); i++) {
       lb_pg_relation *child = find_oid(r, PQgetvalue(result, i, 0)), *parent = find_oid(r, PQgetvalue(result, i, 1));
-      if (!child || !parent || child->depth > parent->depth) continue;
+      if (child && child == parent) child->circular = true;
+      if (!child || !parent || child == parent || child->depth > parent->depth) continue;
       child->depth = parent->depth + 1;
+      child->circular |= child->depth >= r->table_count;
       changed = true;
     }
   }
   PQclear(result);
   return err->code;
+}
+
+void lb_pg_relations_note_circle(const lb_pg_relations *r, lb_buf *notes)
+{
+  int told = 0;
+  for (int i = 0; i < r->table_count && told <= CIRCLE_TOLD; i++) {
+    if (!r->tables[i].circular) continue;
+    if (told++ == 0) {
+      lb_buf_printf(notes, "%sforeign keys go round in a circle, so that rows may not load while keys are there: ",
+                    notes->len ? "\n" : "");
+    }
+    if (told > CIRCLE_TOLD) lb_buf_text(notes, ", …");
+    else lb_buf_printf(notes, "%s%s.%s", told > 1 ? ", " : "", r->tables[i].schema, r->tables[i].name);
+  }
 }
 
 static int compare_tables(const void *left, const void *right)

@@ -7,12 +7,7 @@
 #include "core/json.h"
 #include "postgres/connection.h"
 #include "postgres/datum.h"
-
-/* What the caller wants of a database; lists are JSON arrays of patterns (quote.h), NULL: all. */
-typedef struct lb_pg_filter {
-  const char *schemas, *tables, *exclude_tables;
-  bool data_only, schema_only;
-} lb_pg_filter;
+#include "postgres/filter.h"
 
 typedef struct lb_pg_relation {
   char *schema, *name;
@@ -27,6 +22,7 @@ typedef struct lb_pg_relation {
   uint64_t pages;     /* of its main fork; known after locking, like bytes */
   uint64_t bytes;     /* with TOAST: its weight */
   int depth;          /* of a data_only backup: tables that refer to it are deeper */
+  bool circular;      /* and whether references lead from it back to itself, or to a table where they do */
 } lb_pg_relation;
 
 typedef struct lb_pg_sequence { char *schema, *name; } lb_pg_sequence;
@@ -39,13 +35,17 @@ typedef struct lb_pg_relations {
   bool large_objects;
 } lb_pg_relations;
 
-/* A filter that selects nothing is LB_NOTFOUND. */
+/* filter: one that lb_pg_filter_expand has filled, or one for all. */
 int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *relations,
                          lb_error *err);
 
 /* ACCESS SHARE on all tables, as pg_dump takes it; then their sizes. They are in order afterwards: heaviest first, or
 ** with data_only parents before those that refer to them. */
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
+
+/* A note, where tables of a data_only backup have foreign keys that no order of theirs can satisfy. */
+void lb_pg_relations_note_circle(const lb_pg_relations *relations, lb_buf *notes);
+
 void lb_pg_relations_free(lb_pg_relations *relations);
 
 /* Appends who holds, or waits for, a lock that keeps others from reading a table, at most five of them: "public.t by

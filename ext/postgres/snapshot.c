@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/file.h"
 #include "postgres/quote.h"
+#include "sql/waiters.h"
 
 #define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
@@ -75,6 +77,18 @@ int lb_pg_snapshot_widen(lb_pg_snapshot *snapshot, int lanes, lb_buf *notes, lb_
     if (join(pg, snapshot, err)) return err->code;
   }
   return LB_OK;
+}
+
+char *lb_pg_snapshot_waiter(const lb_pg_snapshot *snapshot, lb_error *err)
+{
+  PGresult *rows = lb_pg_query(snapshot->lanes[0], err, lb_sql_waiters, 0, NULL);
+  char *text = NULL;
+  if (rows && PQntuples(rows)) {
+    text = lb_text_printf(err, "process %s waits for %s on %s.%s", PQgetvalue(rows, 0, 0), PQgetvalue(rows, 0, 3),
+                          PQgetvalue(rows, 0, 1), PQgetvalue(rows, 0, 2));
+  }
+  PQclear(rows);
+  return text;
 }
 
 void lb_pg_snapshot_end(lb_pg_snapshot *snapshot)

@@ -24,6 +24,10 @@ int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapsho
 ** where the server has no connection left. */
 int lb_pg_snapshot_widen(lb_pg_snapshot *snapshot, int lanes, lb_buf *notes, lb_error *err);
 
+/* Who waits until the leader lets go of a table: "process 4711 waits for AccessExclusiveLock on public.orders".
+** Allocated; NULL without err: nobody. */
+char *lb_pg_snapshot_waiter(const lb_pg_snapshot *snapshot, lb_error *err);
+
 /* Ends the transactions, closes the other lanes. Safe on a zeroed one. */
 void lb_pg_snapshot_end(lb_pg_snapshot *snapshot);
 

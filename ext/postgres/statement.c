@@ -64,6 +64,9 @@ static lb_statement_kind read_create(lb_tokens *t, lb_statement *st)
     return lb_token_name(t, &st->name) ? LB_STATEMENT_EXTENSION : LB_STATEMENT_OTHER;
   }
   if (lb_token_take(t, "index") || lb_token_both(t, "unique", "index")) return read_index(t, st);
+  if (lb_token_take(t, "schema")) {
+    return lb_token_name(t, &st->name) && t->type == LB_TOKEN_END ? LB_STATEMENT_SCHEMA : LB_STATEMENT_OTHER;
+  }
   if (lb_token_both(t, "or", "replace")) st->placeholder = is_placeholder(*t);
   else if (!lb_token_take(t, "unlogged")) lb_token_take(t, "foreign");
   lb_token_take(t, "recursive");

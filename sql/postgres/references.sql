@@ -1,4 +1,4 @@
--- Foreign keys between different tables among $1: the referring table, the one referred to.
+-- Foreign keys between tables among $1: the referring table, the one referred to.
 SELECT conrelid, confrelid
   FROM pg_catalog.pg_constraint
- WHERE contype = 'f' AND conrelid <> confrelid AND conrelid = ANY ($1::oid[]) AND confrelid = ANY ($1::oid[])
+ WHERE contype = 'f' AND conrelid = ANY ($1::oid[]) AND confrelid = ANY ($1::oid[])

@@ -79,3 +79,43 @@ restored() { gives 1 "SELECT backup_restore('$1', 'out.db') ->> 'backup' = '$2'"
   ln -s nowhere dangling
   fails 'no such backup: ./dangling' "SELECT backup_verify('./dangling')"
 }
+
+@test "an address of a server that is no URI is refused, and shown nowhere" {
+  local address said='not a postgresql:// URI (key=value connection strings are not accepted)'
+  sql "SELECT backup_create('admin.db')" >/dev/null
+  for address in 'host=/tmp dbname=app password=S3cr' 'dbname=app password = S3cr' 'postgresql//p:S3cr@x/app' \
+    'postgresql:/p:S3cr@x/app' 'postgresq://p:S3cr@x/app' 'dbname=app sslpassword=S3cr' 'PASSWORD=a://S3cr'; do
+    run sql "SELECT backup_create('$address')"
+    echo "$output"
+    [ "$status" != 0 ] && [[ $output == *"$said" ]]
+    run sql "SELECT backup_restore('latest', '$address')"
+    [ "$status" != 0 ] && [[ $output == *"$said" ]]
+    ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL=$address run sql 'SELECT backup_create()'
+    [ "$status" != 0 ] && [[ $output == *"$said" ]]
+    ADMIN_DB_PATH=$address RESTORE_TARGET=$address run sql 'SELECT backup_create()'
+    [ "$status" != 0 ] && [[ $output == *"$said" ]]
+    run sql "SELECT backup_verify('$address')"
+    [ "$status" != 0 ] && [[ $output == *'the address of a server'* && $output != *S3cr* ]]
+    run sql "SELECT backup_diff('$address', 'latest')"
+    [[ $output != *S3cr* ]]
+    for key in ADMIN_DATABASE_URL ADMIN_DB_PATH RESTORE_TARGET; do
+      export "$key=$address"
+      run -0 sql 'SELECT * FROM backup_config'
+      [[ $output != *S3cr* ]] || { echo "$output"; false; }
+      unset "$key"
+    done
+    run -0 sql "SELECT backup_set('database_url', '$address') IS NULL" 'SELECT * FROM backup_config'
+    [[ $output != *S3cr* ]] || { echo "$output"; false; }
+  done
+  run -1 sql "SELECT backup_verify('postgresql://p:S3cr@x/app')"
+  [[ $output != *S3cr* ]]
+  run -1 sql "SELECT backup_create('POSTGRESQL://p:S3cr@x/app')"
+  [[ $output == *'its scheme must be in lower case'* && $output != *S3cr* ]]
+  ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL=/srv/app.db run -1 sql 'SELECT backup_create()'
+  [[ $output == *"$said" ]]
+  run sql 'SELECT * FROM backup_history'
+  [[ $output != *S3cr* ]]
+  # What is a path stays one.
+  make_db 'a:b@c.db' 10
+  run -0 sql "SELECT backup_create('$T/a:b@c.db')" "SELECT backup_create('./a:b@c.db')"
+}

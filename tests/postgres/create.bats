@@ -236,7 +236,7 @@ as_pg_dump() {
 @test "what fits no table or schema is an error" {
   failing 'nosuch' create shop '{"tables":["nosuch"]}'
   nothing_left
-  failing 'no matching schemas' create shop '{"schemas":["nosuch"]}'
+  failing 'no schema fits "nosuch"' create shop '{"schemas":["nosuch"]}'
   nothing_left
 }
 
@@ -331,6 +331,65 @@ as_pg_dump() {
   [ "$(q wait "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attname = 'more'")" = 1 ]
   # Either it came through whole or it said what it waited for.
   if [ "$(backups)" = 0 ]; then grep -qi 'lock' out; else sql "SELECT backup_verify('latest', '{\"raise\":true}')"; fi
+}
+
+# A pg_dump that waits for a lock as long as it may, and gives up as the real one does: with all tables in one line.
+blocked_pg_dump() {
+  mkdir -p bin
+  cat >bin/pg_dump <<'EOF'
+#!/bin/sh
+[ "$1" != --version ] || { echo 'pg_dump (PostgreSQL) 15.1'; exit; }
+for word; do case $word in --lock-wait-timeout=*) sleep $((${word#*=} / 1000)).1 ;; esac; done
+{
+  echo 'pg_dump: error: query failed: ERROR:  canceling statement due to statement timeout'
+  printf 'pg_dump: detail: Query was: LOCK TABLE public.a'
+  seq -f ', public.a_table_with_a_name_%g' -s '' 500
+  echo ' IN ACCESS SHARE MODE'
+} >&2
+exit 1
+EOF
+  chmod +x bin/pg_dump
+  export PG_BINDIR=$T/bin
+}
+has_a() { answers "SELECT count(*) > 0 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+  WHERE datname = 'wait' AND mode = 'AccessShareLock' AND relation > 16383"; }
+
+@test "while somebody is always in the way, tables are open to others most of the time" {
+  local backup i closed=0
+  newdb wait
+  q wait 'CREATE TABLE a (id int)'
+  blocked_pg_dump
+  create wait '{"lock_timeout":0}' >out 2>&1 3>&- &
+  backup=$!
+  await has_a
+  for ((i = 0; i < 40; i++)); do
+    ! has_a || closed=$((closed + 1))
+    sleep 0.2
+  done
+  echo "closed $closed times of 40"
+  [ $closed -ge 2 ] && [ $closed -le 24 ]
+  # And it goes on until nobody is.
+  ln -sf "$PG_DEBIAN/bin/pg_dump" bin/pg_dump
+  wait $backup
+  cat out
+  [ "$(backups)" = 1 ]
+}
+
+@test "who waits in the middle is named" {
+  local backup alter
+  newdb wait
+  q wait 'CREATE TABLE a (id int)'
+  blocked_pg_dump
+  create wait '{"lock_timeout":1500}' >out 2>&1 3>&- &
+  backup=$!
+  await has_a
+  q wait 'ALTER TABLE a ADD COLUMN more int' 3>&- &
+  alter=$!
+  ! wait $backup
+  wait $alter
+  cat out
+  grep -qE 'process [0-9]+ waits for AccessExclusiveLock on public\.a, which this backup reads.*LOCK TABLE' out
+  nothing_left
 }
 
 @test "with writers at work the backup is one point in time" {

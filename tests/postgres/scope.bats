@@ -107,3 +107,193 @@ backup() { sql "SELECT backup_create('$(url src)', '${1:-{\}}')"; }
   wait
   [ "$(q busy 'SELECT count(*) FROM thing')" = 100 ]
 }
+
+# refused WORDS OPTIONS: no backup of src with these options, an error with these words.
+refused() {
+  run sql "SELECT backup_create('$(url "${3:-src}")', '$2')"
+  echo "$output"
+  [ "$status" != 0 ] && [[ $output == *"$1"* ]]
+}
+
+@test "partitions go with their table, at every level: taken, and left out" {
+  local part
+  newdb parted
+  q parted <<'SQL'
+CREATE TABLE m (id serial, d int) PARTITION BY RANGE (d);
+CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10);
+CREATE TABLE "M two" PARTITION OF m FOR VALUES FROM (10) TO (30) PARTITION BY RANGE (d);
+CREATE TABLE deep PARTITION OF "M two" FOR VALUES FROM (10) TO (20);
+CREATE SCHEMA side;
+CREATE TABLE side."a.b""c" PARTITION OF "M two" FOR VALUES FROM (20) TO (30);
+CREATE TABLE other (id int);
+CREATE TABLE below (more int) INHERITS (other);
+INSERT INTO m (d) SELECT g % 30 FROM generate_series(1, 90) g;
+INSERT INTO other VALUES (1);
+INSERT INTO below VALUES (2, 3);
+SQL
+  for options in '{"tables":["m"]}' '{"tables":["public.m","other"]}' '{"tables":["m","m1","deep","side.*"]}'; do
+    part=$(sql "SELECT backup_create('$(url parted)', '$options')")
+    newdb dst
+    q dst 'CREATE SCHEMA side'  # which pg_dump -t leaves to others
+    gunzip -c "$part" | q dst >/dev/null
+    [ "$(q dst 'SELECT count(*), sum(d) FROM m')" = "$(q parted 'SELECT count(*), sum(d) FROM m')" ]
+    [ "$(q dst 'SELECT count(*) FROM side."a.b""c"')" = 30 ]
+    [ -z "$(q dst "SELECT to_regclass('below')")" ]
+  done
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"exclude_tables\":[\"m\"],\"verify\":\"full\"}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p')
+    AND relnamespace::regnamespace::text IN ('public', 'side')")" = below,other ]
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"exclude_tables\":[\"\\\"M two\\\"\"],\"verify\":\"full\"}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT count(*) FROM m')" = 30 ]
+  # One that is left out of a table that is taken.
+  part=$(sql "SELECT backup_create('$(url parted)', '{\"tables\":[\"m\"],\"exclude_tables\":[\"\\\"M two\\\"\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT count(*) FROM m')" = 30 ]
+}
+
+@test "a selection that is smaller than it was asked for is an error that names the pattern" {
+  refused 'no schema fits "typo"' '{"schemas":["public","typo"]}'
+  refused 'no table fits "typo", "public.slip*"' '{"tables":["thing","typo","owner","public.slip*"]}'
+  refused 'options schemas and tables exclude each other' '{"schemas":["public"],"tables":["thing"]}'
+  refused 'exclude_tables leaves nothing of what fits "thing"' '{"tables":["owner","thing"],"exclude_tables":["t*"]}'
+  refused 'option "tables" must be a text or an array of texts, and not empty' '{"tables":[]}'
+  refused 'option "schemas" must be a text or an array of texts, and not empty' '{"schemas":[]}'
+  refused 'no table fits "pg_class"' '{"tables":["pg_class"]}'
+  [ "$(sql 'SELECT count(*) FROM backups')" = 0 ]
+  backup '{"exclude_tables":["typo"]}'
+  backup '{"tables":["th?ng","public.own*"],"exclude_tables":["typo"]}'
+}
+
+@test "views and sequences that are named go along, as in pg_dump" {
+  local part
+  newdb seen
+  q seen 'CREATE TABLE t AS SELECT 1 AS a; CREATE VIEW v AS SELECT a FROM t; CREATE SEQUENCE s;
+    CREATE MATERIALIZED VIEW mv AS SELECT 2 AS b'
+  part=$(sql "SELECT backup_create('$(url seen)', '{\"tables\":[\"t\",\"v\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT a FROM v')" = 1 ]
+  part=$(sql "SELECT backup_create('$(url seen)', '{\"tables\":[\"mv\"]}')")
+  newdb dst
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst 'SELECT b FROM mv')" = 2 ]
+  refused 'nothing that "tables" names has rows' '{"tables":["v"],"data_only":true}' seen
+}
+
+@test "the schema public, chosen by name, restores into a new database, also by psql and from pg_dump -n" {
+  local part i
+  newdb open
+  q open <<'SQL'
+CREATE TABLE t AS SELECT 1 AS a;
+CREATE SCHEMA also; CREATE TABLE also.u AS SELECT 2 AS a;
+CREATE FUNCTION f() RETURNS text LANGUAGE sql AS '
+
+CREATE SCHEMA public;
+SELECT ''x''::text';
+SQL
+  # So many schemas that the statement lies across a border of what is read at once, whichever that is.
+  for ((i = 0; i < 1500; i++)); do echo "CREATE SCHEMA $(printf 'a%020d' "$i");"; done | q open
+  for options in '{"schemas":["public"],"verify":"full"}' '{"schemas":["a*","public"],"verify":"full"}'; do
+    part=$(sql "SELECT backup_create('$(url open)', '$options')")
+    newdb dst
+    sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+    newdb hand
+    gunzip -c "$part" | psql -Xq -v ON_ERROR_STOP=1 -d "$(url hand)" >out 2>&1
+    [ "$(grep -c ERROR out)" = 0 ]
+    for db in dst hand; do
+      [ "$(q $db 'SELECT a FROM t')" = 1 ]
+      [ "$(q $db "SELECT prosrc FROM pg_proc WHERE proname = 'f'")" = \
+        "$(q open "SELECT prosrc FROM pg_proc WHERE proname = 'f'")" ]
+    done
+  done
+  [ "$(gunzip -c "$part" | grep -c '^CREATE SCHEMA IF NOT EXISTS public;')" = 1 ]
+  pg_dump -n public -d "$(url open)" | gzip >"$T/foreign.sql.gz"
+  newdb dst
+  run -0 sql "SELECT backup_restore('$T/foreign.sql.gz', '$(url dst)') ->> '$.notes'"
+  [[ $output == *'schema public is there already: not made'* ]]
+  [ "$(q dst 'SELECT a FROM t')" = 1 ]
+  run -0 sql "SELECT backup_restore('$T/foreign.sql.gz', '$(url dst)', '{\"overwrite\":true}') ->> '$.check'"
+  run -0 sql "SELECT backup_verify('$T/foreign.sql.gz', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')"
+  [ "$output" = ok ]
+}
+
+notes() { sql 'SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1'; }
+
+@test "what pg_dump warns of is a note, once: subscriptions that may not be read" {
+  newdb subscribed
+  q subscribed "CREATE TABLE t (id int); CREATE SUBSCRIPTION news CONNECTION 'password=Secr3t dbname=x host=/nowhere'
+    PUBLICATION p WITH (connect = false)" 2>/dev/null
+  q postgres 'DROP ROLE IF EXISTS plain; CREATE ROLE plain LOGIN'
+  q subscribed 'GRANT SELECT ON t TO plain'
+  local uri
+  uri=$(url subscribed)
+  sql "SELECT backup_create('${uri/user=postgres/user=plain}')" >/dev/null
+  notes
+  [ "$(notes | grep -c 'pg_dump: warning: subscriptions not dumped')" = 1 ]
+  [[ $(notes) != *Secr3t* ]]
+  sql "SELECT backup_create('$uri')" >/dev/null
+  [ -z "$(notes)" ]
+  q subscribed "ALTER SUBSCRIPTION news SET (slot_name = NONE); DROP SUBSCRIPTION news" 2>/dev/null
+}
+
+@test "rows only, with foreign keys in a circle: a note" {
+  newdb round
+  q round 'CREATE TABLE a (id int PRIMARY KEY, b int); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a);
+    ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b; CREATE TABLE tree (id int PRIMARY KEY, up int REFERENCES tree);
+    CREATE TABLE top (id int PRIMARY KEY); CREATE TABLE leaf (top int REFERENCES top)'
+  sql "SELECT backup_create('$(url round)', '{\"data_only\":true}')" >/dev/null
+  [[ $(notes) == *'foreign keys go round in a circle'* && $(notes) == *public.a* && $(notes) == *public.b* ]]
+  [[ $(notes) == *public.tree* && $(notes) != *public.top* && $(notes) != *public.leaf* ]]
+  sql "SELECT backup_create('$(url round)', '{\"data_only\":true,\"tables\":[\"top\",\"leaf\"]}')" >/dev/null
+  [ -z "$(notes)" ]
+}
+
+@test "roles: without pg_dumpall, and what else it fails of than rights, are errors" {
+  mkdir bin
+  ln -s "$PG_DEBIAN/bin/pg_dump" bin/pg_dump
+  export PG_BINDIR=$T/bin
+  refused "no $T/bin/pg_dumpall that runs, which the option roles needs" '{"roles":true}'
+  printf '#!/bin/sh\necho "pg_dumpall: error: out of cheese" >&2; exit 1\n' >bin/pg_dumpall
+  chmod +x bin/pg_dumpall
+  refused 'out of cheese' '{"roles":true}'
+  refused 'out of cheese' '{"roles":"passwords"}'
+  [ "$(sql 'SELECT count(*) FROM backups')" = 0 ]
+  backup
+}
+
+@test "a role whose name has two lines may be there already" {
+  local part name=$'odd\n"CREATE ROLE x;'
+  q postgres "CREATE ROLE \"${name//\"/\"\"}\""
+  part=$(backup '{"roles":true}')
+  newdb dst
+  gunzip -c "$part" | q dst >/dev/null  # the role is there
+  newdb dst
+  q postgres "DROP ROLE \"${name//\"/\"\"}\""
+  sql "SELECT backup_restore('$part', '$(url dst)')" >/dev/null
+  [ "$(q dst "SELECT count(*) FROM pg_roles WHERE rolname = '$name'")" = 1 ]
+  q postgres "DROP ROLE \"${name//\"/\"\"}\""
+}
+
+@test "a connection for replication is refused" {
+  local uri
+  uri=$(url src)
+  for mode in database true on; do
+    run sql "SELECT backup_create('$uri&replication=$mode')"
+    [ "$status" != 0 ] && [[ $output == *'with the parameter replication a connection takes no queries: leave it out'* ]]
+  done
+  sql "SELECT backup_create('$uri&replication=false')" >/dev/null
+}
+
+@test "latest:NAME of the other type says which type is needed" {
+  backup
+  make_db a3.db 10
+  sql "SELECT backup_create('a3.db')" >/dev/null
+  run sql "SELECT backup_restore('latest:a3', '$(url src)')"
+  echo "$output"
+  [ "$status" != 0 ] && [[ $output == *'a3 (sqlite)'*'; postgres is needed)'* ]]
+}

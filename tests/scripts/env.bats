@@ -136,3 +136,20 @@ test: $T/.env: line 5: BAKCUP_DIR is not read (is BACKUP_DIR meant?)" ]
   run -1 settings
   [ "$output" = "test: $T/.env: line 1: text after the closing '" ]
 }
+
+@test "an address of a server where a path or a URI is meant is not shown" {
+  local address
+  for address in 'host=/tmp dbname=app password=Secr3t' 'postgresql//p:Secr3t@x/app' 'postgresq://p:Secr3t@x/app'; do
+    ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL=$address BACKUP_DIR=$T/b run "$ROOT/scripts/db_backup.sh"
+    echo "$output"
+    [ "$status" != 0 ] && [[ $output == *'not a postgresql:// URI'* && $output != *Secr3t* ]]
+    ADMIN_DB_TYPE=sqlite ADMIN_DB_PATH=$address BACKUP_DIR=$T/b run "$ROOT/scripts/db_backup.sh"
+    [ "$status" != 0 ] && [[ $output == *'ADMIN_DB_PATH is the address of a server'* && $output != *Secr3t* ]]
+    ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL=$address BACKUP_DIR=$T/b \
+      run "$ROOT/scripts/db_restore.sh" latest --target "$address" --yes
+    [ "$status" != 0 ] && [[ $output != *Secr3t* ]]
+    ADMIN_DB_TYPE=postgres ADMIN_DATABASE_URL=$address BACKUP_DIR=$T/b \
+      run "$ROOT/scripts/db_restore.sh" latest --yes
+    [ "$status" != 0 ] && [[ $output != *Secr3t* ]]
+  done
+}
