@@ -272,7 +272,8 @@ static int run_cleaning(lb_execute *x, const char *sql, const char *what, lb_err
   if (lb_execute_statement(x, sql, what, &why) == LB_OK) {
     return open ? lb_pg_exec(pg, "RELEASE SAVEPOINT lifeboat_clean", err) : LB_OK;
   }
-  if ((why.code != LB_ERROR && why.code != LB_NOTFOUND) || !is_absence(pg->state)) {
+  bool refused = why.code == LB_ERROR || why.code == LB_REFUSED || why.code == LB_NOTFOUND;
+  if (!refused || !is_absence(pg->state)) {
     return lb_fail(err, (lb_code)why.code, "%s", why.message);
   }
   x->absent++;

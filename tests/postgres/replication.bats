@@ -9,12 +9,7 @@ setup_file() {
   newdb pub
   q pub "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1); CREATE PUBLICATION p FOR TABLE t"
 }
-teardown_file() {
-  local server
-  for server in v13 v18 main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   export BACKUP_DIR=$BATS_FILE_TMPDIR/b

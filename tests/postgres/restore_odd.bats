@@ -11,12 +11,7 @@ setup_file() {
   export BACKUP_DIR=$BATS_FILE_TMPDIR/b
   sql "SELECT backup_create('$(url shop)')"
 }
-teardown_file() {
-  local server
-  for server in v13 main; do
-    [ ! -d "${PG_WORLD:-/nowhere}/$server" ] || { pg_server_use "$server" && pg_server_stop immediate; }
-  done
-}
+teardown_file() { pg_server_stop_all; }
 setup() {
   lifeboat_setup
   pg_server_use main
@@ -57,9 +52,8 @@ SQL
   failing 'nothing was touched; missing roles that policies, user mappings or memberships name: polly (CREATE ROLE them)' \
     restore "$T/named.sql" e '{"no_owner":true,"no_privileges":true}'
   empty_db e
-  run sql "SELECT backup_verify('$T/named.sql', '{\"level\":\"full\",\"verify_uri\":\"$(url e)\"}')"
-  echo "$output"
-  [[ $output == *'nothing was touched; missing roles that policies'* ]]
+  # A verification leaves the policy out, and says so in history.
+  [ "$(sql "SELECT backup_verify('$T/named.sql', '{\"level\":\"full\",\"verify_uri\":\"$(url e)\"}')")" = ok ]
   q postgres 'CREATE ROLE polly'
   restore "$T/named.sql" e '{"no_owner":true,"no_privileges":true}'
   [ "$(q e 'SELECT polroles::regrole[] FROM pg_policy')" = '{polly}' ]
