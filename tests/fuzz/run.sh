@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes the reader of backup files and that of SQL scripts, at once, for FUZZ_SECONDS (default 60): `run.sh BUILD`, with
-# BUILD/fuzz/reader, planted and script built. The corpus starts from real backups of both codecs, one with contents and one
-# of gzip, and grows in BUILD/fuzz/corpus. Before that it has to find a bug that was planted (Makefile). Status 1 on a crash,
-# which is kept.
+# Fuzzes the reader of backup files and that of SQL scripts, at once, for FUZZ_SECONDS (default 60; the latter for
+# FUZZ_SCRIPT_SECONDS, where that is set): `run.sh BUILD`, with BUILD/fuzz/reader, planted and script built. The corpus
+# starts from real backups of both codecs, one with contents and one of gzip, and grows in BUILD/fuzz/corpus. Before that,
+# a bug that was planted has to be found (Makefile). Status 1 on a crash, which is kept.
 set -eu
 cd "$(dirname "$0")/../.."
 build=$1
@@ -37,7 +37,9 @@ PY
   rm -rf "$seed"
 fi
 fuzz() {  # fuzz TARGET MAX_LEN CORPUS
-  "$build/fuzz/$1" -max_total_time="${FUZZ_SECONDS:-60}" -max_len="$2" -rss_limit_mb=1024 -timeout=10 \
+  local seconds=${FUZZ_SECONDS:-60}
+  [ "$1" != script ] || seconds=${FUZZ_SCRIPT_SECONDS:-$seconds}
+  "$build/fuzz/$1" -max_total_time="$seconds" -max_len="$2" -rss_limit_mb=1024 -timeout=10 \
     -artifact_prefix="$build/fuzz/$1-" -print_final_stats=1 -verbosity=0 "$3"
 }
 
