@@ -15,6 +15,7 @@
 #include "postgres/target.h"
 
 enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 1000, LOCK_WAIT_MAX_MS = 8000, PAUSE_MAX_MS = 16000, QUICK_MAX = 10 };
+#define CANCELLED "57014"  /* SQLSTATE */
 
 typedef struct creating {
   lb_creation *c;
@@ -26,6 +27,7 @@ typedef struct creating {
   lb_pg_contents contents;
   lb_pg_dump dump;
   lb_pg_dumping *dumping;
+  double locked;         /* since when our locks are held; 0: they are not */
   lb_partial spool;
   int64_t expected;      /* bytes of the database, for progress and space */
 } creating;
@@ -105,12 +107,15 @@ static int fail_blocked(creating *s, const lb_error *why, lb_error *err)
 static int take_snapshot(creating *s, int64_t timeout, int64_t wait, lb_error *err)
 {
   lb_creation *c = s->c;
+  s->locked = 0;
+  s->pg->state[0] = 0;
   if (lb_pg_snapshot_take(s->pg, timeout, &s->snapshot, err) ||
       lb_pg_filter_expand(s->pg, c->job->json, &s->wanted, &s->filter, err) ||
       lb_pg_relations_read(s->pg, c->job->json, &s->filter, &s->relations, err) ||
       lb_pg_relations_lock(s->pg, &s->filter, &s->relations, err)) {
     return err->code;
   }
+  s->locked = lb_clock_monotonic();
   lb_error why = LB_ERROR_INIT;
   s->dumping = lb_pg_dump_begin(&s->dump, wait, &why);
   if (s->dumping) return LB_OK;
@@ -162,9 +167,11 @@ static int lock_all(creating *s, lb_error *err)
     double left = until - lb_clock_monotonic();
     int64_t ours = timeout ? (int64_t)fmax(left * 1000, 100) : 0, theirs = ours && ours < wait ? ours : wait;
     if (take_snapshot(s, ours, theirs, &why) == LB_OK) return LB_OK;
-    double held = s->snapshot.id ? lb_clock_monotonic() - s->snapshot.taken : 0;
+    double held = s->locked > 0 ? lb_clock_monotonic() - s->locked : 0;
     quick += held * 1000 < (double)theirs;
-    if (why.code != LB_BUSY || !s->snapshot.id || quick > QUICK_MAX || lb_clock_monotonic() + held > until) {
+    bool cancelled = strcmp(s->pg->state, CANCELLED) == 0;  /* our own session, by an administrator */
+    if (why.code != LB_BUSY || cancelled || !s->snapshot.id || quick > QUICK_MAX ||
+        lb_clock_monotonic() + held > until) {
       return fail_begin(s, &why, err);
     }
     if (make_way(s, held, until, err)) return err->code;

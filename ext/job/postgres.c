@@ -12,6 +12,8 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
+#define NO_FUNCTION "42883"  /* SQLSTATE */
+
 char *lb_postgres_name(const char *database, lb_error *err)
 {
   char *name = lb_text_copy(database, err);
@@ -175,17 +177,18 @@ static int leave_out(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *
   return err->code;
 }
 
-static bool is_older(const lb_pg *pg, const lb_manifest *about, const lb_pg_survey *survey)
+/* Major versions by which the server is newer than the one that was backed up; 0: it is not known. */
+static int newer_by(const lb_pg *pg, const lb_manifest *about, const lb_pg_survey *survey)
 {
   const char *source = about->server_version ? about->server_version : survey->version;
-  return source && strtol(source, NULL, 10) > pg->version / 10000;
+  return source ? pg->version / 10000 - (int)strtol(source, NULL, 10) : 0;
 }
 
-static int fail_older(const lb_pg *pg, lb_error *err)
+static int fail_version(const lb_pg *pg, int newer, lb_error *err)
 {
   err->code = LB_UNSUPPORTED;
-  lb_error_prefix(err, "server %s is older than the one that was backed up, and cannot judge the backup (let "
-                  "another one: backup_verify with verify_uri): ", pg->version_text);
+  lb_error_prefix(err, "server %s is %s than the one that was backed up, and cannot judge the backup (let another "
+                  "one: backup_verify with verify_uri): ", pg->version_text, newer > 0 ? "newer" : "older");
   return err->code;
 }
 
@@ -196,22 +199,28 @@ static int fail_lacking(lb_error *err)
   return err->code;
 }
 
-/* Of what ends a load, only that tells of the backup which would end a restore on any server. */
-static int judge_load(const lb_pg *pg, bool older, lb_error *err)
+/* An extension may refuse to be made in a database of another name, or be here in a version that has less. */
+static bool tells_of_extension(const lb_pg *pg, const lb_pg_survey *survey, const lb_error *err)
+{
+  return strstr(err->message, "(CREATE EXTENSION ") || (survey->extension_count && !strcmp(pg->state, NO_FUNCTION));
+}
+
+/* Of what ends a load, only that tells of the backup which would end a restore on any server of its version. */
+static int judge_load(const lb_pg *pg, const lb_pg_survey *survey, int newer, lb_error *err)
 {
   bool refused = err->code == LB_REFUSED || err->code == LB_EXISTS;
-  if (refused && older) return fail_older(pg, err);
-  if (refused) err->code = LB_CORRUPT;
+  if (refused && newer) return fail_version(pg, newer, err);
+  if (refused) err->code = tells_of_extension(pg, survey, err) ? LB_ERROR : LB_CORRUPT;
   return err->code == LB_ERROR || err->code == LB_PERM ? fail_lacking(err) : err->code;
 }
 
-static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, bool older, lb_error *err)
+static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, int newer, lb_error *err)
 {
   if (leave_out(l, survey, scratch, err) || lb_pg_survey_check_needs(survey, scratch, err)) return err->code;
-  if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, older, err);
+  if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, survey, newer, err);
   if (l->content->has_table && compare(l->job, l->content, scratch, l->jobs, err) == LB_PERM) return fail_lacking(err);
   /* It may write the same values in another way: 11 does so with floating point numbers of 12. */
-  return err->code == LB_CORRUPT && older ? fail_older(scratch, err) : err->code;
+  return err->code == LB_CORRUPT && newer < 0 ? fail_version(scratch, newer, err) : err->code;
 }
 
 static const char *choose_server(lb_job *job, const char *uri, lb_error *err)
@@ -248,7 +257,7 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   if (name) scratch = lb_pg_open_again(maintenance, name, err);
   if (scratch) {
     lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
-    verify_in(&loading, &survey, scratch, is_older(scratch, about, &survey), err);
+    verify_in(&loading, &survey, scratch, newer_by(scratch, about, &survey), err);
     if (err->code == LB_CORRUPT && about->scope) {  /* what it refers to may be in what was left out */
       err->code = LB_UNSUPPORTED;
       lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");

@@ -159,11 +159,12 @@ static int copy_output(lb_pg_dumping *s, child *c, lb_part_kind kind, lb_pg_part
 }
 
 /* pg_dump -n public writes CREATE SCHEMA for what every new database has. Schemas come first in the script, so that the
-** first such line is the statement, and no line of a function; only a comment on an earlier schema could have it. A
-** line may come in two reads: what could be the beginning of it is kept back. */
+** first such line behind the end of a comment of pg_dump's is the statement. A line may come in two reads: what could
+** be the beginning of it is kept back. */
 static int copy_pre_data(lb_pg_dumping *s, lb_pg_parts *parts, lb_error *err)
 {
-  static const char made[] = "\n\nCREATE SCHEMA public;\n", instead[] = "\n\nCREATE SCHEMA IF NOT EXISTS public;\n";
+  static const char made[] = "\n--\n\nCREATE SCHEMA public;\n",
+                    instead[] = "\n--\n\nCREATE SCHEMA IF NOT EXISTS public;\n";
   const size_t length = sizeof made - 1;
   bool looking = s->dump->filter->schemas != NULL, again;
   size_t n = 1, kept = 0;

@@ -244,6 +244,8 @@ static bool is_cleaning(lb_execute *x, const lb_statement *st)
   case LB_STATEMENT_DROP: break;
   case LB_STATEMENT_RELATION: x->made = x->made || !st->placeholder; break;
   case LB_STATEMENT_SET:
+  case LB_STATEMENT_BEGIN:
+  case LB_STATEMENT_COMMIT:
   case LB_STATEMENT_SESSION:
   case LB_STATEMENT_AUTHORIZATION:
   case LB_STATEMENT_DATABASE: return false;

@@ -14,6 +14,7 @@
 #include "sql/tables.h"
 
 enum { LOCKED_AT_ONCE = 100, CIRCLE_TOLD = 5 };
+#define NO_SUCH_TABLE "42P01"  /* SQLSTATE */
 
 static int put_oids(const lb_pg_relations *r, lb_buf *array, lb_error *err)
 {
@@ -126,7 +127,24 @@ static int lock_some(lb_pg *pg, const lb_pg_relation *tables, int count, lb_erro
   lb_buf_text(&sql, " IN ACCESS SHARE MODE");
   if (sql.failed) lb_fail_nomem(err);
   else lb_pg_exec(pg, sql.data, err);
+  if (err->code && strcmp(pg->state, NO_SUCH_TABLE) == 0) err->code = LB_BUSY;  /* dropped since the snapshot */
   lb_buf_free(&sql);
+  return err->code;
+}
+
+/* A table that was rewritten (ALTER TABLE, TRUNCATE) or made anew between the snapshot and the lock is empty to the
+** snapshot. The catalogue is read in the snapshot; the function tells what is there now. */
+static int check_unchanged(lb_pg *pg, const char *oids, lb_error *err)
+{
+  char *name = lb_pg_value(pg, err, "SELECT c.oid::pg_catalog.regclass FROM pg_catalog.pg_class c"
+                           " WHERE c.oid = ANY ($1::pg_catalog.oid[]) AND c.relfilenode <> 0"
+                           " AND pg_catalog.pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode LIMIT 1",
+                           1, &oids);
+  if (name) {
+    lb_fail(err, LB_BUSY, "%s: table %s was written anew (ALTER TABLE, TRUNCATE) while the backup took its locks: back "
+            "up when no tables are changed", pg->label, name);
+  }
+  free(name);
   return err->code;
 }
 
@@ -200,7 +218,8 @@ int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations 
     int count = r->table_count - i < LOCKED_AT_ONCE ? r->table_count - i : LOCKED_AT_ONCE;
     lock_some(pg, &r->tables[i], count, err);
   }
-  if (!err->code && put_oids(r, &oids, err) == LB_OK && weigh(pg, r, oids.data, err) == LB_OK && filter->data_only) {
+  if (!err->code && put_oids(r, &oids, err) == LB_OK && check_unchanged(pg, oids.data, err) == LB_OK &&
+      weigh(pg, r, oids.data, err) == LB_OK && filter->data_only) {
     find_depths(pg, r, oids.data, err);
   }
   if (!err->code && r->table_count) qsort(r->tables, (size_t)r->table_count, sizeof *r->tables, compare_tables);

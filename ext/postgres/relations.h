@@ -39,7 +39,8 @@ typedef struct lb_pg_relations {
 int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, lb_pg_relations *relations,
                          lb_error *err);
 
-/* ACCESS SHARE on all tables, as pg_dump takes it; then their sizes. They are in order afterwards: heaviest first, or
+/* ACCESS SHARE on all tables, as pg_dump takes it; then their sizes. LB_BUSY also where a table is no longer what the
+** snapshot has: a new snapshot is needed. They are in order afterwards: heaviest first, or
 ** with data_only parents before those that refer to them. */
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
 

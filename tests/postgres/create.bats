@@ -310,6 +310,23 @@ as_pg_dump() {
   run -0 create shop '{"lock_timeout":300}'
 }
 
+@test "a table that is written anew while the backup waits for its lock is backed up as it is then" {
+  local change alter n=0
+  for change in 'ALTER TABLE t ALTER v TYPE bigint' 'TRUNCATE t; INSERT INTO t SELECT i, i FROM generate_series(1, 1000) AS i' \
+    'DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 1000) AS i'; do
+    newdb anew
+    q anew 'CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t SELECT i, i FROM generate_series(1, 1000) AS i; CREATE TABLE z (a int)'
+    q anew "BEGIN; $change; SELECT pg_sleep(1.5); COMMIT" >/dev/null 3>&- &
+    alter=$!
+    await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    run create anew "{\"name\":\"anew$((n += 1))\"}"
+    echo "$change: $output"
+    [ "$status" = 0 ]
+    wait $alter
+    [ "$(sql "SELECT rows FROM backup_contents('latest:anew$n') WHERE name = 't'")" = 1000 ]
+  done
+}
+
 @test "somebody who waits for a lock in the middle does not make it wait for ever" {
   newdb wait
   q wait 'CREATE TABLE a (id int); CREATE TABLE z (id int)'

@@ -137,6 +137,13 @@ SQL
   restore "$T/clean.sql" e '{"overwrite":true,"pre_restore":false}'
   pg_same clean e
   [ "$(sql "SELECT backup_verify('$T/clean.sql', '{\"level\":\"full\",\"verify_uri\":\"$(url clean)\"}')")" = ok ]
+  # pg_restore -c -1 makes a transaction of it.
+  pg_dump -Fc -d "$(url clean)" -f clean.dump
+  pg_restore -c -1 -f begun.sql clean.dump
+  grep -q '^BEGIN;' begun.sql
+  newdb e
+  restore "$T/begun.sql" e
+  pg_same clean e
   # Where something has been made, what is not there is an error; nor is any other error forgiven.
   { cat clean.sql; echo 'DROP TABLE public.nothing;'; finish; } >late.sql
   newdb e

@@ -185,6 +185,21 @@ SQL
   refused 'nothing that "tables" names has rows' '{"tables":["v"],"data_only":true}' seen
 }
 
+@test "a function that makes a schema public keeps its text" {
+  newdb maker
+  q maker <<'SQL'
+CREATE SCHEMA app;
+CREATE FUNCTION app.f() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+DROP SCHEMA IF EXISTS public CASCADE;
+
+CREATE SCHEMA public;
+END $$;
+SQL
+  file=$(sql "SELECT backup_create('$(url maker)', '{\"schemas\":[\"app\"]}')")
+  [ "$(gunzip -c "$file" | grep 'CREATE SCHEMA.*public')" = 'CREATE SCHEMA public;' ]
+}
+
 @test "the schema public, chosen by name, restores into a new database, also by psql and from pg_dump -n" {
   local part i
   newdb open

@@ -89,6 +89,32 @@ refuses() {
   [ "$(full newer "$(url postgres)")" = ok ]
 }
 
+@test "a newer server: what it no longer knows is no damage" {
+  other 13
+  # array_append takes other types from 14 on.
+  (
+    pg_server_use v13
+    newdb before
+    q before "CREATE AGGREGATE public.collect(anyelement) (sfunc = array_append, stype = anyarray, initcond = '{}')"
+    sql "SELECT backup_create('$(url before)')"
+  )
+  refuses before "$(url postgres)" 'newer than the one that was backed up' verify_uri
+  [ "$(full before "$OTHER")" = ok ]
+}
+
+@test "an extension that refuses to be made elsewhere is no damage" {
+  tree=$(pg_runnable "$PG_VERSION")
+  dir=$tree/share/postgresql/$PG_VERSION/extension
+  printf "default_version = '1.0'\nrelocatable = false\n" >"$dir/lbhome.control"
+  echo "DO \$\$ BEGIN IF current_database() <> 'home' THEN RAISE EXCEPTION 'only in database home'; END IF; END \$\$;" >"$dir/lbhome--1.0.sql"
+  chmod 644 "$dir"/lbhome*
+  newdb home
+  q home 'CREATE EXTENSION lbhome; CREATE TABLE t (a int); INSERT INTO t VALUES (1)'
+  sql "SELECT backup_create('$(url home)')"
+  refuses home "$(url postgres)" 'only in database home' 'cannot judge the backup' verify_uri
+  rm "$dir"/lbhome*
+}
+
 @test "a user without rights: owners are left out, what is forbidden is an error" {
   q postgres "SET client_min_messages = error; CREATE ROLE lb_owner; CREATE ROLE judge LOGIN CREATEDB"
   newdb owned
