@@ -38,7 +38,8 @@ pg_dump that is not found by itself (what is there is saved with it).
 LIFEBOAT_SO names the extension where it is not beside this script.
 
 Exit status: 0 only if the database was restored and passes its check; 2 for a wrong option; 128 + N if signal N (HUP,
-INT, TERM) stopped it, which leaves the database as it was; 1 for anything else, "no" included.
+INT, TERM) stopped it, which leaves the database as it was, or restored, if it came at the very end (backup_history
+tells); 1 for anything else, "no" included.
 EOT
 }
 

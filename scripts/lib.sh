@@ -46,6 +46,7 @@ absolute() {
 # it is missing.
 check_searchable() {
   local dir=${1%/*}
+  [ "${1:0:1}" = / ] || return 0  # a URI
   while [ -n "$dir" ] && [ ! -d "$dir" ]; do dir=${dir%/*}; done
   [ -x "$dir/" ] || fail "cannot look into the folder $(shown "$dir"): permission denied" \
     'run this as its owner or as root'
@@ -232,17 +233,21 @@ stop() {
     kill -INT "$child" 2>/dev/null
     wait "$child"
   fi
-  printf '%s: stopped by SIG%s\n' "$program" "$1" >&2
+  printf '%s: stopped by SIG%s (SELECT * FROM backup_history tells what was done)\n' "$program" "$1" >&2
   exit $((128 + $2))
 }
 
-# Waits for sqlite3 so that a trap is run at once. It ignores what is sent to a whole group of processes (systemd,
-# timeout, a terminal that is closed): `stop` tells it.
+# Waits for sqlite3 so that a trap is run at once. What is sent to a whole group of processes (systemd, timeout, a
+# terminal) does not reach it: `stop` tells it. Newer shells than 3.40 take what is only ignored, and exit; so it is
+# blocked, and it has a session of its own, where there are programs for that.
 run_shell() {
+  local shield=()
+  ! env --block-signal=HUP,TERM true 2>/dev/null || shield=(env --block-signal=HUP,TERM)
+  [ -z "$(command -v setsid)" ] || shield=(setsid "${shield[@]}")
   (
     trap '' HUP TERM
     [ "${progress:-no}" = yes ] || exec 2>"$private/errors"
-    exec sqlite3 -init /dev/null -batch -bail :memory:
+    exec "${shield[@]}" sqlite3 -init /dev/null -batch -bail :memory:
   ) <"$private/sql" &
   wait $!
 }

@@ -113,6 +113,11 @@ static int recognize(lb_history_file *file, lb_error *err)
   if (rc == SQLITE_OK) rc = f->pMethods->xRead(f, head, sizeof head, 0);
   if (rc == SQLITE_IOERR_SHORT_READ) rc = SQLITE_OK; /* the rest is zeros */
   if (rc != SQLITE_OK) return lb_history_file_fail(file, rc, err);
+  static const unsigned char zeros[HEADER_BYTES];
+  if (memcmp(head, zeros, sizeof head) == 0) {
+    file->ours = true; /* nobody's; a power cut in our first transaction leaves one, whose journal mends it */
+    return LB_OK;
+  }
   if (memcmp(head, "SQLite format 3", 16) != 0) return fail_foreign(file, "no SQLite database", err);
   uint32_t id = read_be32(head + APPLICATION_ID_AT);
   file->ours = id == LB_HISTORY_APPLICATION_ID;
@@ -215,19 +220,16 @@ int lb_history_file_open(lb_history_file *file, const char *pragmas, lb_error *e
 /* ---- make, set aside ---- */
 
 /* Root looks into the folder of a service, whose user must be able to go on: the file becomes that user's, and as
-** readable as the folder is. */
-static int give_to_folder(const lb_history_file *file, int fd, lb_error *err)
+** readable as the folder is. Where that cannot be done (a user namespace, a share) it stays root's. */
+static void give_to_folder(const lb_history_file *file, int fd)
 {
   struct stat folder;
-  char *dir = lb_path_dir(file->path, err);
-  if (!dir) return err->code;
-  if (stat(dir, &folder)) lb_fail_errno(err, errno, "cannot open folder %s", dir);
-  if (!err->code && folder.st_uid != 0 &&
-      (fchown(fd, folder.st_uid, folder.st_gid) || fchmod(fd, 0600 | (folder.st_mode & 0064)))) {
-    lb_fail_errno(err, errno, "cannot give %s to the owner of its folder", file->path);
+  lb_error ignored = LB_ERROR_INIT;
+  char *dir = lb_path_dir(file->path, &ignored);
+  if (dir && stat(dir, &folder) == 0 && folder.st_uid != 0 && fchown(fd, folder.st_uid, folder.st_gid) == 0) {
+    (void)!fchmod(fd, 0600 | (folder.st_mode & 0064));
   }
   free(dir);
-  return err->code;
 }
 
 /* SQLite would create it by the host's umask; nobody but its owner has business here. */
@@ -235,9 +237,9 @@ int lb_history_file_create(const lb_history_file *file, lb_error *err)
 {
   int fd = open(file->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
   if (fd < 0) return errno == EEXIST ? LB_OK : lb_fail_errno(err, errno, "cannot create %s", file->path);
-  if (geteuid() == 0 && give_to_folder(file, fd, err)) unlink(file->path);
+  if (geteuid() == 0) give_to_folder(file, fd);
   close(fd);
-  return err->code;
+  return LB_OK;
 }
 
 int lb_history_file_schema(lb_history_file *file, lb_error *err)

@@ -77,14 +77,14 @@ static int compare_verified(const void *a, const void *b)
   return strcmp(((const verified *)a)->file, ((const verified *)b)->file);
 }
 
-/* A history that is lost, damaged or somebody else's is as good as none. One that is there and cannot be read now is
-** not: *unread tells. */
+/* A history that is lost or damaged is as good as none. One that is there and cannot be read is not, nor is a folder in
+** which none can be kept: *unread tells. */
 static int load_verified(const char *dir, verified_list *list, lb_error *unread, lb_error *err)
 {
   lb_error own = LB_ERROR_INIT;
   lb_history_each_verification(dir, take_verified, list, &own);
   if (own.code == LB_NOMEM) return lb_fail_nomem(err);
-  if (own.code && own.code != LB_CORRUPT && own.code != LB_EXISTS) *unread = own;
+  if (own.code && own.code != LB_CORRUPT) *unread = own;
   if (list->count) qsort(list->items, (size_t)list->count, sizeof *list->items, compare_verified);
   return LB_OK;
 }

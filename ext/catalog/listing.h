@@ -65,7 +65,7 @@ typedef struct lb_listing {
 } lb_listing;
 
 /* A folder that does not exist is LB_NOTFOUND. Symbolic links are not listed. A history that cannot be read is no
-** failure, but goes to listing->history and the host's log; one that is missing, damaged or not ours counts as none. */
+** failure, but goes to listing->history and the host's log; one that is missing or damaged counts as none. */
 int lb_listing_read(const char *dir, lb_json *json, lb_listing *listing, lb_error *err);
 void lb_listing_free(lb_listing *listing);
 

@@ -133,12 +133,17 @@ static int verify_and_publish(creating *s, lb_error *err)
   return LB_OK;
 }
 
-/* After the file. Of those in memory, main has no other name than that; an attached one is called by its schema. */
+/* After the file. Of those in memory, main has no other name than that; an attached one is called by its schema, of
+** which nothing is a folder or a suffix. */
 static char *usual_name(const lb_sqlite_source *source, lb_error *err)
 {
   if (source->path) return lb_name_of_path(source->path, err);
   bool attached = !source->own && strcasecmp(source->schema, "main") != 0;
-  return lb_name_of_path(attached ? source->schema : "memory", err);
+  char *schema = lb_text_copy(attached ? source->schema : "memory", err);
+  for (char *p = schema; p && *p; p++) if (*p == '/' || *p == '.') *p = '_';
+  char *name = schema ? lb_name_of_path(schema, err) : NULL;
+  free(schema);
+  return name;
 }
 
 static int create(creating *s, lb_error *err)

@@ -42,8 +42,8 @@ static int put_keys(sqlite3 *db, const char *table, sqlite3_str *names, sqlite3_
     if (rc) break;
     if (id != last) sqlite3_str_appendf(names, " WHEN %d THEN ''", id);
     if (id != last) sqlite3_str_appendf(values, " WHEN %d THEN ''", id);
-    sqlite3_str_appendf(names, " || %Q", column);
-    sqlite3_str_appendf(values, " || quote(iif(typeof(t.\"%w\") = 'blob', t.\"%w\", CAST(t.\"%w\" AS TEXT)))",
+    sqlite3_str_appendf(names, " || quote(%Q) || ','", column);
+    sqlite3_str_appendf(values, " || quote(iif(typeof(t.\"%w\") = 'blob', t.\"%w\", CAST(t.\"%w\" AS TEXT))) || ','",
                         column, column, column);
     last = id;
   }
@@ -61,7 +61,7 @@ static void put_id(sqlite3_str *sql, const lb_table_info *info)
   }
   sqlite3_str_appendall(sql, count ? " THEN ''" : " THEN c.rowid");
   for (int i = 0; i < count; i++) {
-    sqlite3_str_appendf(sql, " || quote(t.\"%w\")", info->columns[info->key[i].column].name);
+    sqlite3_str_appendf(sql, " || quote(t.\"%w\") || ','", info->columns[info->key[i].column].name);
   }
   sqlite3_str_appendall(sql, " ELSE c.rowid END");
 }

@@ -442,6 +442,12 @@ def orphans_that_changed():
     backup = create('app.db')
     run('app.db', "DELETE FROM p; UPDATE c SET k = 'x'")
     assert 'c row 1 refers to p' in refused(backup, 'app.db', ['c'])
+    # Keys of several columns that read alike in one piece.
+    run('app.db', 'DROP TABLE c; DROP TABLE p; CREATE TABLE p(id INTEGER PRIMARY KEY); INSERT INTO p VALUES (9); '
+                  'CREATE TABLE c(a INT, b INT, p REFERENCES p, PRIMARY KEY(a, b)); INSERT INTO c VALUES (1, 23, 9), (12, 3, 9)')
+    backup = create('app.db')
+    run('app.db', 'DELETE FROM p; DELETE FROM c WHERE a <> 1')
+    assert 'refers to p' in refused(backup, 'app.db', ['c'])
 
 
 def orphans_that_stay():

@@ -18,6 +18,13 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
 
 # ---- without the extension ----
 
+@test "a URI where a path is wanted is refused at once" {
+  make_db data/admin.db 10
+  run timeout 20 env ADMIN_DB_PATH=file:/x/c.db "$ROOT/scripts/db_restore.sh" latest --yes
+  echo "$status $output"
+  [ "$status" = 1 ]
+}
+
 @test "restore: --help says how, status 0" {
   run -0 restore --help
   [[ $output == 'Usage: db_restore.sh FILE'* ]]
@@ -323,7 +330,7 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
     status=0
     wait $script || status=$?
     [ $status = "${signal#*:}" ]
-    [ "$(tail -n 1 out)" = "db_restore.sh: stopped by SIG${signal%:*}" ]
+    [ "$(tail -n 1 out)" = "db_restore.sh: stopped by SIG${signal%:*} (SELECT * FROM backup_history tells what was done)" ]
     rm data/*.before_restore.*
     [ "$(ls -A data)" = admin.db ]
   done
