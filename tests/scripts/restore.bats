@@ -18,13 +18,6 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
 
 # ---- without the extension ----
 
-@test "a URI where a path is wanted is refused at once" {
-  make_db data/admin.db 10
-  run timeout 20 env ADMIN_DB_PATH=file:/x/c.db "$ROOT/scripts/db_restore.sh" latest --yes
-  echo "$status $output"
-  [ "$status" = 1 ]
-}
-
 @test "restore: --help says how, status 0" {
   run -0 restore --help
   [[ $output == 'Usage: db_restore.sh FILE'* ]]
@@ -338,4 +331,13 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   wait $holder
   sleep 0.5
   [ "$(rows data/admin.db)" = 5 ]
+}
+
+@test "a URI where a path is wanted is refused at once" {
+  make_db data/admin.db 10
+  sql "SELECT backup_create('$T/data/admin.db')"
+  run timeout 20 env ADMIN_DB_PATH=file:/x/c.db "$ROOT/scripts/db_restore.sh" latest --yes
+  echo "$status $output"
+  [ "$status" = 1 ]
+  [[ $output == *"pass a plain path, not a URI"* ]]
 }
