@@ -313,7 +313,8 @@ tells_of_the_end() {
 @test "one connection is ended: the server's words, nothing left" {
   fill target
   start "SELECT backup_create('$(url src)', '$SLOW')"
-  until_true 5 end_one
+  # One that copies rows: a pg_dump may have told all that it had when it is ended, and the backup succeeds.
+  until_true 5 end_one 'COPY .* TO STDOUT'
   finish && false
   tells_of_the_end
   [ -z "$(partials)$(finals)" ]
