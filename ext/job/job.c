@@ -48,28 +48,26 @@ void lb_job_end(lb_job *job, const char *dir, const lb_error *err)
   lb_task_end(&job->task);
 }
 
-static void put_line(lb_buf *lines, const char *line)
+static void put_line(lb_buf *lines, const char *format, va_list args)
 {
-  lb_buf_printf(lines, "%s%s", lines->len ? "\n" : "", line);
+  if (lines->len) lb_buf_text(lines, "\n");
+  lb_buf_vprintf(lines, format, args);
 }
-
-#define FORMAT_LINE(line, format) \
-  char line[LB_MESSAGE_MAX + 64]; \
-  va_list args; \
-  va_start(args, format); \
-  vsnprintf(line, sizeof line, format, args); \
-  va_end(args)
 
 void lb_job_note(lb_job *job, const char *format, ...)
 {
-  FORMAT_LINE(line, format);
-  put_line(&job->notes, line);
+  va_list args;
+  va_start(args, format);
+  put_line(&job->notes, format, args);
+  va_end(args);
 }
 
 void lb_job_note_history(lb_job *job, const char *format, ...)
 {
-  FORMAT_LINE(line, format);
-  put_line(&job->history_notes, line);
+  va_list args;
+  va_start(args, format);
+  put_line(&job->history_notes, format, args);
+  va_end(args);
 }
 
 void lb_job_warn(lb_job *job, const char *what, const lb_error *why)
