@@ -20,15 +20,6 @@ restore() {  # restore BACKUP DB [OPTIONS [FIELD]]
   sql "SELECT ${4:+json_extract(}$call${4:+, '\$.$4')}"
 }
 answers() { [ "$(q "$1" "$2")" = "$3" ]; }
-await() {
-  local tries
-  for ((tries = 0; tries < 500; tries++)); do
-    "$@" && return
-    sleep 0.02
-  done
-  echo "waited in vain: $*"
-  return 1
-}
 leftovers() { q postgres "SELECT datname FROM pg_database WHERE datname ~ '^lifeboat_'"; }
 slots() { q postgres 'SELECT slot_name FROM pg_replication_slots ORDER BY 1'; }
 subscriptions() {

@@ -34,12 +34,6 @@ restore() {
   sql "SELECT ${4:+json_extract(}$call${4:+, '\$.$4')}"
 }
 
-failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
-  run "${@:2}"
-  echo "$output"
-  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
-}
-
 # A database with the content of old, quickly.
 olddb() {
   absent "$1"
@@ -47,25 +41,12 @@ olddb() {
 }
 absent() { q postgres "SET client_min_messages = error; DROP DATABASE IF EXISTS $1 WITH (FORCE)"; }
 there() { [ "$(q postgres "SELECT count(*) FROM pg_database WHERE datname = '$1'")" = 1 ]; }
-# `!` in front of a command is forgiven by set -e.
-not() { ! "$@"; }
 databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
 empty_db() {
   [ "$(q "$1" "SELECT (SELECT count(*) FROM pg_namespace WHERE oid >= 16384)
     + (SELECT count(*) FROM pg_class WHERE oid >= 16384) + (SELECT count(*) FROM pg_proc WHERE oid >= 16384)")" = 0 ]
 }
 saves() { find b -name '*_before_restore_*.sql.gz' | wc -l; }
-
-await() {
-  local tries
-  for ((tries = 0; tries < 300; tries++)); do
-    "$@" && return
-    sleep 0.02
-  done
-  echo "waited in vain: $*"
-  return 1
-}
-answers() { [ "$(q postgres "$1")" = t ]; }
 
 # Another session in a database, until stand_up.
 sit_in() {

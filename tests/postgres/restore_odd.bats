@@ -22,11 +22,6 @@ restore() {  # restore BACKUP DB [OPTIONS [FIELD]]
   local call="backup_restore('$1', '$(url "$2")', '${3:-{\}}')"
   sql "SELECT ${4:+json_extract(}$call${4:+, '\$.$4')}"
 }
-failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
-  run "${@:2}"
-  echo "$output"
-  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
-}
 empty_db() {
   [ "$(q "$1" "SELECT (SELECT count(*) FROM pg_namespace WHERE oid >= 16384)
     + (SELECT count(*) FROM pg_class WHERE oid >= 16384) + (SELECT count(*) FROM pg_proc WHERE oid >= 16384)")" = 0 ]

@@ -19,11 +19,6 @@ setup() {
   export BACKUP_DIR=$T/b
 }
 
-failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
-  run "${@:2}"
-  echo "$output"
-  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
-}
 # as ROLE DB [OPTIONS]: a restore, without a copy of what was there
 as() {
   local options=${3:-{\}}

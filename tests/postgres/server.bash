@@ -26,6 +26,10 @@
 #   newdb NAME [WORD…]    a new, empty database (one of that name goes away); words go to CREATE DATABASE, as in
 #                           newdb latin "ENCODING 'LATIN1' LOCALE 'C'"
 #   q DB [SQL]            psql -XAtq, stops at the first error; SQL from stdin when there is none. DB: a name or a URI
+#   failing TEXT COMMAND…    status not 0, with this in what it says
+#   not COMMAND…          where `!` would be forgiven by set -e
+#   await COMMAND…        what takes its time to begin or to end; answers SQL: whether the server says t to that
+#   hold DB SQL           another session that does this and stays in its transaction, until release; $holder is its psql
 #   load_objects DB       objects.sql: every kind of object there is, with rows
 #   load_bytes DB         a table whose name, comment and rows have bytes from 128 on: LATIN1, SQL_ASCII
 #   install_test_extension   makes the extension lifeboat_test (a table with configuration, dumped with a condition)
@@ -408,6 +412,35 @@ WHERE d.datname = current_database() \\gexec" >/dev/null 2>&1 || true
   q postgres "SET client_min_messages = warning;
 DROP DATABASE IF EXISTS \"$name\" WITH (FORCE);
 CREATE DATABASE \"$name\" TEMPLATE template0 $*;"
+}
+
+failing() {
+  run "${@:2}"
+  echo "$output"
+  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
+}
+not() { ! "$@"; }
+
+await() {
+  local tries
+  for ((tries = 0; tries < 500; tries++)); do
+    "$@" && return
+    sleep 0.02
+  done
+  echo "waited in vain: $*"
+  return 1
+}
+answers() { [ "$(q postgres "$1")" = t ]; }
+
+hold() {
+  PGAPPNAME=holder psql -Xq -d "$(url "$1")" -c "$2; SELECT pg_sleep(60)" >/dev/null 2>&1 3>&- &
+  holder=$!
+  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'holder' AND wait_event = 'PgSleep'"
+}
+release() {
+  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'holder'" >/dev/null
+  wait "$holder" || true
+  holder=
 }
 
 # By its name, because it includes the other file from where it lies.

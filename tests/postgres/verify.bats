@@ -22,26 +22,11 @@ setup() {
   databases >databases.before
 }
 
-failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
-  run "${@:2}"
-  echo "$output"
-  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
-}
 verify() { sql "SELECT backup_verify('$1')"; }
 full() { sql "SELECT backup_verify('$1', '{\"level\":\"full\",\"verify_uri\":\"$(url "${2:-postgres}")\"}')"; }
 databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
 no_scratch() { databases | diff databases.before -; }
 shop_file() { ls "$T"/b/shop_postgres_2*.gz; }
-await() {
-  local tries
-  for ((tries = 0; tries < 300; tries++)); do
-    "$@" && return
-    sleep 0.02
-  done
-  echo "waited in vain: $*"
-  return 1
-}
-answers() { [ "$(q postgres "$1")" = t ]; }
 
 # lie FILE FROM TO: the table of contents says TO where it said FROM; every checksum of the file is right.
 lie() {

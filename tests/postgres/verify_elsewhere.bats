@@ -198,6 +198,7 @@ tell() { q postgres "SELECT $1($2)"; }
   while_loading 'canceling statement' tell pg_cancel_backend
   while_loading 'terminating connection' tell pg_terminate_backend
   while_loading 'server closed the connection' kill -9
+  await answers 'SELECT true'  # after its recovery
   # The next one drops what the crash has left.
   newdb plain
   sql "SELECT backup_create('$(url plain)')"

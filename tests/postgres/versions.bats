@@ -16,11 +16,6 @@ setup() {
   export BACKUP_DIR=$T/b
 }
 
-failing() {  # failing TEXT COMMAND…: status not 0, with this in what it says
-  run "${@:2}"
-  echo "$output"
-  [ "$status" -ne 0 ] && [[ $output == *"$1"* ]]
-}
 create() { sql "SELECT backup_create('$(url "$1")'${2:+, '$2'})"; }
 restore() {
   sql "SELECT coalesce(json_extract(backup_restore('$1', '$(url "$2")', '${3:-{\}}'), '\$.${4:-check}'), '')"
