@@ -87,8 +87,12 @@ static bool isal_engine_inflate(void *decompressor, const void *in, size_t in_le
 
 /* ---- streams ---- */
 
+#define FLAGS_AT 3              /* bytes of a member before its flags (RFC 1952, 2.3) */
+#define FLAGS_RESERVED 0xe0
+
 typedef struct stream {
   struct inflate_state state;
+  size_t header;    /* bytes that were taken of the member, up to its flags */
   bool inside;      /* a member has begun and not ended */
   bool ended_one;   /* a member was read to its end */
 } stream;
@@ -108,8 +112,17 @@ static int begin_member(stream *s, unsigned char first, lb_error *err)
   }
   isal_inflate_init(&s->state);
   s->state.crc_flag = ISAL_GZIP;
+  s->header = 0;
   s->inside = true;
   return LB_OK;
+}
+
+/* ISA-L passes over flags that are not defined. They may mean that something unknown stands before the data, so that a
+** reader has to refuse them (RFC 1952, 2.3.1.2), as gunzip and zlib do. */
+static bool flags_are_known(stream *s, const unsigned char *in, size_t n)
+{
+  if (s->header > FLAGS_AT || n <= FLAGS_AT - s->header) return true;
+  return (in[FLAGS_AT - s->header] & FLAGS_RESERVED) == 0;
 }
 
 static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, size_t *out_len, bool *at_end,
@@ -123,6 +136,7 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
   *at_end = !s->inside && s->ended_one;
   if (!s->inside && in_n == 0) return LB_OK;
   if (!s->inside && begin_member(s, *(const unsigned char *)in, err)) return err->code;
+  if (!flags_are_known(s, in, in_n)) return lb_fail(err, LB_CORRUPT, "damaged gzip data: its header has unknown flags");
   state->next_in = (uint8_t *)(uintptr_t)in;
   state->avail_in = in_n;
   state->next_out = out;
@@ -130,6 +144,7 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
   int rc = isal_inflate(state);
   *in_len = in_n - state->avail_in;
   *out_len = out_n - state->avail_out;
+  if (s->header <= FLAGS_AT) s->header += *in_len;
   if (rc == ISAL_INCORRECT_CHECKSUM) return lb_fail(err, LB_CORRUPT, "the gzip checksum does not match");
   if (rc < 0 || rc == ISAL_NEED_DICT) {
     return lb_fail(err, LB_CORRUPT, s->ended_one ? "damaged gzip data, or trailing bytes that are not gzip"

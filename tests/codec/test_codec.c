@@ -218,6 +218,35 @@ static void test_streams(void **state)
   }
 }
 
+/* RFC 1952, 2.3.1.2: a reader has to refuse flags that it does not know, wherever in the stream the member stands. */
+static void test_unknown_gzip_flags(void **state)
+{
+  (void)state;
+  size_t a, b;
+  lb_error err = LB_ERROR_INIT;
+  const lb_codec *codec = lb_codec_get("gzip", &err);
+  unsigned char *one = make_member(codec, 2, 0, text, 30000, &a), *two = make_member(codec, 9, 1, text, 100, &b);
+  unsigned char *all = malloc(a + b);
+  memcpy(all, one, a);
+  memcpy(all + a, two, b);
+  for (size_t member = 0; member <= a; member += a) {
+    for (unsigned char flag = 0x20; flag; flag <<= 1) {
+      for (size_t piece = 1; piece < 6; piece++) {
+        lb_buf out = { 0 };
+        all[member + 3] |= flag;
+        assert_int_equal(decode_stream(codec, all, a + b, piece, 4096, &out), LB_CORRUPT);
+        assert_int_equal(out.len, member ? 30000 : 0);
+        all[member + 3] &= (unsigned char)~flag;
+        lb_buf_free(&out);
+      }
+    }
+  }
+  check_stream(codec, one, a, text, 30000);
+  free(one);
+  free(two);
+  free(all);
+}
+
 static void run_tool(const char *tool, const unsigned char *data, size_t n, const unsigned char *want, size_t want_len)
 {
   char path[] = "/tmp/lb_codec_XXXXXX", command[200];
@@ -286,8 +315,8 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_round_trips), cmocka_unit_test(test_store), cmocka_unit_test(test_flips_in_gzip),
-    cmocka_unit_test(test_records), cmocka_unit_test(test_streams), cmocka_unit_test(test_other_tools_read_members),
-    cmocka_unit_test(test_lookups),
+    cmocka_unit_test(test_records), cmocka_unit_test(test_streams), cmocka_unit_test(test_unknown_gzip_flags),
+    cmocka_unit_test(test_other_tools_read_members), cmocka_unit_test(test_lookups),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
 }
