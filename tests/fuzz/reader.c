@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "archive/access.h"
 #include "archive/index.h"
@@ -77,14 +78,33 @@ static void read_in_order(lb_reader *reader, lb_task *task, bool whole, uint64_t
   lb_cursor_close(cursor);
 }
 
-/* All blocks, the last one first. A file that only has a front cannot be opened so, and one that is not packed. */
-static void read_anywhere(int fd, bool whole)
+/* Whether zlib takes all of it, as gzip members. */
+static bool zlib_reads(const uint8_t *data, size_t size)
+{
+  static unsigned char out[1 << 16];
+  z_stream z = { .next_in = (Bytef *)(uintptr_t)data, .avail_in = (uInt)size };
+  int rc = inflateInit2(&z, 15 + 16);
+  do {
+    if (rc == Z_STREAM_END) inflateReset(&z);
+    do {
+      z.next_out = out;
+      z.avail_out = sizeof out;
+      rc = inflate(&z, Z_NO_FLUSH);
+    } while (rc == Z_OK);
+  } while (rc == Z_STREAM_END && z.avail_in);
+  inflateEnd(&z);
+  return rc == Z_STREAM_END;
+}
+
+/* All blocks, the last one first. A file that only has a front cannot be opened so, and one that is not packed. The gzip
+** of other tools is read by zlib then, which refuses incomplete Huffman codes; ISA-L, which made the pass, takes them. */
+static void read_anywhere(int fd, bool whole, const uint8_t *data, size_t size)
 {
   lb_error err = LB_ERROR_INIT;
   lb_access *access = lb_access_open(fd, "fuzz", &err);
   lb_decoder *decoder = access ? lb_decoder_open(access, &err) : NULL;
   unsigned char *raw = decoder ? malloc(lb_access_largest(access) + 1) : NULL;
-  if (whole && !access && err.code != LB_UNSUPPORTED && err.code != LB_MISUSE) abort();
+  if (whole && !access && err.code != LB_UNSUPPORTED && err.code != LB_MISUSE && zlib_reads(data, size)) abort();
   if (whole && access && lb_access_bytes(access) != content.len) abort();
   for (uint64_t i = raw ? lb_access_count(access) : 0; i-- > 0;) {
     uint64_t offset;
@@ -118,7 +138,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     lb_reader_pass(reader, 1, take, NULL, &task, &report, &err);
     bool whole = err.code == LB_OK;
     read_in_order(reader, &task, whole, report.raw_bytes);
-    read_anywhere(fd, whole);
+    read_anywhere(fd, whole, data, size);
     lb_task_end(&task);
   }
   lb_reader_close(reader);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes the reader of backup files and that of SQL scripts, at once, for FUZZ_SECONDS (default 60; the latter for
-# FUZZ_SCRIPT_SECONDS, where that is set): `run.sh BUILD`, with BUILD/fuzz/reader, planted and script built. The corpus
+# FUZZ_SCRIPT_SECONDS, where that is set): `run.sh BUILD`, with BUILD/fuzz/reader, planted and script built. Each run
+# goes its own way; FUZZ_SEED (a number above 0) makes it go one that it went before, as far as time allows. The corpus
 # starts from real backups of both codecs, one with contents and one of gzip, and grows in BUILD/fuzz/corpus. Before that,
 # a bug that was planted has to be found (Makefile). Status 1 on a crash, which is kept.
 set -eu
@@ -40,7 +41,7 @@ fuzz() {  # fuzz TARGET MAX_LEN CORPUS
   local seconds=${FUZZ_SECONDS:-60}
   [ "$1" != script ] || seconds=${FUZZ_SCRIPT_SECONDS:-$seconds}
   "$build/fuzz/$1" -max_total_time="$seconds" -max_len="$2" -rss_limit_mb=1024 -timeout=10 \
-    -artifact_prefix="$build/fuzz/$1-" -print_final_stats=1 -verbosity=0 "$3"
+    -seed="${FUZZ_SEED:-0}" -artifact_prefix="$build/fuzz/$1-" -print_final_stats=1 -verbosity=0 "$3"
 }
 
 if fuzz planted 20000 "$corpus" >"$build/fuzz/planted.log" 2>&1; then
@@ -73,5 +74,5 @@ SQL
 
 fuzz script 1000 "$corpus" &
 script=$!
-fuzz reader 20000 "$build/fuzz/corpus" || { kill $script; exit 1; }
+fuzz reader 20000 "$build/fuzz/corpus" || { kill $script 2>/dev/null; exit 1; }
 wait $script
