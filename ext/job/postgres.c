@@ -205,19 +205,30 @@ static bool tells_of_extension(const lb_pg *pg, const lb_pg_survey *survey, cons
   return strstr(err->message, "(CREATE EXTENSION ") || (survey->extension_count && !strcmp(pg->state, NO_FUNCTION));
 }
 
+/* What a part of a database refers to may be in what was left out. */
+static int fail_partial(lb_error *err)
+{
+  err->code = LB_UNSUPPORTED;
+  lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");
+  return err->code;
+}
+
 /* Of what ends a load, only that tells of the backup which would end a restore on any server of its version. */
-static int judge_load(const lb_pg *pg, const lb_pg_survey *survey, int newer, lb_error *err)
+static int judge_load(const lb_pg *pg, const lb_pg_survey *survey, int newer, bool partial, lb_error *err)
 {
   bool refused = err->code == LB_REFUSED || err->code == LB_EXISTS;
   if (refused && newer) return fail_version(pg, newer, err);
+  if (refused && partial) return fail_partial(err);
   if (refused) err->code = tells_of_extension(pg, survey, err) ? LB_ERROR : LB_CORRUPT;
   return err->code == LB_ERROR || err->code == LB_PERM ? fail_lacking(err) : err->code;
 }
 
-static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *scratch, int newer, lb_error *err)
+static int verify_in(lb_postgres_loading *l, const lb_pg_survey *survey, const lb_manifest *about, lb_pg *scratch,
+                     lb_error *err)
 {
+  int newer = newer_by(scratch, about, survey);
   if (leave_out(l, survey, scratch, err) || lb_pg_survey_check_needs(survey, scratch, err)) return err->code;
-  if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, survey, newer, err);
+  if (lb_postgres_load_fresh(l, scratch, err)) return judge_load(scratch, survey, newer, about->scope, err);
   if (l->content->has_table && compare(l->job, l->content, scratch, l->jobs, err) == LB_PERM) return fail_lacking(err);
   /* It may write the same values in another way: 11 does so with floating point numbers of 12. */
   return err->code == LB_CORRUPT && newer < 0 ? fail_version(scratch, newer, err) : err->code;
@@ -257,11 +268,7 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   if (name) scratch = lb_pg_open_again(maintenance, name, err);
   if (scratch) {
     lb_postgres_loading loading = { .job = job, .content = content, .jobs = jobs, .no_roles = true };
-    verify_in(&loading, &survey, scratch, newer_by(scratch, about, &survey), err);
-    if (err->code == LB_CORRUPT && about->scope) {  /* what it refers to may be in what was left out */
-      err->code = LB_UNSUPPORTED;
-      lb_error_prefix(err, "only a part of a database, which does not restore on its own: ");
-    }
+    verify_in(&loading, &survey, about, scratch, err);
     lb_pg_close(scratch);
   }
   if (name) {
