@@ -13,6 +13,7 @@
 #define OLDEST_SERVER 100000
 #define CONNECT_SECONDS 30
 #define POLL_MS 100
+#define STATE_BYTES 7   /* "3D000: " */
 
 /* ---- why a connection was not made ---- */
 
@@ -23,7 +24,9 @@ typedef struct refusal {
   const char *hint;    /* NULL: the words say it all */
 } refusal;
 
-/* A failed connection has no SQLSTATE, only words; in another language they are shown without a hint. First match. */
+/* A failed connection has no SQLSTATE but in its words, where libpq puts it when it is asked for all that the server
+** said: "FATAL:  3D000: …". Those words may be in any language; what a pooler passes on has the words alone. First
+** match. */
 static const refusal refusals[] = {
   { "role \"", "does not exist", LB_PERM, "name another user in the URI, or create this one" },
   { "database \"", "does not exist", LB_NOTFOUND,
@@ -51,7 +54,50 @@ static const refusal refusals[] = {
   { "unreachable", NULL, LB_BUSY, "is the network up?" },
   { "No route to host", NULL, LB_BUSY, "is the network up?" },
   { "server closed the connection", NULL, LB_BUSY, "is it a PostgreSQL server, and does it stay up?" },
+  { ":  3D000: ", NULL, LB_NOTFOUND, "create it, or to restore into a new database pass {\"create\":true}" },
+  { ":  53300: ", NULL, LB_BUSY, "lower \"jobs\", end idle sessions, or raise max_connections" },
+  { ":  57P03: ", NULL, LB_BUSY, "try again once it accepts connections" },
+  { ":  28P01: ", NULL, LB_PERM, "check user name and password" },
+  { ":  28", NULL, LB_PERM, "check the user's name, and that the server's pg_hba.conf lets it in from here" },
+  { ":  42501: ", NULL, LB_PERM, NULL },
+  { ":  55000: ", NULL, LB_PERM, NULL },
 };
+
+static bool ends_in_source_line(const char *line, size_t n)
+{
+  while (n && line[n - 1] >= '0' && line[n - 1] <= '9') n--;
+  return n > 3 && memcmp(line + n - 3, ".c:", 3) == 0;
+}
+
+/* Where "3D000: " stands in a line; NULL: nowhere. */
+static char *find_state(char *line, size_t n)
+{
+  for (char *at = line; (at = memmem(at, n - (size_t)(at - line), ":  ", 3)) != NULL; at += 3) {
+    char *state = at + 3;
+    if (n - (size_t)(state - line) < STATE_BYTES) break;
+    if (strspn(state, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && state[5] == ':' && state[6] == ' ') return state;
+  }
+  return NULL;
+}
+
+/* Takes away what nobody reads: SQLSTATEs, and lines that tell a place in the server's source. Allocated. */
+static char *plain_words(const char *words)
+{
+  char *plain = strdup(words), *to = plain;
+  for (char *line = plain; line && *line;) {
+    size_t n = strcspn(line, "\n"), all = n + (line[n] == '\n');
+    char *state = find_state(line, n);
+    size_t before = state ? (size_t)(state - line) : all, behind = state ? before + STATE_BYTES : all;
+    if (!ends_in_source_line(line, n)) {
+      memmove(to, line, before);
+      memmove(to + before, line + behind, all - behind);
+      to += before + all - behind;
+    }
+    line += all;
+  }
+  if (plain) *to = 0;
+  return plain;
+}
 
 static int fail_connecting(const lb_pg *pg, const char *words, lb_error *err)
 {
@@ -68,10 +114,11 @@ static int fail_connecting(const lb_pg *pg, const char *words, lb_error *err)
     code = LB_PERM;
     hint = "it wants a password: set PGPASSWORD or PGPASSFILE, or put it into the URI (ADMIN_DATABASE_URL)";
   }
-  char *line = lb_pg_one_line(words);
+  char *plain = plain_words(words), *line = plain ? lb_pg_one_line(plain) : NULL;
   lb_fail(err, code, "%s: %s%s%s%s", pg->label, line && line[0] ? line : "no connection", hint ? " (" : "",
           hint ? hint : "", hint ? ")" : "");
   free(line);
+  free(plain);
   return err->code;
 }
 
@@ -189,6 +236,7 @@ static lb_pg *connect_with(const char *const *keys, const char *const *values, c
   pg->conn = PQconnectStartParams(keys, values, 1);
   if (!pg->conn) lb_fail_nomem(err);
   if (pg->conn) {
+    PQsetErrorVerbosity(pg->conn, PQERRORS_VERBOSE);  /* see refusals */
     PQsetNoticeReceiver(pg->conn, take_notice, pg);
     pg->label = lb_pg_label_of(pg->conn, err);
     pg->database = lb_text_copy(PQdb(pg->conn) ? PQdb(pg->conn) : "", err);
@@ -198,6 +246,7 @@ static lb_pg *connect_with(const char *const *keys, const char *const *values, c
     lb_pg_fail_connection(pg, "connecting", err);
     goto failed;
   }
+  PQsetErrorVerbosity(pg->conn, PQERRORS_DEFAULT);
   /* Of several hosts it may be another than the first that answered. */
   free(pg->label);
   pg->label = lb_pg_label_of(pg->conn, err);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,62 @@ static void test_silent_server(void **state)
   assert_null(lb_pg_open(uri, &task, &err));
   assert_int_equal(err.code, LB_BUSY);
   assert_non_null(strstr(err.message, "no answer within 1 s"));
+  close(fd);
+  unlink(address.sun_path);
+}
+
+/* What a server says that turns everybody away, in a language that nobody here knows. */
+typedef struct refusing {
+  int listening;
+  const char *state;
+} refusing;
+
+static void *refuse_one(void *arg)
+{
+  const refusing *r = arg;
+  unsigned char head[4], rest[512];
+  char said[300];
+  int fd = accept(r->listening, NULL, NULL);
+  if (fd < 0 || recv(fd, head, 4, MSG_WAITALL) != 4) return NULL;
+  size_t left = ((size_t)head[2] << 8 | head[3]) - 4;
+  if (left > sizeof rest || recv(fd, rest, left, MSG_WAITALL) != (ssize_t)left) return NULL;
+  int n = snprintf(said, sizeof said, "SFEHLER%cVFATAL%cC%s%cMgeht: nicht%cDdarum%cFpostmaster.c%cL27%cRf%c", 0, 0, r->state,
+                   0, 0, 0, 0, 0, 0);
+  unsigned char message[310] = { 'E', 0, 0, (unsigned char)((n + 5) >> 8), (unsigned char)(n + 5) };
+  memcpy(message + 5, said, (size_t)n);
+  (void)!write(fd, message, (size_t)n + 6);
+  close(fd);
+  return NULL;
+}
+
+static void test_refused_in_another_language(void **state)
+{
+  (void)state;
+  static const struct { const char *state; int code; const char *hint; } known[] = {
+    { "3D000", LB_NOTFOUND, "pass {\"create\":true}" }, { "53300", LB_BUSY, "lower \"jobs\"" },
+    { "57P03", LB_BUSY, "try again" }, { "28P01", LB_PERM, "check user name" }, { "28000", LB_PERM, "pg_hba.conf" },
+    { "42501", LB_PERM, NULL }, { "55000", LB_PERM, NULL }, { "XX000", LB_ERROR, NULL },
+  };
+  struct sockaddr_un address = { .sun_family = AF_UNIX };
+  char uri[160];
+  snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.9", folder);
+  snprintf(uri, sizeof uri, "postgresql://u:pw@/x?host=%s&port=9", folder);
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
+  assert_int_equal(listen(fd, 5), 0);
+  for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+    lb_error err = LB_ERROR_INIT;
+    pthread_t thread;
+    refusing r = { fd, known[i].state };
+    assert_int_equal(pthread_create(&thread, NULL, refuse_one, &r), 0);
+    assert_null(lb_pg_open(uri, &task, &err));
+    pthread_join(thread, NULL);
+    assert_int_equal(err.code, known[i].code);
+    assert_non_null(strstr(err.message, ":  geht: nicht; D"));   /* detail: libpq's word for it */
+    if (known[i].hint) assert_non_null(strstr(err.message, known[i].hint));
+    assert_null(strstr(err.message, known[i].state));
+    assert_null(strstr(err.message, "postmaster.c"));
+  }
   close(fd);
   unlink(address.sun_path);
 }
@@ -556,7 +613,8 @@ int main(void)
 {
   const struct CMUnitTest alone[] = {
     cmocka_unit_test(test_scrubbed), cmocka_unit_test(test_source), cmocka_unit_test(test_bad_uris),
-    cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_silent_server), cmocka_unit_test(test_tools),
+    cmocka_unit_test(test_nobody_there), cmocka_unit_test(test_silent_server),
+    cmocka_unit_test(test_refused_in_another_language), cmocka_unit_test(test_tools),
     cmocka_unit_test(test_completion), cmocka_unit_test(test_ignored_sigchld), cmocka_unit_test(test_descriptors),
     cmocka_unit_test(test_interrupted_program),
   };
