@@ -146,13 +146,11 @@ static int make_way(creating *s, double held, double until, lb_error *err)
 /* The snapshot is gone, and so are our locks: whoever still has one, or waits for one, was in the way. */
 static int fail_begin(creating *s, const lb_error *why, lb_error *err)
 {
-  lb_buf holders = { 0 };
+  bool dump_waited = s->locked > 0 && why->code == LB_BUSY;
+  bool refused = dump_waited || lb_postgres_lock_refused(s->pg);
   drop_snapshot(s);
   lb_fail(err, (lb_code)why->code, "%s", why->message);
-  if (why->code == LB_BUSY) lb_pg_relations_blockers(s->pg, &holders);
-  lb_postgres_advise_lock(&holders, err);
-  lb_buf_free(&holders);
-  return err->code;
+  return refused ? lb_postgres_advise_lock(s->pg, "ACCESS SHARE", err) : err->code;
 }
 
 /* Until no change of a table comes in between, or the time is over. The first tries are short, since nobody gets to a
@@ -273,8 +271,8 @@ static int verify_and_publish(creating *s, lb_error *err)
   return LB_OK;
 }
 
-/* What its user may not read is the commonest trouble of a first backup. The words are the server's, in English; where
-** they are in another language, they stay without advice. */
+/* What its user may not read is the commonest trouble of a first backup. The words are the server's, and may be in any
+** language: then the advice is of the general kind. */
 static int advise(lb_error *err)
 {
   static const struct { const char *words, *advice; } known[] = {
@@ -286,8 +284,9 @@ static int advise(lb_error *err)
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (!strstr(err->message, known[i].words)) continue;
     lb_error_advise(err, "%s", known[i].advice);
-    break;
+    return err->code;
   }
+  if (err->code == LB_PERM) lb_error_advise(err, "GRANT pg_read_all_data TO the user, or back up as a superuser");
   return err->code;
 }
 

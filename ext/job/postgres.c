@@ -12,7 +12,8 @@
 #include "postgres/dump.h"
 #include "postgres/target.h"
 
-#define NO_FUNCTION "42883"  /* SQLSTATE */
+#define NO_FUNCTION "42883"   /* SQLSTATE */
+#define LOCK_REFUSED "55P03"
 
 char *lb_postgres_name(const char *database, lb_error *err)
 {
@@ -82,13 +83,22 @@ bool lb_postgres_unsave(const char *path)
   return unlink(path) == 0 || errno == ENOENT;
 }
 
-int lb_postgres_advise_lock(const lb_buf *holders, lb_error *err)
+bool lb_postgres_lock_refused(const lb_pg *pg)
 {
-  bool known = holders && holders->len && !holders->failed;
-  /* The copy that is saved first has been told already. */
-  if (!strstr(err->message, "lock timeout") || strstr(err->message, "\"lock_timeout\"")) return err->code;
+  return pg && strcmp(pg->state, LOCK_REFUSED) == 0;
+}
+
+int lb_postgres_advise_lock(lb_pg *pg, const char *lock, lb_error *err)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  lb_buf holders = { 0 };
+  if (strstr(err->message, "\"lock_timeout\"")) return err->code;  /* told already */
+  if (PQtransactionStatus(pg->conn) != PQTRANS_IDLE) lb_pg_exec(pg, "ROLLBACK", &ignored);
+  lb_pg_relations_blockers(pg, lock, &holders);
+  bool known = holders.len && !holders.failed;
   lb_error_advise(err, "end what locks tables, or raise \"lock_timeout\"%s%s", known ? "; locked: " : "",
-                  known ? holders->data : "");
+                  known ? holders.data : "");
+  lb_buf_free(&holders);
   return err->code;
 }
 

@@ -11,9 +11,12 @@
 /* The default NAME of backups of a database: its name, with what a NAME may not hold made '_'. Allocated. */
 char *lb_postgres_name(const char *database, lb_error *err);
 
-/* Puts what to do behind an error that tells of a lock that was not had in time; any other stays as it is. holders: who
-** has locks, NULL where that is not known. */
-int lb_postgres_advise_lock(const lb_buf *holders, lb_error *err);
+/* Whether the connection's last failure was that of a lock that was not had in time. */
+bool lb_postgres_lock_refused(const lb_pg *pg);
+
+/* Puts behind the error that tells of such a lock who is in the way, and what to do. Rolls back what is open on pg.
+** lock: as for lb_pg_relations_blockers. */
+int lb_postgres_advise_lock(lb_pg *pg, const char *lock, lb_error *err);
 
 /* How a script is brought into a database that nobody uses yet. */
 typedef struct lb_postgres_loading {

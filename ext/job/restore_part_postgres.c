@@ -94,7 +94,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   if (lb_restore_postgres_open(r, backup, s->uri, &s->content, err) || find_tables(s, err) || open_target(s, err) ||
       open_merge(s, err) || lb_restore_postgres_verify(r, &s->content, s->uri, err) ||
       lb_pg_merge_load(s->merge, err) || lb_pg_merge_lock(s->merge, err) || write(s, err)) {
-    return lb_postgres_advise_lock(NULL, err);
+    return lb_postgres_lock_refused(s->pg) ? lb_postgres_advise_lock(s->pg, "EXCLUSIVE", err) : err->code;
   }
   r->bytes = s->content.bytes;
   r->check = s->content.has_table ? "ok" : NULL;  /* rows were held against the table of contents */

@@ -276,7 +276,8 @@ static int begin_transaction(restoring *s, lb_error *err)
       lb_pg_execf(s->pg, err, "SET LOCAL lock_timeout = %lld", (long long)timeout)) {
     return err->code;
   }
-  return lb_pg_target_keep_writers_out(s->pg, err) ? lb_postgres_advise_lock(NULL, err) : (int)LB_OK;
+  if (lb_pg_target_keep_writers_out(s->pg, err) == LB_OK) return LB_OK;
+  return lb_postgres_lock_refused(s->pg) ? lb_postgres_advise_lock(s->pg, "EXCLUSIVE", err) : err->code;
 }
 
 static int restore_in_transaction(restoring *s, lb_error *err)

@@ -227,10 +227,10 @@ int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations 
   return err->code;
 }
 
-void lb_pg_relations_blockers(lb_pg *pg, lb_buf *text)
+void lb_pg_relations_blockers(lb_pg *pg, const char *lock, lb_buf *text)
 {
   lb_error ignored = LB_ERROR_INIT;
-  PGresult *r = lb_pg_query(pg, &ignored, lb_sql_lock_holders, 0, NULL);
+  PGresult *r = lb_pg_query(pg, &ignored, lb_sql_lock_holders, 1, (const char *const[]){ lock });
   for (int i = 0; r && i < PQntuples(r); i++) {
     const char *application = PQgetvalue(r, i, 3);
     lb_buf_text(text, i ? ", " : "");

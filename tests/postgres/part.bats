@@ -309,7 +309,7 @@ says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; retur
   done
   run part '{"tables":["places"],"lock_timeout":200}'
   [ "$status" -ne 0 ]
-  [[ $output == *'lock timeout (end what locks tables, or raise "lock_timeout")'* ]]
+  [[ $output == *'lock timeout (end what locks tables, or raise "lock_timeout"; locked: "public"."places" by psql (user '* ]]
   echo "ROLLBACK;" >&9
   exec 9>&-
   wait "$writer"

@@ -165,7 +165,7 @@ stand_up() {
   sitter=$!
   await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'sitter' AND wait_event = 'PgSleep'"
   SECONDS=0
-  failing 'lock timeout (end what locks tables, or raise "lock_timeout")' \
+  failing 'lock timeout (end what locks tables, or raise "lock_timeout"; locked: "mine"."before" by sitter (user ' \
     restore latest:shop locked '{"overwrite":true,"lock_timeout":300,"pre_restore":false}'
   [ $SECONDS -lt 5 ]
   stand_up
