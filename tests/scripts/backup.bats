@@ -315,7 +315,7 @@ STUB
   slow_sqlite
   local signal
   for signal in HUP:129 INT:130 TERM:143; do
-    PATH=$T/bin:$PATH env --default-signal=INT "$ROOT/scripts/db_backup.sh" >out 2>&1 &
+    PATH=$T/bin:$PATH env --default-signal=HUP,INT,TERM "$ROOT/scripts/db_backup.sh" >out 2>&1 &
     local script=$!
     until [ -n "$(find backups -name '.*.partial')" ]; do sleep 0.02; done
     kill -"${signal%:*}" $script
@@ -334,7 +334,7 @@ STUB
   slow_sqlite
   local signal
   for signal in TERM INT; do
-    PATH=$T/bin:$PATH run env --default-signal=INT timeout -s $signal 1.2 "$ROOT/scripts/db_backup.sh"
+    PATH=$T/bin:$PATH run env --default-signal=HUP,INT,TERM timeout -s $signal 1.2 "$ROOT/scripts/db_backup.sh"
     echo "$output"
     [[ $output == *"db_backup.sh: stopped by SIG$signal (SELECT * FROM backup_history tells what was done)" ]]
     [ "$(ls -A backups | grep -v catalog)" = '' ]

@@ -315,7 +315,7 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   printf 'BEGIN;\nSELECT count(*) FROM t;\n' >&9
   while ! grep -q 5 locked; do sleep 0.05; done
   for signal in HUP:129 INT:130 TERM:143; do
-    env --default-signal=INT "$ROOT/scripts/db_restore.sh" --yes latest >out 2>&1 9>&- &
+    env --default-signal=HUP,INT,TERM "$ROOT/scripts/db_restore.sh" --yes latest >out 2>&1 9>&- &
     script=$!
     # It has unpacked the backup, and saved what is there: now it waits for the reader.
     until [ -n "$(find data -name '*.before_restore.*')" ]; do sleep 0.02; done
