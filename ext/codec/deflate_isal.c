@@ -1,7 +1,7 @@
 /* Deflate by ISA-L's igzip: levels 1 to 3, and all inflating. Nothing here when ISA-L is not built in.
 **
 ** A block is deflated in one stateless call. Inflating a block is raw deflate, and the caller compares the checksum:
-** with ISA-L's own modes it is easy to get none. For streams ISA-L parses headers and checks trailers (ISAL_GZIP).
+** with ISA-L's own modes it is easy to get none. For streams ISA-L parses headers and checks trailers.
 */
 #include "codec/engine.h"
 
@@ -87,12 +87,12 @@ static bool isal_engine_inflate(void *decompressor, const void *in, size_t in_le
 
 /* ---- streams ---- */
 
-#define FLAGS_AT 3              /* bytes of a member before its flags (RFC 1952, 2.3) */
-#define FLAGS_RESERVED 0xe0
+#define FLAGS_RESERVED 0xe0   /* RFC 1952, 2.3 */
 
 typedef struct stream {
   struct inflate_state state;
-  size_t header;    /* bytes that were taken of the member, up to its flags */
+  struct isal_gzip_header header;
+  bool in_header;   /* of the member that has begun */
   bool inside;      /* a member has begun and not ended */
   bool ended_one;   /* a member was read to its end */
 } stream;
@@ -111,18 +111,24 @@ static int begin_member(stream *s, unsigned char first, lb_error *err)
                         : lb_fail(err, LB_CORRUPT, "not gzip");
   }
   isal_inflate_init(&s->state);
-  s->state.crc_flag = ISAL_GZIP;
-  s->header = 0;
-  s->inside = true;
+  s->state.crc_flag = ISAL_GZIP_NO_HDR_VER;
+  isal_gzip_header_init(&s->header);
+  s->inside = s->in_header = true;
   return LB_OK;
 }
 
-/* ISA-L passes over flags that are not defined. They may mean that something unknown stands before the data, so that a
-** reader has to refuse them (RFC 1952, 2.3.1.2), as gunzip and zlib do. */
-static bool flags_are_known(stream *s, const unsigned char *in, size_t n)
+/* With ISAL_GZIP, isal_inflate forgets a header's own checksum (FHCRC) from one piece of input to the next: the header
+** is read by itself, into what we keep. Flags that are not defined may mean that something unknown stands before the
+** data: a reader has to refuse them (2.3.1.2), as gunzip and zlib do, and ISA-L does not. */
+static int decode_piece(stream *s)
 {
-  if (s->header > FLAGS_AT || n <= FLAGS_AT - s->header) return true;
-  return (in[FLAGS_AT - s->header] & FLAGS_RESERVED) == 0;
+  if (s->in_header) {
+    int rc = isal_read_gzip_header(&s->state, &s->header);
+    if (rc != ISAL_DECOMP_OK) return rc;
+    if (s->header.flags & FLAGS_RESERVED) return ISAL_INVALID_WRAPPER;
+    s->in_header = false;
+  }
+  return isal_inflate(&s->state);
 }
 
 static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, size_t *out_len, bool *at_end,
@@ -136,21 +142,19 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
   *at_end = !s->inside && s->ended_one;
   if (!s->inside && in_n == 0) return LB_OK;
   if (!s->inside && begin_member(s, *(const unsigned char *)in, err)) return err->code;
-  if (!flags_are_known(s, in, in_n)) return lb_fail(err, LB_CORRUPT, "damaged gzip data: its header has unknown flags");
   state->next_in = (uint8_t *)(uintptr_t)in;
   state->avail_in = in_n;
   state->next_out = out;
   state->avail_out = out_n;
-  int rc = isal_inflate(state);
+  int rc = decode_piece(s);
   *in_len = in_n - state->avail_in;
   *out_len = out_n - state->avail_out;
-  if (s->header <= FLAGS_AT) s->header += *in_len;
   if (rc == ISAL_INCORRECT_CHECKSUM) return lb_fail(err, LB_CORRUPT, "the gzip checksum does not match");
   if (rc < 0 || rc == ISAL_NEED_DICT) {
     return lb_fail(err, LB_CORRUPT, s->ended_one ? "damaged gzip data, or trailing bytes that are not gzip"
                                                  : "damaged gzip data");
   }
-  if (state->block_state == ISAL_BLOCK_FINISH) {
+  if (!s->in_header && state->block_state == ISAL_BLOCK_FINISH) {
     s->inside = false;
     s->ended_one = true;
   }

@@ -247,6 +247,50 @@ static void test_unknown_gzip_flags(void **state)
   free(all);
 }
 
+/* The beginnings of gzip members by other tools: every optional field, alone and together. Their own checksum (FHCRC)
+** is that of the bytes before it. */
+static size_t put_gzip_header(unsigned char *out, int flags)
+{
+  size_t n = 10;
+  memcpy(out, "\x1f\x8b\x08\0\0\0\0\0\0\x03", n);
+  out[3] = (unsigned char)flags;
+  if (flags & 4) memcpy(out + n, "\x06\0AB\x02\0xy", 8), n += 8;
+  if (flags & 8) memcpy(out + n, "shop.db", 8), n += 8;
+  if (flags & 16) memcpy(out + n, "a comment", 10), n += 10;
+  if (flags & 2) {
+    uint32_t crc = lb_crc32(0, out, n);
+    out[n++] = (unsigned char)crc;
+    out[n++] = (unsigned char)(crc >> 8);
+  }
+  return n;
+}
+
+static void test_gzip_headers(void **state)
+{
+  static const unsigned char empty[] = { 3, 0, 0, 0, 0, 0, 0, 0, 0, 0 };
+  lb_error err = LB_ERROR_INIT;
+  const lb_codec *codec = lb_codec_get("gzip", &err);
+  (void)state;
+  for (int flags = 0; flags < 32; flags += 2) {
+    unsigned char all[400];
+    size_t header = put_gzip_header(all, flags), n = header, size;
+    memcpy(all + n, empty, sizeof empty);
+    n += sizeof empty;
+    n += put_gzip_header(all + n, flags);
+    memcpy(all + n, empty, sizeof empty);
+    n += sizeof empty;
+    unsigned char *data = make_member(codec, 1, 0, "some text", 9, &size);
+    memcpy(all + n, data, size);
+    free(data);
+    check_stream(codec, all, n + size, "some text", 9);
+    if (!(flags & 2)) continue;
+    lb_buf out = { 0 };
+    all[header - 1] ^= 1;
+    assert_int_equal(decode_stream(codec, all, n + size, 7, 4096, &out), LB_CORRUPT);
+    lb_buf_free(&out);
+  }
+}
+
 static void run_tool(const char *tool, const unsigned char *data, size_t n, const unsigned char *want, size_t want_len)
 {
   char path[] = "/tmp/lb_codec_XXXXXX", command[200];
@@ -316,6 +360,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_round_trips), cmocka_unit_test(test_store), cmocka_unit_test(test_flips_in_gzip),
     cmocka_unit_test(test_records), cmocka_unit_test(test_streams), cmocka_unit_test(test_unknown_gzip_flags),
+    cmocka_unit_test(test_gzip_headers),
     cmocka_unit_test(test_other_tools_read_members), cmocka_unit_test(test_lookups),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
