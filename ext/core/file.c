@@ -206,6 +206,19 @@ char *lb_file_slurp(const char *path, size_t max, lb_error *err)
 
 /* ---- partials ---- */
 
+/* A process that has closed its standard streams gets their numbers for what it opens next, and writes into that what
+** it means for the terminal, our progress included: a file that is written never has one of them. */
+static int create_apart(const char *path)
+{
+  int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  int apart = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1), problem = errno;
+  if (apart < 0) unlink(path);
+  close(fd);
+  errno = problem;
+  return apart;
+}
+
 int lb_partial_create(lb_partial *partial, const char *dir, const char *name, lb_error *err)
 {
   struct timespec now;
@@ -218,7 +231,7 @@ int lb_partial_create(lb_partial *partial, const char *dir, const char *name, lb
     free(partial->path);
     partial->path = lb_text_printf(err, "%s/.%s.%06x.partial", dir, name, unique & 0xffffff);
     if (!partial->path) return err->code;
-    partial->fd = open(partial->path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    partial->fd = create_apart(partial->path);
     if (partial->fd >= 0) {
       /* A sweep may have seen the file before it was locked: then it is, or soon will be, unlinked.
       ** A file system without locks still gets its backup: the sweep cannot lock there either, and leaves it. */

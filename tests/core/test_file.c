@@ -106,6 +106,25 @@ static void test_unpublished_is_removed(void **state)
   lb_partial_close(&partial);
 }
 
+/* What the process writes to its standard streams must not get into a file of ours when they are closed. */
+static void test_no_standard_stream(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_partial partial = LB_PARTIAL_INIT;
+  int kept = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10);
+  assert_true(kept > 2);
+  close(STDERR_FILENO);
+  int rc = lb_partial_create(&partial, folder, "x", &err), flags = fcntl(partial.fd, F_GETFD);
+  ssize_t written = write(STDERR_FILENO, "x", 1);
+  dup2(kept, STDERR_FILENO);
+  close(kept);
+  assert_int_equal(rc, LB_OK);
+  assert_true(partial.fd > STDERR_FILENO && flags == FD_CLOEXEC && written < 0);
+  lb_partial_close(&partial);
+  assert_int_equal(count_files(), 0);
+}
+
 static void test_sweep(void **state)
 {
   (void)state;
@@ -151,7 +170,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     TEST(test_paths), TEST(test_read_and_slurp), TEST(test_publish), TEST(test_unpublished_is_removed),
-    TEST(test_sweep), TEST(test_locks_and_space),
+    TEST(test_no_standard_stream), TEST(test_sweep), TEST(test_locks_and_space),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
