@@ -69,7 +69,7 @@ static bool is_choice(const char *value, const char *choices)
 {
   size_t n = strlen(value);
   for (const char *at = choices; at; at = strchr(at, '|') ? strchr(at, '|') + 1 : NULL) {
-    if (strncmp(at, value, n) == 0 && (at[n] == '|' || at[n] == 0)) return true;
+    if (strcspn(at, "|") == n && memcmp(at, value, n) == 0) return true;
   }
   return false;
 }

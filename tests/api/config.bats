@@ -71,6 +71,7 @@ zst|3" "SELECT 'set' WHERE backup_set('compress', 'zstd') || backup_set('name', 
   fails 'setting threads must be a whole number from 1 to 64, not "65"' "SELECT backup_set('threads', 65)"
   fails 'setting progress must be one of on|off, not "maybe"' "SELECT backup_set('progress', 'maybe')"
   fails 'setting compress must be one of gzip|zstd, not "lz4"' "SELECT backup_set('compress', 'lz4')"
+  fails 'setting compress must be one of gzip|zstd, not "gzip|zstd"' "SELECT backup_set('compress', 'gzip|zstd')"
   fails 'setting dir is empty (pass NULL to unset it)' "SELECT backup_set('dir', '')"
   fails 'argument 1 is NULL' "SELECT backup_set(NULL, 'x')"
 }
