@@ -67,7 +67,8 @@ static int decode(lb_front *f, size_t *made, lb_error *damage, lb_error *err)
   size_t took = f->have - f->used;
   *made = LB_READER_PIECE;
   if (f->reader->codec->stream_decode(f->stream, f->in + f->used, &took, f->out, made, &f->at_end, &found)) {
-    if (found.code != LB_CORRUPT) return lb_fail(err, found.code, "%s", found.message);
+    if (found.code == LB_NOMEM) return lb_fail_nomem(err);
+    if (found.code != LB_CORRUPT) return lb_fail(err, found.code, "%s: %s", f->reader->path, found.message);
   } else if (took == 0 && *made == 0 && f->used < f->have) {
     lb_fail(&found, LB_CORRUPT, "damaged data");
   }

@@ -225,6 +225,10 @@ static int stream_decode(void *arg, const void *in, size_t *in_len, void *out, s
     if (code == ZSTD_error_prefix_unknown && s->ended_one) {
       return lb_fail(err, LB_CORRUPT, "trailing bytes that are not zstd");
     }
+    if (code == ZSTD_error_frameParameter_windowTooLarge) {  /* its default limit, which zstd itself has as well */
+      return lb_fail(err, LB_UNSUPPORTED, "zstd data that takes more than 128 MiB of memory to read (made with "
+                     "zstd --long): unpack it first, with zstd -d --long=31");
+    }
     return lb_fail(err, LB_CORRUPT, "damaged zstd data (%s)", ZSTD_getErrorName(rc));
   }
   s->inside = rc != 0;

@@ -105,6 +105,14 @@ ok' "SELECT backup_verify('$old')" "SELECT backup_verify('latest:old', 'full')"
   gives ok "SELECT backup_verify('latest:plain', 'full')"
 }
 
+@test "zstd that takes too much memory to read is no damage, and the error tells what to do" {
+  has_zstd || return 0
+  # As zstd --long=31 makes it: a window of 2 GiB.
+  printf '\x28\xb5\x2f\xfd\x00\xa8\x09\x00\x00x' >"$BACKUP_DIR/long_sqlite_20250101_000000.db.zst"
+  fails 'T/backups/long_sqlite_STAMP.db.zst: zstd data that takes more than 128 MiB of memory to read (made with zstd --long): unpack it first, with zstd -d --long=31' \
+    "SELECT backup_verify('latest:long')"
+}
+
 @test "errors in the call" {
   fails 'level "slow": must be quick, full, or a JSON object of options' "SELECT backup_verify('latest', 'slow')"
   fails 'unknown option "leve" (valid: level, raise, dir, threads, jobs, verify_uri)' "SELECT backup_verify('latest', '{\"leve\":1}')"

@@ -291,6 +291,19 @@ static void test_gzip_headers(void **state)
   }
 }
 
+/* What zstd --long=31 makes: a window of 2 GiB, for a block of one byte. */
+static void test_long_window(void **state)
+{
+  static const unsigned char frame[] = { 0x28, 0xb5, 0x2f, 0xfd, 0, 0xa8, 9, 0, 0, 'x' };
+  lb_error err = LB_ERROR_INIT;
+  const lb_codec *codec = lb_codec_get("zstd", &err);
+  lb_buf out = { 0 };
+  (void)state;
+  if (!codec) skip();
+  assert_int_equal(decode_stream(codec, frame, sizeof frame, sizeof frame, 1, &out), LB_UNSUPPORTED);
+  lb_buf_free(&out);
+}
+
 static void run_tool(const char *tool, const unsigned char *data, size_t n, const unsigned char *want, size_t want_len)
 {
   char path[] = "/tmp/lb_codec_XXXXXX", command[200];
@@ -360,7 +373,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_round_trips), cmocka_unit_test(test_store), cmocka_unit_test(test_flips_in_gzip),
     cmocka_unit_test(test_records), cmocka_unit_test(test_streams), cmocka_unit_test(test_unknown_gzip_flags),
-    cmocka_unit_test(test_gzip_headers),
+    cmocka_unit_test(test_gzip_headers), cmocka_unit_test(test_long_window),
     cmocka_unit_test(test_other_tools_read_members), cmocka_unit_test(test_lookups),
   };
   return cmocka_run_group_tests(tests, setup, NULL);
