@@ -130,11 +130,10 @@ static void bind_verification(sqlite3_stmt *stmt, const void *row)
   bind_text(stmt, 6, v->result);
 }
 
-int lb_history_verified(const char *dir, const char *path, const char *level, const char *result, lb_error *err)
+int lb_history_verified(const char *dir, const char *path, const struct stat *st, const char *level,
+                        const char *result, lb_error *err)
 {
-  struct stat st;
-  if (stat(path, &st)) return lb_fail_errno(err, errno, "cannot open backup %s", path);
-  lb_verification v = { lb_path_base(path), st.st_size, lb_history_mtime(&st), lb_clock_now(), level, result };
+  lb_verification v = { lb_path_base(path), st->st_size, lb_history_mtime(st), lb_clock_now(), level, result };
   write_plan plan = { add_verification_sql, trim_verification_sql, bind_verification, &v };
   return write_row(dir, &plan, err);
 }

@@ -29,8 +29,10 @@ typedef struct lb_run {
 int lb_history_add(const char *dir, const lb_run *run, lb_error *err);
 
 /* The last verification of a backup file (by its base name, size and modification time, so that another file under
-** the same name does not inherit it). result: "ok" or what is wrong. */
-int lb_history_verified(const char *dir, const char *path, const char *level, const char *result, lb_error *err);
+** the same name does not inherit it). st: of the file that was verified, from before that: the path may lead to
+** another one by now. result: "ok" or what is wrong. */
+int lb_history_verified(const char *dir, const char *path, const struct stat *st, const char *level,
+                        const char *result, lb_error *err);
 
 /* Reads them back, newest first; the row's texts are valid during the call only. A missing catalog.db has no rows. */
 typedef struct lb_run_row { lb_run run; int64_t id; } lb_run_row;

@@ -1,9 +1,11 @@
 /* See creation.h. */
 #include "job/creation.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive/reader.h"
 #include "core/clock.h"
@@ -154,7 +156,10 @@ int lb_creation_verify_quick(lb_creation *c, lb_error *err)
 void lb_creation_remember(const lb_creation *c, const char *level)
 {
   lb_error why = LB_ERROR_INIT;
-  if (lb_history_verified(c->dir, c->path, level, "ok", &why)) {
+  struct stat st;
+  if (fstat(c->file.fd, &st)) lb_fail_errno(&why, errno, "cannot open backup %s", c->path);
+  else lb_history_verified(c->dir, c->path, &st, level, "ok", &why);
+  if (why.code) {
     lb_job_warn(c->job, "the result of the verification was not recorded", &why);
   }
 }

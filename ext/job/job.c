@@ -189,7 +189,6 @@ const char *lb_job_configured_database(lb_job *job, const char *what, lb_error *
 /* Opening a database that this process has open, and closing it again, would drop SQLite's locks on it. */
 static int lock_opened(lb_opened *o, lb_error *err)
 {
-  struct stat st;
   if (lb_sqlite_is_open_here(o->path)) {
     return lb_fail(err, LB_BUSY,
                    "backup %s is a database that this process has open: close it first, or back it up with "
@@ -198,8 +197,8 @@ static int lock_opened(lb_opened *o, lb_error *err)
   }
   o->fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (o->fd < 0) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
-  if (fstat(o->fd, &st)) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
-  if (!S_ISREG(st.st_mode)) return lb_fail(err, LB_MISUSE, "backup %s: not a regular file", o->path);
+  if (fstat(o->fd, &o->st)) return lb_fail_errno(err, errno, "cannot open backup %s", o->path);
+  if (!S_ISREG(o->st.st_mode)) return lb_fail(err, LB_MISUSE, "backup %s: not a regular file", o->path);
   if (!lb_file_lock(o->fd, false) && errno == EWOULDBLOCK) {
     return lb_fail(err, LB_BUSY, "backup %s is being written or removed by another process", o->path);
   }

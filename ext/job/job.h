@@ -7,6 +7,7 @@
 #define LB_JOB_JOB_H
 
 #include <sqlite3ext.h>
+#include <sys/stat.h>
 
 #include "catalog/history.h"
 #include "catalog/listing.h"
@@ -58,6 +59,7 @@ int lb_job_check_database(const char *text, lb_error *err);
 /* A backup file opened for reading: locked shared, so that no rotation takes it away meanwhile. */
 typedef struct lb_opened {
   int fd;
+  struct stat st;  /* from before anything was read */
   char *path;
   struct lb_reader *reader;
   lb_backup about;

@@ -2,8 +2,10 @@
 ** it into a scratch database of a PostgreSQL server. */
 #include "job/verify.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "archive/reader.h"
 #include "core/file.h"
@@ -149,13 +151,13 @@ static int verify(verifying *v, const char *dir, const char *name, lb_error *err
 }
 
 /* The result is remembered where the backup is listed; one that lies elsewhere is in no listing. */
-static void remember(lb_job *job, const char *dir, const char *path, const verify_options *o, const char *result)
+static void remember(const verifying *v, const char *dir, const char *path, const struct stat *st, const char *result)
 {
   lb_error why = LB_ERROR_INIT;
   char *folder = lb_path_dir(path, &why);
   if (folder && strcmp(folder, dir) == 0 &&
-      lb_history_verified(dir, path, o->level ? o->level : "quick", result, &why)) {
-    lb_job_warn(job, "the result of the verification was not recorded", &why);
+      lb_history_verified(dir, path, st, v->o->level ? v->o->level : "quick", result, &why)) {
+    lb_job_warn(v->job, "the result of the verification was not recorded", &why);
   }
   free(folder);
 }
@@ -175,11 +177,13 @@ int lb_job_verify_listed(lb_job *job, const char *dir, lb_backup *backup, lb_err
   lb_opened opened = { .fd = -1 };
   lb_buf lines = { 0 };
   lb_run run = job->run;
+  struct stat st;
+  if (stat(backup->path, &st)) return lb_fail_errno(err, errno, "cannot open backup %s", backup->path);
   verifying v = { .job = job, .o = &o, .backup = &opened, .lines = &lines };
   verify(&v, dir, backup->path, err);
   char *result = err->code ? NULL : take_result(&lines, err);
   if (result) {
-    remember(job, dir, backup->path, &o, result);
+    remember(&v, dir, backup->path, &st, result);
     result[strcspn(result, "\n")] = 0;
     free(backup->verify_result);
     backup->verify_result = result;
@@ -208,7 +212,7 @@ int lb_job_verify(lb_job *job, const char *backup, const char *level_or_options,
   if (!err->code) *result = take_result(&lines, err);
   if (!err->code && opened.path && dir) {
     job->run.backup = lb_path_base(opened.path);
-    remember(job, dir, opened.path, &o, *result);
+    remember(&v, dir, opened.path, &opened.st, *result);
   }
   if (!err->code && o.raise && strcmp(*result, "ok") != 0)
     lb_fail(err, LB_CORRUPT, "backup %s is damaged: %s", backup, *result);

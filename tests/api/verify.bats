@@ -32,6 +32,10 @@ ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verifie
   gives "1" "SELECT verified_at IS NULL FROM backups"
 }
 
+@test "a file that took the backup's name meanwhile does not inherit the result" {
+  /usr/bin/python3 "$BATS_TEST_DIRNAME/replaced.py"
+}
+
 @test "a flipped bit is named with the block it is in; raise makes it an error" {
   size=$(stat -c %s "$BACKUP")
   printf '\377\000\377' | dd of="$BACKUP" bs=1 seek=$((size / 2)) conv=notrunc status=none

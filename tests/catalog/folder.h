@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "archive/writer.h"
+#include "catalog/history.h"
 #include "catalog/listing.h"
 
 static char folder[64];
@@ -98,6 +99,13 @@ static inline void put_backup_of(const char *name, const char *source, const cha
   snprintf(manifest, sizeof manifest, "{\"format\":1,\"source\":\"%s\",\"type\":\"%s\",\"created\":\"%s\"}", source,
            strstr(name, "_postgres_") ? "postgres" : "sqlite", created);
   put_backup(name, manifest);
+}
+
+static inline int add_verification(const char *name, const char *level, const char *result, lb_error *err)
+{
+  struct stat st;
+  assert_int_equal(stat(in_folder(name), &st), 0);
+  return lb_history_verified(folder, in_folder(name), &st, level, result, err);
 }
 
 /* What `gzip` makes of no bytes: a whole gzip file of another tool. */

@@ -60,13 +60,12 @@ static void test_verifications(void **state)
   lb_buf out = { 0 };
   put_file("a.db.gz", "12345", 5);
   put_file("b.db.gz", "1", 1);
-  lb_history_verified(folder, in_folder("a.db.gz"), "quick", "block 1 is damaged\nblock 2", &err);
-  assert_int_equal(lb_history_verified(folder, in_folder("b.db.gz"), "full", "ok", &err), LB_OK);
-  assert_int_equal(lb_history_verified(folder, in_folder("a.db.gz"), "full", "ok", &err), LB_OK);
+  add_verification("a.db.gz", "quick", "block 1 is damaged\nblock 2", &err);
+  assert_int_equal(add_verification("b.db.gz", "full", "ok", &err), LB_OK);
+  assert_int_equal(add_verification("a.db.gz", "full", "ok", &err), LB_OK);
   assert_int_equal(lb_history_each_verification(folder, put_verification, &out, &err), LB_OK);
   assert_string_equal(out.data, "a.db.gz|5|full|ok\nb.db.gz|1|full|ok\n"); /* the last of each file */
   lb_buf_free(&out);
-  assert_int_equal(lb_history_verified(folder, in_folder("none"), "full", "ok", &err), LB_NOTFOUND);
 }
 
 static void execute(const char *sql)
@@ -142,7 +141,7 @@ static void expect_left_alone(bool with_wal)
   lb_error_clear(&err);
   assert_int_equal(lb_history_add(folder, &create, &err), LB_EXISTS);
   lb_error_clear(&err);
-  assert_int_equal(lb_history_verified(folder, in_folder("a.db.gz"), "quick", "ok", &err), LB_EXISTS);
+  assert_int_equal(add_verification("a.db.gz", "quick", "ok", &err), LB_EXISTS);
   assert_true(has_content("catalog.db", before, n));
   assert_int_equal(has_content("catalog.db-wal", wal, sizeof wal), with_wal);
   assert_false(file_exists("catalog.db.damaged"));

@@ -123,7 +123,7 @@ static void test_marks_and_verification(void **state)
   lb_listing_free(&listing);
 
   lb_mark_note(in_folder(file), "by the user", &err);
-  lb_history_verified(folder, in_folder(file), "quick", "block 3 is damaged\nblock 4 is damaged", &err);
+  add_verification(file, "quick", "block 3 is damaged\nblock 4 is damaged", &err);
   read_folder(&listing);
   assert_string_equal(listing.items[0].note, "by the user");
   assert_string_equal(listing.items[0].verify_result, "block 3 is damaged");

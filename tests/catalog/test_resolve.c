@@ -42,7 +42,7 @@ static void test_latest(void **state)
   assert_string_equal(resolve("latest", NULL, LB_TYPE_POSTGRES),
                       "no backup for \"latest\" in DIR (it has: admin (sqlite); postgres is needed)");
   lb_error err = LB_ERROR_INIT;
-  lb_history_verified(folder, in_folder("admin_sqlite_20251102_000000_2.db.gz"), "quick", "block 0 is damaged", &err);
+  add_verification("admin_sqlite_20251102_000000_2.db.gz", "quick", "block 0 is damaged", &err);
   assert_string_equal(resolve("latest", NULL, 0), "DIR/admin_sqlite_20251102_000000.db.gz");
 }
 
