@@ -159,31 +159,68 @@ static int weigh(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
   return err->code;
 }
 
-static lb_pg_relation *find_oid(lb_pg_relations *r, const char *oid)
+/* A foreign key: child refers to parent. */
+typedef struct reference {
+  lb_pg_relation *child, *parent;
+} reference;
+
+static int compare_oids(const void *left, const void *right)
 {
-  for (int i = 0; i < r->table_count; i++) {
-    if (strcmp(r->tables[i].oid, oid) == 0) return &r->tables[i];
+  const lb_pg_relation *const *a = left, *const *b = right;
+  return strcmp((*a)->oid, (*b)->oid);
+}
+
+static lb_pg_relation *find_oid(lb_pg_relation *const *by_oid, int count, char *oid)
+{
+  lb_pg_relation wanted = { .oid = oid }, *key = &wanted;
+  lb_pg_relation *const *found = bsearch(&key, by_oid, (size_t)count, sizeof *by_oid, compare_oids);
+  return found ? *found : NULL;
+}
+
+/* Those between two tables; a table that refers to itself is marked. NULL: err is set. */
+static reference *take_references(const PGresult *result, lb_pg_relations *r, int *count, lb_error *err)
+{
+  int rows = PQntuples(result);
+  reference *all = calloc((size_t)rows + 1, sizeof *all);
+  lb_pg_relation **by_oid = calloc((size_t)r->table_count + 1, sizeof *by_oid);
+  *count = 0;
+  if (all && by_oid) {
+    for (int i = 0; i < r->table_count; i++) by_oid[i] = &r->tables[i];
+    qsort(by_oid, (size_t)r->table_count, sizeof *by_oid, compare_oids);
+    for (int i = 0; i < rows; i++) {
+      reference *one = &all[*count];
+      one->child = find_oid(by_oid, r->table_count, PQgetvalue(result, i, 0));
+      one->parent = find_oid(by_oid, r->table_count, PQgetvalue(result, i, 1));
+      if (one->child && one->child == one->parent) one->child->circular = true;
+      else if (one->child && one->parent) ++*count;
+    }
+  } else {
+    lb_fail_nomem(err);
+    free(all);
+    all = NULL;
   }
-  return NULL;
+  free(by_oid);
+  return all;
 }
 
 /* Tables in a circle of references get some order: nobody can load them one by one with the keys in place. They, and
 ** those that refer to them, end up as deep as there are tables, or deeper; others cannot. */
 static int find_depths(lb_pg *pg, lb_pg_relations *r, const char *oids, lb_error *err)
 {
+  int count = 0;
   PGresult *result = lb_pg_query(pg, err, lb_sql_references, 1, &oids);
-  bool changed = result != NULL;
-  for (int round = 0; changed && round < r->table_count; round++) {
+  reference *all = result ? take_references(result, r, &count, err) : NULL;
+  bool changed = all != NULL;
+  for (int round = 0; changed && round < r->table_count && lb_task_poll(pg->task, err) == LB_OK; round++) {
     changed = false;
-    for (int i = 0; i < PQntuples(result); i++) {
-      lb_pg_relation *child = find_oid(r, PQgetvalue(result, i, 0)), *parent = find_oid(r, PQgetvalue(result, i, 1));
-      if (child && child == parent) child->circular = true;
-      if (!child || !parent || child == parent || child->depth > parent->depth) continue;
-      child->depth = parent->depth + 1;
-      child->circular |= child->depth >= r->table_count;
+    for (const reference *one = all; one < all + count; one++) {
+      if (one->child->depth > one->parent->depth) continue;
+      one->child->depth = one->parent->depth + 1;
+      one->child->circular |= one->child->depth >= r->table_count;
       changed = true;
     }
   }
+  free(all);
   PQclear(result);
   return err->code;
 }
