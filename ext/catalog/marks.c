@@ -21,6 +21,14 @@ static int check_exists(const char *path, lb_error *err)
   return LB_OK;
 }
 
+/* Where the marks of a backup are: rotation looks beside the file itself, not beside a symbolic link to it. */
+static char *find_file(const char *path, lb_error *err)
+{
+  char *file = check_exists(path, err) == LB_OK ? realpath(path, NULL) : NULL;
+  if (!file && !err->code) lb_fail_errno(err, errno, "cannot open backup %s", path);
+  return file;
+}
+
 /* Writes FILE + ending, durably. */
 static int put_mark(const char *path, const char *ending, const char *text, lb_error *err)
 {
@@ -61,13 +69,15 @@ static int remove_mark(const char *path, const char *ending, lb_error *err)
 
 int lb_mark_pin(const char *path, bool pinned, lb_error *err)
 {
-  if (check_exists(path, err)) return err->code;
+  char *file = find_file(path, err);
+  if (!file) return err->code;
   if (pinned) {
-    put_mark(path, ".pin", "", err);
+    put_mark(file, ".pin", "", err);
     if (!err->code) check_exists(path, err);  /* a rotation may have been faster */
   } else {
-    remove_mark(path, ".pin", err);
+    remove_mark(file, ".pin", err);
   }
+  free(file);
   return err->code;
 }
 
@@ -84,10 +94,13 @@ bool lb_mark_is_pinned(const char *path)
 
 int lb_mark_note(const char *path, const char *text, lb_error *err)
 {
-  if (check_exists(path, err)) return err->code;
-  if (!text || !*text) return remove_mark(path, ".note", err);
-  if (strlen(text) > NOTE_BYTES) return lb_fail(err, LB_MISUSE, "a note may have %d bytes, not more", NOTE_BYTES);
-  return put_mark(path, ".note", text, err);
+  char *file = find_file(path, err);
+  if (!file) return err->code;
+  if (!text || !*text) remove_mark(file, ".note", err);
+  else if (strlen(text) > NOTE_BYTES) lb_fail(err, LB_MISUSE, "a note may have %d bytes, not more", NOTE_BYTES);
+  else put_mark(file, ".note", text, err);
+  free(file);
+  return err->code;
 }
 
 int lb_mark_read_note(const char *path, char **text, lb_error *err)

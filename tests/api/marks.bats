@@ -50,6 +50,15 @@ from the manifest" "SELECT backup_note('latest', 'x')" "SELECT backup_note('late
   gives "1|0" "SELECT (SELECT pinned FROM backups('off')), (SELECT pinned FROM backups)"
 }
 
+@test "marks through a symbolic link are those of the backup it leads to" {
+  ln -s "${BACKUP##*/}" "$BACKUP_DIR/latest.db.gz"
+  gives "1
+x
+1|x" "SELECT backup_pin('latest.db.gz')" "SELECT backup_note('latest.db.gz', 'x')" "SELECT pinned, note FROM backups"
+  gives "0
+0" "SELECT backup_pin('latest.db.gz', 0)" "SELECT pinned FROM backups"
+}
+
 @test "errors" {
   fails 'no backup "none" in T/backups (for a file elsewhere pass a path with '"'/'"', such as ./none)' "SELECT backup_pin('none')"
   fails 'argument 1 is NULL' "SELECT backup_note(NULL, 'x')"
