@@ -50,6 +50,7 @@ static int judge(sqlite3 *db, const char *schema, const char *pragma, const char
   int rc = collect(db, schema, pragma, table, damage, lines);
   if (rc != SQLITE_DONE || damage->len == before || strcmp(pragma, "quick_check") != 0) return rc;
   damage->len = before;
+  damage->data[before] = 0;
   *lines = lines_before;
   return collect(db, schema, "integrity_check", table, damage, lines);
 }

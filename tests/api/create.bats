@@ -125,6 +125,20 @@ a' "ATTACH ':memory:' AS mem" "SELECT backup_restore('latest:mem', 'mem') IS NUL
   [ -z "$(ls -A "$BACKUP_DIR" | grep -v '^catalog')" ]
 }
 
+@test "check says nothing of what quick_check takes back, with tables checked one by one" {
+  python - <<'PY'
+import sqlite3
+db = sqlite3.connect('data/odd.db', isolation_level=None)
+db.create_collation('klingon', lambda a, b: (a > b) - (a < b))
+db.executescript("CREATE TABLE t(a TEXT COLLATE klingon); CREATE INDEX i ON t(a); CREATE TABLE d(a);"
+                 "INSERT INTO d VALUES(NULL); CREATE TABLE w(a, b, c, PRIMARY KEY(a, c, b)) WITHOUT ROWID;"
+                 "INSERT INTO w VALUES(1, 2, 3); PRAGMA writable_schema=1;"
+                 "UPDATE sqlite_schema SET sql='CREATE TABLE d(a NOT NULL)' WHERE name='d'")
+PY
+  fails 'T/data/odd.db is damaged, no backup was made: NULL value in d.a' \
+    "SELECT backup_create('data/odd.db', '{\"check\":true}')"
+}
+
 @test "what is not a database to back up is refused by name" {
   head -c 5000 /dev/urandom >data/garbage.db
   fails 'nosuch: neither a schema of this connection nor a database file' "SELECT backup_create('nosuch')"
