@@ -261,6 +261,7 @@ static int publish(lb_partial *partial, const char *name, bool replace, lb_error
     } else {
       free(partial->path);
       partial->path = NULL;
+      lb_file_lock(partial->fd, false);  /* it is whole: others may read it, and none may remove it yet */
       lb_dir_sync(partial->dir, err);
     }
   }

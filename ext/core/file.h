@@ -58,7 +58,7 @@ typedef struct lb_partial {
 int lb_partial_create(lb_partial *partial, const char *dir, const char *name, lb_error *err);
 
 /* fsync, rename to dir/name without ever replacing what is there (LB_EXISTS), fsync of the folder.
-** After LB_EXISTS the partial is as before: another name can be tried. */
+** After LB_EXISTS the partial is as before: another name can be tried. Afterwards the lock is a shared one. */
 int lb_partial_publish(lb_partial *partial, const char *name, lb_error *err);
 
 /* The same, but replaces dir/name. */

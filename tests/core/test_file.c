@@ -106,6 +106,21 @@ static void test_unpublished_is_removed(void **state)
   lb_partial_close(&partial);
 }
 
+static void test_published_is_readable(void **state)
+{
+  (void)state;
+  lb_error err = LB_ERROR_INIT;
+  lb_partial partial = LB_PARTIAL_INIT;
+  assert_int_equal(lb_partial_create(&partial, folder, "x", &err), LB_OK);
+  int reader = open(partial.path, O_RDONLY);
+  assert_false(lb_file_lock(reader, false));
+  assert_int_equal(lb_partial_publish(&partial, "x", &err), LB_OK);
+  assert_false(lb_file_lock(reader, true));
+  assert_true(lb_file_lock(reader, false));
+  close(reader);
+  lb_partial_close(&partial);
+}
+
 /* What the process writes to its standard streams must not get into a file of ours when they are closed. */
 static void test_no_standard_stream(void **state)
 {
@@ -170,7 +185,7 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     TEST(test_paths), TEST(test_read_and_slurp), TEST(test_publish), TEST(test_unpublished_is_removed),
-    TEST(test_no_standard_stream), TEST(test_sweep), TEST(test_locks_and_space),
+    TEST(test_published_is_readable), TEST(test_no_standard_stream), TEST(test_sweep), TEST(test_locks_and_space),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
