@@ -22,6 +22,21 @@ static bool is_missing_feature(const char *message)
   return false;
 }
 
+static bool is_damage(int rc)
+{
+  return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB || rc == SQLITE_IOERR_DATA;
+}
+
+/* SQLite goes on when it cannot get a page, and tells of it as of damage. What is out of memory or cannot be read is
+** none: the result code, or SQLITE_OK where the line is of the database. */
+static int failure_in(const char *line)
+{
+  const char *code = strstr(line, "unable to get the page. error code=");
+  int rc = code ? atoi(strchr(code, '=') + 1) : SQLITE_OK;
+  if (rc == SQLITE_IOERR_NOMEM) return SQLITE_NOMEM;
+  return is_damage(rc) ? SQLITE_OK : rc;
+}
+
 /* Steps through one PRAGMA …_check, of one table or (NULL) of all. Returns the SQLite result code. */
 static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, lb_buf *damage, int *lines)
 {
@@ -34,7 +49,7 @@ static int collect(sqlite3 *db, const char *schema, const char *pragma, const ch
     if (line && strcmp(line, "ok") != 0 && (*lines)++ < LINES_MAX) {
       lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", line);
     }
-    rc = SQLITE_OK;
+    rc = line ? failure_in(line) : SQLITE_OK;
   }
   sqlite3_finalize(stmt);
   sqlite3_free(sql);
@@ -55,9 +70,10 @@ static int judge(sqlite3 *db, const char *schema, const char *pragma, const char
   return collect(db, schema, "integrity_check", table, damage, lines);
 }
 
-static bool is_damage(int rc)
+/* The connection knows nothing of a failure that it took for a line of the result. */
+static void fail_check(sqlite3 *db, int rc, const char *label, lb_error *err)
 {
-  return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
+  lb_db_fail((sqlite3_errcode(db) & 0xff) == (rc & 0xff) ? db : NULL, rc, label, err);
 }
 
 /* Returns the SQLite result code; a table that needs what is not here is a note. */
@@ -82,7 +98,7 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
     int one = check_one(db, schema, pragma, table ? table : "?", damage, notes, lines);
     rc = one == SQLITE_DONE ? SQLITE_OK : one;
   }
-  if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
+  if (rc != SQLITE_DONE) fail_check(db, rc, label, err);
   sqlite3_finalize(tables);
   sqlite3_free(list);
   return err->code;
@@ -117,7 +133,7 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
     } else if (is_missing_feature(sqlite3_errmsg(db))) {
       check_tables(db, schema, pragma, label, damage, notes, &lines, err);
     } else {
-      lb_db_fail(db, rc, label, err);
+      fail_check(db, rc, label, err);
     }
   }
   if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);

@@ -14,6 +14,7 @@ with another in every scenario; FAULT_ALL=1 walks all of them. FAULT_CLASS=write
 import ctypes
 import errno
 import glob
+import gzip
 import json
 import os
 import shutil
@@ -292,6 +293,30 @@ class RestoreGarbage(Restore):
             return f.read(16) == b"SQLite format 3\0"
 
 
+class Verify(Scenario):
+    """what cannot be read, or has no memory, is an error and no verdict on a sound backup"""
+
+    def prepare(self):
+        self.name = os.path.basename(self.back_up(make_db(self.in_template("app.db"), "source", rows=600)))
+
+    def statement(self):
+        return f"SELECT backup_verify({quote(self.backups + '/' + self.name)}, 'full')"
+
+    def check(self, done, answer):
+        if done:
+            require(answer["text"] == "ok", "a sound backup was called damaged:", answer["text"])
+
+
+class VerifyForeign(Verify):
+    """of another tool: it is unpacked"""
+
+    def prepare(self):
+        self.name = "app.db.gz"
+        with gzip.open(self.in_template("backups/" + self.name), "wb") as f, \
+                open(make_db(self.in_template("app.db"), "source"), "rb") as source:
+            f.write(source.read())
+
+
 class Rotate(Scenario):
     """of four old backups: the newest stays whatever happens, and so does the one that is to be kept for years"""
 
@@ -324,6 +349,7 @@ SCENARIOS = {
     "create": Create, "create-zstd": CreateZstd, "restore-wal": Restore, "restore-new": RestoreNew,
     "restore-in-place": RestoreInPlace, "restore-rollback": RestoreRollback, "restore-pages": RestorePages,
     "restore-garbage": RestoreGarbage, "restore-part": RestorePart, "rotate": Rotate,
+    "verify": Verify, "verify-foreign": VerifyForeign,
 }
 
 

@@ -24,4 +24,6 @@ drive() {
 @test "faults in restore: onto a WAL database with pages of another size" { drive restore-pages; }
 @test "faults in restore: onto garbage beside a stale -wal" { drive restore-garbage; }
 @test "faults in restore: one table into a database in WAL mode" { drive restore-part; }
+@test "faults in verify" { drive verify; }
+@test "faults in verify: of another tool's backup" { drive verify-foreign; }
 @test "faults in rotate" { drive rotate; }
