@@ -71,14 +71,81 @@ static int poll_task(void *task)
   return lb_task_poll(task, &err) != LB_OK;
 }
 
+/* ---- what a schema may call ---- */
+
+/* Whether a row of PRAGMA function_list is a function that SQLite neither takes for harmless nor keeps from schemas. */
+static bool is_suspect(sqlite3_stmt *row)
+{
+  return (sqlite3_column_int(row, 5) & (SQLITE_INNOCUOUS | SQLITE_DIRECTONLY)) == 0;
+}
+
+static int encoding_of(const char *name)
+{
+  if (name && strcmp(name, "utf16le") == 0) return SQLITE_UTF16LE;
+  if (name && strcmp(name, "utf16be") == 0) return SQLITE_UTF16BE;
+  return SQLITE_UTF8;
+}
+
+/* Lists the suspect functions that programs have added, each as encoding, number of arguments (a byte each) and name.
+** *own: there are suspect ones of SQLite's as well. Returns SQLite's result code. */
+static int list_functions(sqlite3 *db, lb_buf *added, bool *own)
+{
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &stmt, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *name = (const char *)sqlite3_column_text(stmt, 0), *type = (const char *)sqlite3_column_text(stmt, 2);
+    rc = SQLITE_OK;
+    if (!name || !type || strcmp(type, "s") != 0 || !is_suspect(stmt)) continue;  /* only scalars can be in a schema */
+    if (sqlite3_column_int(stmt, 1)) {
+      *own = true;
+      continue;
+    }
+    const char *encoding = (const char *)sqlite3_column_text(stmt, 3);
+    char shape[] = { (char)encoding_of(encoding), (char)sqlite3_column_int(stmt, 4) };
+    lb_buf_append(added, shape, sizeof shape);
+    lb_buf_append(added, name, strlen(name) + 1);
+  }
+  sqlite3_finalize(stmt);
+  if (rc != SQLITE_DONE) return rc;
+  return added->failed ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static int forget_functions(sqlite3 *db, const lb_buf *added)
+{
+  int rc = SQLITE_OK;
+  for (size_t at = 0; at < added->len && rc == SQLITE_OK;) {
+    const char *shape = added->data + at, *name = shape + 2;
+    rc = sqlite3_create_function_v2(db, name, (signed char)shape[1], shape[0], NULL, NULL, NULL, NULL, NULL);
+    at += 2 + strlen(name) + 1;
+  }
+  return rc;
+}
+
+/* One index, CHECK or generated column with a function that is not for schemas makes all of a schema unreadable that is
+** not trusted, and so the database. One that is not known is no such trouble: it matters only where it is called. So
+** those that programs add to every connection (sqlite3_auto_extension) are taken away; what is left is SQLite's own.
+** Some versions, 3.40 for one, mark their JSON functions by mistake as not for schemas: there the schema has to be
+** trusted, which lets it call nothing but these. */
+static void distrust(sqlite3 *db)
+{
+  int now;
+  bool own = false;
+  lb_buf added = { 0 };
+  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &now);
+  if (list_functions(db, &added, &own) == SQLITE_OK && forget_functions(db, &added) == SQLITE_OK && own) {
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, &now);
+  }
+  lb_buf_free(&added);
+}
+
 static void harden(sqlite3 *db)
 {
   int now;
   sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, &now);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &now);
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, &now);
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, &now);
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, &now);
+  distrust(db);
 }
 
 sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeout_ms, lb_task *task, const char *label,

@@ -13,10 +13,9 @@
 #include "core/task.h"
 
 /* Opens path (or a file: URI when flags has SQLITE_OPEN_URI) and hardens the connection: what is inside a database must
-** not run (triggers and views off, untrusted schema, defensive), and no mmap, so that a file cut short by somebody
-** is an error and not a SIGBUS. Locks are waited for up to timeout_ms; the task is polled while statements run.
-** vfs: NULL for
-** the default. NULL: err is set, naming label. */
+** not run (triggers and views off, no functions but SQLite's harmless ones, defensive), and no mmap, so that a file cut
+** short by somebody is an error and not a SIGBUS. Locks are waited for up to timeout_ms; the task is polled while
+** statements run. vfs: NULL for the default. NULL: err is set, naming label. */
 sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeout_ms, lb_task *task, const char *label,
                     lb_error *err);
 void lb_db_close(sqlite3 *db);  /* accepts NULL */

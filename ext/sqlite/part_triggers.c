@@ -29,12 +29,12 @@ static int note_write(void *ctx, int action, const char *table, const char *colu
   return SQLITE_OK;
 }
 
-static void allow(sqlite3 *db, bool on)
+static void allow(sqlite3 *db, bool on, bool trusted)
 {
   int now;
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, on, &now);
   sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_VIEW, on, &now);
-  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, on, &now);
+  sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, trusted, &now);
 }
 
 /* Every column, so that triggers of single ones are heard too. */
@@ -69,14 +69,16 @@ int lb_part_find_writes(const lb_sqlite_part *part, const lb_part_table *t, lb_b
   watching w = { part, names };
   char *statements[] = { sqlite3_mprintf("INSERT INTO main.\"%w\" DEFAULT VALUES", t->to.name),
                          write_update(q->to, &t->to), sqlite3_mprintf("DELETE FROM main.\"%w\"", t->to.name) };
-  allow(q->to, true);
+  int trusted = 0;
+  sqlite3_db_config(q->to, SQLITE_DBCONFIG_TRUSTED_SCHEMA, -1, &trusted);
+  allow(q->to, true, true);
   sqlite3_set_authorizer(q->to, note_write, &w);
   for (int i = 0; i < 3; i++) {
     compile(q->to, statements[i], why, q->to_label, err);
     sqlite3_free(statements[i]);
   }
   sqlite3_set_authorizer(q->to, NULL, NULL);
-  allow(q->to, false);
+  allow(q->to, false, trusted != 0);
   return names->failed || why->failed ? lb_fail_nomem(err) : err->code;
 }
 

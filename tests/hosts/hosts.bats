@@ -38,6 +38,13 @@ here=$BATS_TEST_DIRNAME
   [ -z "$(find . -name '*.partial*')" ]
 }
 
+@test "C: a program whose functions are on every connection, and called in its schema" {
+  skip_without cc
+  cc -Wall -Wextra -Werror -o functions "$here/functions.c" -lsqlite3
+  mkdir -p folder
+  same ok "$(BACKUP_DIR=$PWD/folder ./functions "$LIFEBOAT_SO")"
+}
+
 host_of() {
   cc -Wall -Wextra -Werror -shared -fPIC -o host.so "$here/versions.c" -ldl
   MODE=$1 sqlite3 -init /dev/null -batch :memory: ".load ./host sqlite3_extension_init"
