@@ -251,3 +251,26 @@ NAMES
   fails 'unsafe use of backup_version()' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "SELECT * FROM w"
   [ -z "$(ls -A "$BACKUP_DIR")" ]
 }
+
+@test "a backup that has its name can be read by others while history waits" {
+  make_db admin.db
+  sql "SELECT backup_create('admin.db')"
+  rm "$BACKUP_DIR"/*.gz
+  python - <<'PY'
+import glob, os, sqlite3, subprocess, time
+folder = os.environ['BACKUP_DIR']
+catalog = sqlite3.connect(folder + '/catalog.db', isolation_level=None)
+catalog.execute('BEGIN IMMEDIATE')  # history may be read, and not written
+shell = ['sqlite3', '-init', '/dev/null', '-batch', '-bail', ':memory:', '.load ' + os.environ['LIFEBOAT_SO'][:-3]]
+create = subprocess.Popen([*shell, "SELECT backup_create('admin.db')"], stdout=subprocess.DEVNULL)
+while not glob.glob(folder + '/*.gz'):
+    assert create.poll() is None
+    time.sleep(0.005)
+read = subprocess.run([*shell, "ATTACH backup_uri('latest') AS old", 'SELECT count(*) FROM old.t'], text=True,
+                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+assert create.poll() is None, 'it was too late to tell'
+catalog.execute('ROLLBACK')
+assert create.wait() == 0
+assert read.stdout == '1000\n', read.stdout
+PY
+}
