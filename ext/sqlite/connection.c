@@ -152,7 +152,8 @@ sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeou
                     lb_error *err)
 {
   sqlite3 *db = NULL;
-  int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_FULLMUTEX, vfs);
+  /* A cache of its own, though the program may share those of its connections (sqlite3_enable_shared_cache). */
+  int rc = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_FULLMUTEX | SQLITE_OPEN_PRIVATECACHE, vfs);
   if (rc) {
     lb_db_fail(db, rc, label, err);
     sqlite3_close(db);

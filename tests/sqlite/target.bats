@@ -35,3 +35,4 @@ target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "WAL: no acknowledged commit of a busy writer is lost" { target busy_writer wal; }
 @test "WAL, unchecked: nor is one lost there" { target busy_writer wal false; }
 @test "the caller's own connection sees the restored content" { target caller_connected; }
+@test "connections that share their caches in this process are no obstacle" { target shared_cache; }

@@ -1,12 +1,14 @@
 # Restores over databases that others use, and over what is no database. See lifeboat.py; target.bats runs them.
 import glob
 import hashlib
+import json
 import os
 import re
 import shutil
 import sqlite3
 import threading
 import time
+import warnings
 
 from lifeboat import Holder, connect, create, main, make, query, restore, restore_error, value
 
@@ -503,6 +505,39 @@ def caller_connected():
         assert value(db, 'PRAGMA integrity_check') == 'ok'
         assert value(db, 'PRAGMA journal_mode') == mode
         db.close()
+
+
+def shared_cache():
+    """A program whose connections share their caches: those of Lifeboat are alone all the same."""
+    warnings.simplefilter('ignore', DeprecationWarning)
+    sqlite3.enable_shared_cache(True)
+    for mode in 'delete', 'wal':
+        if os.path.exists('app.db'):
+            os.unlink('app.db')
+        make('app.db', 'old', mode=mode)
+        db, other = connect('app.db'), connect('app.db')
+        other.execute('BEGIN')
+        other.execute("UPDATE t SET a = 'not committed'")
+        assert_locked(db)
+        backup = value(db, 'SELECT backup_create(?, ?)', 'main', json.dumps({'name': mode}))
+        other.execute('COMMIT')
+        restore(backup, 'main', db)
+        assert value(db, 'SELECT max(a) FROM t') == 'old'
+        db.execute('DELETE FROM t')
+        assert restore(backup, 'main', db, overwrite=None, tables=['t'])['tables'][0]['added'] == 100
+        assert value(other, 'SELECT count(*) FROM t') == 100
+        db.close()
+        other.close()
+
+
+def assert_locked(db):
+    """The test is of no use unless the caches are shared, which is what makes this an error."""
+    try:
+        value(db, 'SELECT count(*) FROM t')
+    except sqlite3.OperationalError as e:
+        assert 'table is locked' in str(e), e
+    else:
+        raise AssertionError('no shared cache')
 
 
 main(globals())
