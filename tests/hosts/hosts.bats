@@ -62,6 +62,39 @@ host_of() {
 256" "$(host_of old)"
 }
 
+@test "a host that has closed its standard streams, and prints all the same" {
+  make_db src.db 50000
+  gzip -c src.db >old.db.gz
+  BACKUP_DIR=$T/none python - <<'PY'
+import os, sqlite3, threading
+db = sqlite3.connect(':memory:', check_same_thread=False)
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+for stream in 0, 1, 2:
+    os.close(stream)
+done = threading.Event()
+
+def chatter():
+    while not done.wait(0.0002):
+        for stream in 1, 2:
+            try:
+                os.write(stream, b'a line of the log\n')
+            except OSError:
+                pass
+
+thread = threading.Thread(target=chatter)
+thread.start()
+try:
+    db.execute("""SELECT backup_restore('./old.db.gz', './new.db', '{"verify":false}')""").fetchone()
+except sqlite3.Error as e:
+    open('failed', 'w').write(str(e))
+done.set()
+thread.join()
+PY
+  [ ! -e failed ] || { cat failed; return 1; }
+  cmp src.db new.db
+}
+
 @test "the host keeps its signal handlers, umask, locale and working directory, and nothing is printed" {
   make_db admin.db 2000
   /usr/bin/python3 - >out 2>err <<'PY'
