@@ -43,9 +43,10 @@ static int open_live(lb_job *job, const char *spec, bool schema, lb_side *side, 
     return err->code;
   }
   side->rows = (lb_diff_side){ s->db, s->schema, s->label, s->own };
-  if (s->own && lb_db_exec(s->db, SETTINGS, s->label, err)) return err->code;
+  /* Nothing may be read before it has looked what lies there: SQLite deletes the -wal of an empty file. */
   if (lb_sqlite_source_begin(s, err)) return err->code;
   if (!s->own) return hold_snapshot(side, err);
+  if (lb_db_exec(s->db, SETTINGS, s->label, err)) return err->code;
   side->pages = (lb_pages){ .label = s->label, .size = (uint32_t)s->page_size,
                             .count = s->page_count > LB_PAGES_MAX ? LB_PAGES_MAX : (uint32_t)s->page_count };
   return LB_OK;

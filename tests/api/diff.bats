@@ -428,3 +428,25 @@ cursor.close()
 sqlite3.connect('one.db').execute('BEGIN EXCLUSIVE')
 PY
 }
+
+@test "what a comparison may not read is left as it was: a -wal that is all there is, a folder of somebody else" {
+  make_db app.db 10 wal
+  sql "SELECT backup_create('app.db')"
+  python - <<'PY'
+import shutil, sqlite3
+db = sqlite3.connect('app.db', isolation_level=None)
+db.execute("INSERT INTO t(name) VALUES ('only in the -wal')")
+shutil.copy('app.db-wal', 'lost.db-wal')
+PY
+  : >lost.db
+  before=$(sha256sum <lost.db-wal)
+  fails 'T/lost.db: empty, but a -wal or -journal lies beside it: not a whole database' \
+    "SELECT * FROM backup_diff('latest:app', './lost.db')"
+  same "$before" "$(sha256sum <lost.db-wal)"
+
+  chmod 444 app.db
+  run held sqlite3 -init /dev/null -batch :memory: ".load '${LIFEBOAT_SO%.so}'" \
+    "SELECT * FROM backup_diff('latest:app', './app.db')"
+  [[ $output == *'permission denied: reading a database in WAL mode that nobody has open takes write permission'* ]]
+  [ ! -e app.db-shm ] && [ ! -e app.db-wal ]
+}
