@@ -200,12 +200,12 @@ static void forbid_checkpoint(sqlite3 *db)
 
 /* Removes the -shm that our reading made. Holding the database exclusively proves that nobody uses it: every connection
 ** in WAL mode holds a shared lock. In exclusive locking mode SQLite keeps the wal-index in memory and opens no -shm. */
-static void remove_own_shm(const char *path)
+static void remove_own_shm(const char *path, bool keep_wal)
 {
   lb_error err = LB_ERROR_INIT;
   sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, NULL, path, &err);
   if (!db) return;
-  forbid_checkpoint(db);
+  if (keep_wal) forbid_checkpoint(db);
   if (lb_db_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN; PRAGMA user_version", path, &err) == LB_OK) {
     char *shm = sqlite3_mprintf("%s-shm", path);
     if (shm) unlink(shm);
@@ -220,7 +220,8 @@ void lb_db_close_untouched(sqlite3 *db, const char *path, bool had_shm)
   bool pending = db && path && sibling_exists(path, "-wal", &wal_bytes) && wal_bytes > 0;
   if (pending) forbid_checkpoint(db);
   lb_db_close(db);
-  if (pending && !had_shm && lb_db_has_shm(path)) remove_own_shm(path);
+  /* Without a -wal there is none to keep, and no -shm: unless the disk was full, which leaves both, hardly begun. */
+  if (db && path && !had_shm && lb_db_has_shm(path)) remove_own_shm(path, pending);
 }
 
 /* ---- statements ---- */

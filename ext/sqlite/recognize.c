@@ -132,6 +132,19 @@ static void fail_read_only_media(const char *path, lb_error *err)
   }
 }
 
+/* The database may be backed up to another disk all the same. */
+static int fail_no_room(const char *path, lb_error *err)
+{
+  lb_error_clear(err);
+  if (sibling_has(path, "-wal", 0, NULL, 0)) {
+    return lb_fail(err, LB_FULL, "%s: no room beside it for its -shm file, without which SQLite does not read a "
+                   "database in WAL mode (make some there: 32 KiB will do)", path);
+  }
+  return lb_fail(err, LB_FULL, "%s: no room beside it for its -shm file, without which SQLite does not read a database "
+                 "in WAL mode (make some there: 32 KiB will do; while nobody has it open, "
+                 "backup_create('file:%s?immutable=1') goes without)", path, path);
+}
+
 /* EROFS is not for a permission to mend. */
 static bool may_not_write(const char *path)
 {
@@ -153,6 +166,7 @@ int lb_sqlite_refuse_shm(const char *path, lb_error *err)
 void lb_sqlite_explain_wal(const char *path, lb_error *err)
 {
   lb_error why = LB_ERROR_INIT;
+  if (err->code == LB_FULL && says_wal(path)) fail_no_room(path, err);
   if ((err->code != LB_PERM && err->code != LB_NOTFOUND) || !says_wal(path)) return;
   char *dir = lb_path_dir(path, &why);
   const char *sibling = is_closed(path, "-wal") ? "-wal" : is_closed(path, "-shm") ? "-shm" : NULL;

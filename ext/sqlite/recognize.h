@@ -39,8 +39,8 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 int lb_sqlite_refuse_shm(const char *path, lb_error *err);
 
 /* Puts in place of SQLite's error for a database in WAL mode that this process may only read (it says of the database
-** that it is missing, or of the reader that he wants to write) one that says what is missing, and what to do. Every
-** other error is left as it is. */
+** that it is missing, or of the reader that he wants to write), or that lies on a full disk, one that says what is
+** missing, and what to do. Every other error is left as it is. */
 void lb_sqlite_explain_wal(const char *path, lb_error *err);
 
 /* Whether the file is a SQLite database as it is, or empty. A file that cannot be read: false. */

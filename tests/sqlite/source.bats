@@ -52,11 +52,15 @@ held() {
   held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
 }
 
-@test "WAL: on a read-only file system the error says what to do, and that works" {
+# on_file_system OPTIONS TEST: a test for which src is a file system of its own.
+on_file_system() {
   local flags=-rm
   [ "$(id -u)" -ne 0 ] || flags=-m
   unshare $flags true 2>/dev/null || skip 'needs a mount namespace'
   mkdir src
-  unshare $flags bash -c 'mount -t tmpfs none src && exec "$@"' bash \
-    env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_read_only
+  unshare $flags bash -c 'mount -t tmpfs -o "$1" none src && shift && exec "$@"' bash "$1" \
+    env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" "$2"
 }
+
+@test "WAL: on a read-only file system the error says what to do, and that works" { on_file_system rw wal_read_only; }
+@test "WAL: on a full disk the error says what to do, and that works" { on_file_system size=400k wal_no_room; }

@@ -1,4 +1,5 @@
 # What backing up does to its source: nothing. And sources in odd states. See lifeboat.py; source.bats runs them.
+import errno
 import hashlib
 import json
 import os
@@ -225,6 +226,41 @@ def wal_read_only():
     error = create_error('src/app.db')
     assert error == (f'{path}: a database in WAL mode on a read-only file system, with a -wal beside it: copy both to a folder '
                      'that can be written, and use the copy'), error
+
+
+def fill(path):
+    with open(path, 'wb', buffering=0) as filler:
+        try:
+            while filler.write(b'x' * 4096):
+                pass
+        except OSError as e:
+            assert e.errno == errno.ENOSPC, e
+
+
+def wal_no_room():
+    """src is a small file system of its own, and full."""
+    make('src/app.db', 'new', mode='wal')
+    path = os.path.abspath('src/app.db')
+    fill('src/filler')
+    before = sorted(os.listdir('src'))
+    error = create_error('src/app.db')
+    advice = f'file:{path}?immutable=1'
+    assert error == (f'{path}: no room beside it for its -shm file, without which SQLite does not read a database in WAL mode '
+                     f"(make some there: 32 KiB will do; while nobody has it open, backup_create('{advice}') goes "
+                     'without)'), error
+    assert sorted(os.listdir('src')) == before, os.listdir('src')
+    restore(create(advice), 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT max(a) FROM t') == 'new'
+    os.unlink('src/filler')
+    leave_wal('src')
+    fill('src/filler')
+    before = state('src')['app.db-wal']
+    error = create_error('src/app.db')
+    assert error.endswith('(make some there: 32 KiB will do)'), error
+    assert state('src')['app.db-wal'] == before
+    os.unlink('src/filler')
+    assert sorted(os.listdir('src')) == ['app.db', 'app.db-wal'], os.listdir('src')
+    create('src/app.db')
 
 
 def busy_wal_writer():
