@@ -53,6 +53,16 @@ int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
     else lb_fail(err, LB_IO, "%s: %s", label, text);
     break;
   }
+  case SQLITE_READONLY:
+    /* Of somebody who only wants to read, SQLite says that he attempted to write. */
+    if (rc == SQLITE_READONLY_ROLLBACK) {
+      lb_fail(err, LB_PERM, "%s: its last writer crashed, and its -journal has to be rolled back before it can be "
+              "read, which takes write permission on both and on their folder (do this as the owner of the database, "
+              "or copy both to a folder of your own and use the copy)", label);
+    } else {
+      lb_fail(err, LB_PERM, "%s: %s", label, text);
+    }
+    break;
   case SQLITE_INTERRUPT:
     lb_fail(err, LB_INTERRUPT, "interrupted");
     break;

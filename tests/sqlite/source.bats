@@ -52,6 +52,10 @@ held() {
   held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
 }
 
+@test "a hot journal, and no permission to roll it back: that is told, and what to do" {
+  held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" hot_journal_read_only
+}
+
 # on_file_system OPTIONS TEST: a test for which src is a file system of its own.
 on_file_system() {
   local flags=-rm

@@ -125,21 +125,43 @@ def garbage_untouched():
     assert state('src') == before, (sorted(before), sorted(state('src')))
 
 
-def hot_journal():
-    """The last writer was killed in the middle of a transaction whose pages had reached the file."""
-    make('app.db', 'old', rows=3000)
+def leave_journal(path):
+    """A database whose last writer was killed in the middle of a transaction whose pages had reached the file."""
+    make(path, 'old', rows=3000)
     child = os.fork()
     if child == 0:
-        db = sqlite3.connect('app.db', isolation_level=None)
+        db = sqlite3.connect(path, isolation_level=None)
         db.execute('PRAGMA cache_size=5')
         db.execute('BEGIN')
         db.execute("UPDATE t SET a = 'half', b = randomblob(100)")
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
-    with open('app.db', 'rb') as f:
+    with open(path, 'rb') as f:
         assert b'half' in f.read()
-    assert os.path.getsize('app.db-journal') > 512
+    assert os.path.getsize(path + '-journal') > 512
+
+
+def hot_journal():
+    leave_journal('app.db')
     restore(create('app.db'), 'restored.db', overwrite=False)
+    assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '3000oldold'
+
+
+def hot_journal_read_only():
+    """Who may only read cannot roll back, and is told so; the copy that the error advises can be backed up."""
+    os.mkdir('src')
+    leave_journal('src/app.db')
+    path = os.path.abspath('src/app.db')
+    os.chmod('src/app.db', 0o444)
+    before = state('src')
+    error = create_error('src/app.db')
+    assert error == (f'{path}: its last writer crashed, and its -journal has to be rolled back before it can be read, which '
+                     'takes write permission on both and on their folder (do this as the owner of the database, or copy '
+                     'both to a folder of your own and use the copy)'), error
+    assert state('src') == before
+    for end in '', '-journal':
+        shutil.copyfile('src/app.db' + end, 'copy.db' + end)
+    restore(create('copy.db'), 'restored.db', overwrite=False)
     assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '3000oldold'
 
 
