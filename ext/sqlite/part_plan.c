@@ -135,6 +135,23 @@ static int refuse_virtual(const lb_sqlite_part *part, const lb_table_info *info,
   return err->code;
 }
 
+/* docs_content, made by the application for docs with content='docs_content': a table like any other, but SQLite goes
+** by the name, and on connections like ours lets nobody write it. To restore docs would only rebuild it from what is
+** here. */
+static int refuse_content(const lb_sqlite_part *part, const lb_table_info *info, const lb_table_info *owner,
+                          lb_error *err)
+{
+  lb_virtual v;
+  if (lb_virtual_read(owner->sql ? owner->sql : "", &v, err)) return err->code;
+  if (v.content && sqlite3_stricmp(v.content, info->name) == 0) {
+    lb_fail(err, LB_MISUSE, "%s: %s has the name of a table that belongs to %s, a virtual table (%s) over it, and is "
+            "not restored by itself: ATTACH backup_uri(…) and copy its rows, or restore the whole database",
+            part->request->from_label, info->name, owner->name, v.module);
+  }
+  lb_virtual_free(&v);
+  return err->code;
+}
+
 static int refuse_shadow(const lb_sqlite_part *part, const lb_table_info *info, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
@@ -142,7 +159,7 @@ static int refuse_shadow(const lb_sqlite_part *part, const lb_table_info *info, 
   char *name = find_owner(q->from, info->name);
   char *prefix = name ? sqlite3_mprintf("%s belongs to %s; ", info->name, name) : NULL;
   if (prefix && lb_table_info_read(q->from, name, q->from_label, &owner, err) == LB_OK && owner.name) {
-    refuse_virtual(part, &owner, prefix, err);
+    if (refuse_content(part, info, &owner, err) == LB_OK) refuse_virtual(part, &owner, prefix, err);
   } else if (!err->code) {
     lb_fail(err, LB_MISUSE, "%s: %s belongs to a virtual table and is not restored by itself", q->from_label,
             info->name);

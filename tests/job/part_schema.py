@@ -143,7 +143,8 @@ def sequence():
 
 def refusals():
     backup = shop("""CREATE VIEW v AS SELECT * FROM users; CREATE VIRTUAL TABLE r USING rtree(id, a, b);
-        CREATE VIRTUAL TABLE f USING fts5(body, content='messages');""")
+        CREATE VIRTUAL TABLE f USING fts5(body, content='messages');
+        CREATE TABLE own_content(body); CREATE VIRTUAL TABLE own USING fts5(body, content='own_content');""")
     b, before = 'T/backups/app_sqlite_STAMP.db.gz', everything('app.db')
     by_itself = 'which is not restored by itself: ATTACH backup_uri(…) and copy its rows, or restore the whole database'
     for table, message in {
@@ -152,6 +153,8 @@ def refusals():
         'r': f'{b}: r is a virtual table (rtree), {by_itself}',
         'R_node': f'{b}: r_node belongs to r; r is a virtual table (rtree), {by_itself}',
         'f_data': f'{b}: f_data belongs to f; f is a virtual table (fts5) over messages: restore f, and it is rebuilt',
+        'own_content': (f'{b}: own_content has the name of a table that belongs to own, a virtual table (fts5) over it, and is '
+                        'not restored by itself: ATTACH backup_uri(…) and copy its rows, or restore the whole database'),
         'sqlite_sequence': f"{b}: sqlite_sequence is SQLite's own and not restored by itself",
         'sqlite_master': f"{b}: sqlite_master is SQLite's own and not restored by itself",
     }.items():
