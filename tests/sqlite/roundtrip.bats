@@ -10,6 +10,7 @@ roundtrip() { python "$BATS_TEST_DIRNAME/roundtrip.py" "$@"; }
 @test "journal modes" { roundtrip modes; }
 @test "exclusive locking mode: through the caller's own connection" { roundtrip exclusive; }
 @test "UTF-16, auto-vacuum, WITHOUT ROWID, STRICT, FTS5, R-Tree, reserved bytes, a dropped table" { roundtrip kinds; }
+@test "JSON functions in CHECK, generated columns and indexes" { roundtrip json_functions; }
 @test "zstd" { roundtrip zstd; }
 @test "levels and threads" { roundtrip levels; }
 @test "empty databases: no byte, one page" { roundtrip empty; }

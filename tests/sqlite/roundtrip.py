@@ -118,6 +118,28 @@ def kinds():
             assert query('restored.db', 'SELECT id FROM r WHERE x0 > 2') == 2
 
 
+def json_functions():
+    """In CHECK, in generated columns, in indexes. SQLite 3.40 takes its own JSON functions for unsafe ones where a schema
+    is not trusted, and then reads no table of such a database."""
+    shell('j.db', """
+        CREATE TABLE t(id INTEGER PRIMARY KEY, j CHECK (json_valid(j)), v AS (j ->> '$.v'),
+                       s AS (json_extract(j, '$.s')) STORED);
+        CREATE INDEX x ON t(json_array_length(j, '$.a')) WHERE j ->> 's' > 0;
+        CREATE TRIGGER g AFTER DELETE ON t BEGIN SELECT json_object('id', old.id); END;
+        INSERT INTO t(id, j) VALUES(1, '{"v":"one","s":1,"a":[1,2]}'), (2, '{"v":null,"s":2,"a":[]}');""")
+    backup = create('j.db', check=True, verify='full')
+    assert value(connect(), "SELECT backup_verify(?, 'full')", backup) == 'ok'
+    assert compare('j.db') == []
+    main = connect('j.db')
+    main.execute('DELETE FROM t WHERE id = 1')
+    main.commit()
+    assert main.execute("SELECT change, key FROM backup_diff(?, 'main', 't')", (backup,)).fetchall() == [
+        ('removed', '{"id":1}')]
+    assert restore(backup, 'main', main, tables=['t'], rows='missing', overwrite=None)['tables'][0]['added'] == 1
+    assert restore(backup, 'main', main)['check'] == 'ok'
+    assert query('j.db', 'SELECT v FROM t WHERE id = 1') == 'one'
+
+
 def zstd():
     shell('z.db', FILL)
     assert compare('z.db', compress='zstd') == []
