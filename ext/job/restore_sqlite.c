@@ -194,7 +194,7 @@ int lb_restore_sqlite(lb_restoration *r, const char *backup, const char *target,
   restoring s = { .r = r, .stage = { .file = LB_PARTIAL_INIT } };
   if (lb_restore_sqlite_open_target(r, target, &s.target, err)) return err->code;
   r->label = lb_text_copy(s.target.label, err);
-  if (r->label) restore(&s, backup, err);
+  if (r->label && lb_target_hold(&s.target, err) == LB_OK) restore(&s, backup, err);
   lb_stage_close(&s.stage);
   lb_target_close(&s.target);
   return err->code;

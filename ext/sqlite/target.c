@@ -14,10 +14,11 @@ SQLITE_EXTENSION_INIT3
 
 /* Holds the file exclusively through SQLite's own descriptor: no connection that ever read it is still there.
 ** Connections that are open but idle hold no lock, so whoever has the file open is looked up as well. */
-static int hold_unreadable(lb_target *t, lb_error *err)
+int lb_target_hold(lb_target *t, lb_error *err)
 {
   sqlite3_file *file = NULL;
   lb_buf holders = { 0 };
+  if (t->kind != LB_TARGET_UNREADABLE) return LB_OK;
   int rc = sqlite3_file_control(t->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
   if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_SHARED);
   if (rc == SQLITE_OK) rc = file->pMethods->xLock(file, SQLITE_LOCK_EXCLUSIVE);
@@ -76,7 +77,7 @@ static int open_existing(lb_target *t, const struct stat *st, lb_error *err)
     return err->code;
   }
   t->kind = LB_TARGET_UNREADABLE;
-  return hold_unreadable(t, err);
+  return LB_OK;
 }
 
 static int set_path(lb_target *t, const char *spec, lb_error *err)

@@ -56,13 +56,16 @@ typedef struct lb_target {
 int lb_target_open(lb_target *target, sqlite3 *caller, const char *spec, int64_t timeout_ms, lb_task *task,
                    lb_error *err);
 
+/* Keeps everybody else out of an UNREADABLE one until it is closed; LB_BUSY where somebody has it open. Others need no
+** holding yet. */
+int lb_target_hold(lb_target *target, lb_error *err);
+
 /* Bytes that saving it takes in its folder. */
 int64_t lb_target_save_bytes(const lb_target *target);
 
 /* Makes a DATABASE ready to take pages of page_size (0: any): one in WAL mode with other pages leaves WAL mode for
 ** the time of the restore, which only works where nobody else has it open; else LB_UNSUPPORTED names both sizes.
-** Before save, which
-** keeps a connection of its own. Closing the target puts it back into WAL mode. */
+** Before save, which keeps a connection of its own. Closing the target puts it back into WAL mode. */
 int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 
 /* Keeps what is there as PATH.before_restore.STAMP; *saved is its path, allocated, or NULL where there was nothing. For

@@ -5,7 +5,7 @@ import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../sqlite'))
-from lifeboat import create, main, query  # noqa: E402
+from lifeboat import connect, create, main, query  # noqa: E402
 from part_shared import FTS, SHOP, T, UNSAVED, counts, everything, part, refused, rows, run  # noqa: E402
 from part_shared import saved_copies, shop, sound  # noqa: E402
 
@@ -169,9 +169,11 @@ def refusals():
         'T/new.db: no such database: "tables" are restored into one that is there (without "tables" a new one is made)')
     with open('garbage.db', 'wb') as f:
         f.write(b'no database at all. ' * 500)
-    assert refused(backup, 'garbage.db', ['users']) == (
-        'T/garbage.db: cannot be read as a database, so no part of it can be restored (restore all of it, without '
-        '"tables")')
+    # The same on a connection that has it open, as a shell that was started on it: nothing is to be closed for that.
+    for db, target in (None, 'garbage.db'), (connect('garbage.db'), 'main'):
+        assert refused(backup, target, ['users'], db) == (
+            'T/garbage.db: cannot be read as a database, so no part of it can be restored (restore all of it, without '
+            '"tables")')
     assert refused('./app.db', 'app.db', ['users']) == 'T/app.db: backup and target are the same file'
     assert everything('app.db') == before and not saved_copies() and not os.path.exists('new.db')
     # A name once or twice, in any case.
