@@ -534,10 +534,21 @@ def unknown_here():
     """A collation or function that only the application has."""
     db = sqlite3.connect('app.db', isolation_level=None)
     db.create_collation('mine', lambda a, b: (a > b) - (a < b))
-    db.executescript("CREATE TABLE c(id INTEGER PRIMARY KEY, a TEXT COLLATE mine UNIQUE); INSERT INTO c VALUES (1, 'a')")
+    db.executescript("""CREATE TABLE c(id INTEGER PRIMARY KEY, a TEXT COLLATE mine UNIQUE); INSERT INTO c VALUES (1, 'a');
+        CREATE TABLE k(i, a TEXT COLLATE mine, PRIMARY KEY(i, a)) WITHOUT ROWID; INSERT INTO k VALUES (1, 'a');
+        CREATE TABLE n(i, a TEXT, PRIMARY KEY(i, a)) WITHOUT ROWID; INSERT INTO n VALUES (1, 'a');""")
+    db.create_function('own', 1, lambda x: x, deterministic=True)
+    db.execute('CREATE TABLE s(id INTEGER PRIMARY KEY, a AS (own(id)) STORED)')
     backup = create('app.db')
-    db.execute('DELETE FROM c')
+    db.executescript('DELETE FROM c; DELETE FROM k; DELETE FROM n')
     db.close()
+    for verify in False, 'quick':
+        assert refused(backup, 'app.db', ['k'], verify=verify) == (
+            'table k cannot be restored by itself here: T/backups/app_sqlite_STAMP.db.gz: '
+            'no such collation sequence: mine')
+    assert refused(backup, 'app.db', ['s']) == (
+        'table s cannot be restored by itself here: T/app.db: unknown function: own()')
+    assert counts(part(backup, 'app.db', ['n'])) == (1, 0, 0, 0)
     assert refused(backup, 'app.db', ['c'], verify=False) == (
         'table c cannot be restored by itself here: T/app.db: no such collation sequence: mine')
 
