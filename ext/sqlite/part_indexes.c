@@ -43,18 +43,32 @@ int lb_part_list_indexes(sqlite3 *db, const char *label, lb_buf *names, lb_error
 
 /* ---- those that are named ---- */
 
+/* A view is nothing that can be restored. */
+static int refuse_missing(const lb_sqlite_part *part, const char *index, const lb_virtual *v, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  lb_table_info content;
+  if (lb_table_info_read(q->from, v->content, q->from_label, &content, err)) return err->code;
+  if (content.kind == LB_TABLE_VIEW) {
+    lb_fail(err, LB_MISUSE, "%s: %s is a virtual table (%s) over the view %s, which is not here: make that view first "
+            "(the backup has its CREATE VIEW)", q->to_label, index, v->module, content.name);
+  } else {
+    lb_fail(err, LB_MISUSE, "%s: %s is a virtual table (%s) over %s, which is not here: restore %s as well",
+            q->to_label, index, v->module, v->content, v->content);
+  }
+  lb_table_info_free(&content);
+  return err->code;
+}
+
 static int match_content(const lb_sqlite_part *part, const char *index, const lb_virtual *v, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   lb_table_info content;
   if (lb_part_has(part, v->content)) return LB_OK;
   if (lb_table_info_read(q->to, v->content, q->to_label, &content, err)) return err->code;
-  if (content.kind == LB_TABLE_NONE) {
-    lb_fail(err, LB_MISUSE, "%s: %s is a virtual table (%s) over %s, which is not here: restore %s as well",
-            q->to_label, index, v->module, v->content, v->content);
-  }
+  bool missing = content.kind == LB_TABLE_NONE;
   lb_table_info_free(&content);
-  return err->code;
+  return missing ? refuse_missing(part, index, v, err) : LB_OK;
 }
 
 /* What has its name in the target has to be such an index over the same table. */
