@@ -93,14 +93,20 @@ static bool lacks_type(const lb_listing *listing, const wish *w)
   return false;
 }
 
-static int fail_none(const lb_listing *listing, const wish *w, const char *dir, const char *asked, int damaged,
-                     lb_error *err)
+/* unread: one of them that cannot be read here, by this user or this build, which is no damage; NULL. */
+static int fail_no_good(const char *dir, const char *asked, int bad, const lb_backup *unread, lb_error *err)
+{
+  const char *are = bad == 1 ? "is" : "are";
+  if (!unread) {
+    return lb_fail(err, LB_NOTFOUND, "no good backup for \"%s\" in %s: the %d found %s damaged", asked, dir, bad, are);
+  }
+  return lb_fail(err, (lb_code)unread->unread, "no good backup for \"%s\" in %s: the %d found %s damaged, or cannot be "
+                 "read here: %s", asked, dir, bad, are, unread->problem);
+}
+
+static int fail_none(const lb_listing *listing, const wish *w, const char *dir, const char *asked, lb_error *err)
 {
   lb_buf names = { 0 };
-  if (damaged) {
-    return lb_fail(err, LB_NOTFOUND, "no good backup for \"%s\" in %s: the %d found %s damaged", asked, dir, damaged,
-                   damaged == 1 ? "is" : "are");
-  }
   put_names(&names, listing);
   bool typed = lacks_type(listing, w);
   if (names.failed) lb_fail_nomem(err);
@@ -124,7 +130,8 @@ static int fail_several(const wish *w, const char *dir, const char *asked, const
 static int choose(const lb_listing *listing, const int *groups, int count, const wish *w, const char *dir,
                   const char *asked, lb_error *err)
 {
-  int found = -1, sources = 0, damaged = 0, only = group_of_target(listing, groups, w);
+  int found = -1, sources = 0, bad = 0, only = group_of_target(listing, groups, w);
+  const lb_backup *unread = NULL;
   lb_buf text = { 0 };
   bool *seen = calloc((size_t)count + 1, sizeof *seen);
   if (!seen) lb_fail_nomem(err);
@@ -132,14 +139,16 @@ static int choose(const lb_listing *listing, const int *groups, int count, const
     const lb_backup *b = &listing->items[i];
     if (!is_meant(b, w) || (only >= 0 && groups[i] != only)) continue;
     if (!lb_backup_is_good(b)) {
-      damaged++;
+      bad++;
+      if (!unread && b->problem && b->unread) unread = b;
     } else if (!seen[groups[i]]) {
       seen[groups[i]] = true;
       if (++sources == 1) found = i;
       put_source(&text, b);
     }
   }
-  if (seen && sources == 0) fail_none(listing, w, dir, asked, damaged, err);
+  if (seen && sources == 0 && bad) fail_no_good(dir, asked, bad, unread, err);
+  if (seen && sources == 0 && !bad) fail_none(listing, w, dir, asked, err);
   if (sources > 1) fail_several(w, dir, asked, &text, err);
   lb_buf_free(&text);
   free(seen);
