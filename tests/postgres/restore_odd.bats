@@ -103,6 +103,24 @@ SQL
   pg_data_same shop by_reader
 }
 
+# What comes while the restore waits for its locks has to go with the rest.
+@test "a database whose transactions see one moment only is emptied as it is when the locks are there" {
+  local level waiter
+  for level in 'repeatable read' serializable; do
+    newdb moment
+    q moment 'CREATE TABLE t (id int)'
+    q postgres "ALTER DATABASE moment SET default_transaction_isolation = '$level'"
+    hold moment 'BEGIN; LOCK TABLE t IN ROW EXCLUSIVE MODE'
+    restore latest:shop moment '{"overwrite":true,"pre_restore":false}' >report 2>&1 3>&- &
+    waiter=$!
+    await answers "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND mode = 'ExclusiveLock'"
+    q moment 'CREATE TABLE late (id int)'
+    release
+    wait "$waiter" || { cat report; false; }
+    pg_same shop moment
+  done
+}
+
 # Keys, defaults, a circle of a view and a table's key, types, functions, large objects, schemas.
 cleaned() {
   newdb clean
