@@ -361,7 +361,7 @@ static int drop_old(restoring *s, const char *aside, lb_error *err)
   if (lb_pg_replication_notes(s->maintenance, aside, true, &gone, &why) == LB_OK) {
     lb_pg_database_drop(s->maintenance, aside, &why);
   }
-  if (why.code) lb_job_note(r->job, "the old database %s could not be dropped: %s", aside, why.message);
+  if (why.code) lb_job_note(r->job, "the old database is kept: %s", why.message);
   else if (gone.len) lb_buf_printf(&r->job->notes, "%s%s", r->job->notes.len ? "\n" : "", gone.data);
   lb_buf_free(&gone);
   return why.code ? keep_old(s, aside, err) : LB_OK;

@@ -450,14 +450,44 @@ int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_prope
   return err->code;
 }
 
+/* A template cannot be dropped. */
+static int make_ordinary(lb_pg *pg, const char *name, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  static const char query[] = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1 AND datistemplate";
+  char *is = lb_pg_value(pg, err, query, 1, &name);
+  if (!is) return err->code;
+  free(is);
+  lb_buf_text(&sql, "ALTER DATABASE ");
+  lb_pg_put_identifier(&sql, name);
+  lb_buf_text(&sql, " IS_TEMPLATE false");
+  return lb_pg_exec_whole(pg, &sql, err);
+}
+
+static int drop_subscriptions(lb_pg *maintenance, const char *name, int *dropped, lb_error *err)
+{
+  if (!lb_pg_subscriptions_any(maintenance, name, err) || lb_pg_database_refuse_use(maintenance, name, err)) {
+    return err->code;
+  }
+  return lb_pg_subscriptions_drop(maintenance, name, dropped, err);
+}
+
 /* Also how an interrupted call cleans up after itself: not broken off. */
 int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err)
 {
+  int dropped = 0;
   lb_buf sql = { 0 };
-  lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");
-  lb_pg_put_identifier(&sql, name);
-  if (lb_pg_subscriptions_drop(maintenance, name, err)) lb_buf_free(&sql);
-  else lb_pg_exec_whole(maintenance, &sql, err);
+  lb_task deaf = { 0 }, *task = maintenance->task;
+  maintenance->task = &deaf;
+  if (make_ordinary(maintenance, name, err) == LB_OK && drop_subscriptions(maintenance, name, &dropped, err) == LB_OK) {
+    lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");
+    lb_pg_put_identifier(&sql, name);
+    lb_pg_exec_whole(maintenance, &sql, err);
+  }
+  maintenance->task = task;
+  if (err->code && dropped) {
+    lb_error_prefix(err, "%d of its subscriptions went, their slots stay on the publishers: ", dropped);
+  }
   if (err->code) lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
   return err->code;
 }

@@ -25,4 +25,8 @@ int lb_pg_database_comment(lb_pg *pg, const char *name, const char *comment, lb_
 /* The comment of a database as a new text; NULL without err: none. */
 char *lb_pg_database_comment_read(lb_pg *pg, const char *name, lb_error *err);
 
+/* LB_BUSY while anybody else is in a database, workers of its subscriptions left aside, or has a transaction prepared
+** in it; a session that was closed just now is waited for. */
+int lb_pg_database_refuse_use(lb_pg *pg, const char *name, lb_error *err);
+
 #endif

@@ -126,17 +126,29 @@ static int drop_one(lb_pg *pg, const char *name, lb_error *err)
   return err->code;
 }
 
-int lb_pg_subscriptions_drop(lb_pg *maintenance, const char *database, lb_error *err)
+int lb_pg_subscriptions_drop(lb_pg *maintenance, const char *database, int *dropped, lb_error *err)
 {
   lb_task deaf = { 0 }, *task = maintenance->task;
   maintenance->task = &deaf;
   PGresult *rows = query(maintenance, SUBSCRIPTIONS, database, err);
   lb_pg *pg = PQntuples(rows) > 0 ? lb_pg_open_again(maintenance, database, err) : NULL;
-  for (int i = 0; pg && i < PQntuples(rows) && !err->code; i++) drop_one(pg, PQgetvalue(rows, i, 0), err);
+  *dropped = 0;
+  for (int i = 0; pg && i < PQntuples(rows); i++) {
+    if (drop_one(pg, PQgetvalue(rows, i, 0), err)) break;
+    ++*dropped;
+  }
   lb_pg_close(pg);
   PQclear(rows);
   maintenance->task = task;
   return err->code;
+}
+
+bool lb_pg_subscriptions_any(lb_pg *maintenance, const char *database, lb_error *err)
+{
+  PGresult *rows = query(maintenance, SUBSCRIPTIONS, database, err);
+  bool any = PQntuples(rows) > 0;
+  PQclear(rows);
+  return any;
 }
 
 /* ---- what an exchange leaves behind ---- */

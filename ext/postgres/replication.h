@@ -20,8 +20,12 @@ int lb_pg_subscriptions_detach(lb_pg *pg, lb_buf *notes, lb_error *err);
 int lb_pg_subscriptions_refuse(lb_pg *pg, lb_error *err);
 
 /* Drops all subscriptions of a database, over a connection of its own, which an interrupt does not break off: DROP
-** DATABASE would refuse them. Their slots stay on their publishers. Outside of a transaction. */
-int lb_pg_subscriptions_drop(lb_pg *maintenance, const char *database, lb_error *err);
+** DATABASE would refuse them. Their slots stay on their publishers. Outside of a transaction. dropped: how many, also
+** where it fails. */
+int lb_pg_subscriptions_drop(lb_pg *maintenance, const char *database, int *dropped, lb_error *err);
+
+/* Whether a database has any. */
+bool lb_pg_subscriptions_any(lb_pg *maintenance, const char *database, lb_error *err);
 
 /* A line each in notes for slots of a database that another has replaced, and for its subscriptions that have one: what
 ** becomes of them, and what to do. dropped: it goes; else it goes on under this name. */

@@ -100,16 +100,9 @@ static void end_orphans(lb_pg *pg, const char *name)
   PQclear(result);
 }
 
-static void drop_orphan(lb_pg *pg, const char *name, bool is_template)
+static void drop_orphan(lb_pg *pg, const char *name)
 {
   lb_error ignored = LB_ERROR_INIT;
-  lb_buf sql = { 0 };
-  if (is_template) {
-    lb_buf_text(&sql, "ALTER DATABASE ");
-    lb_pg_put_identifier(&sql, name);
-    lb_buf_text(&sql, " IS_TEMPLATE false");
-    lb_pg_exec_whole(pg, &sql, &ignored);
-  }
   end_orphans(pg, name);
   lb_pg_database_drop(pg, name, &ignored);
 }
@@ -122,9 +115,7 @@ void lb_pg_scratch_sweep(lb_pg *maintenance)
   for (int i = 0; i < PQntuples(result); i++) {
     const char *name = PQgetvalue(result, i, 0);
     if (maintenance->task && lb_task_poll(maintenance->task, &ignored)) break;
-    if (*PQgetvalue(result, i, 1) == '1' || is_empty(maintenance, name)) {
-      drop_orphan(maintenance, name, *PQgetvalue(result, i, 2) == '1');
-    }
+    if (*PQgetvalue(result, i, 1) == '1' || is_empty(maintenance, name)) drop_orphan(maintenance, name);
   }
   PQclear(result);
 }

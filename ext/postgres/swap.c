@@ -37,17 +37,26 @@ static void put_session(lb_buf *out, const PGresult *r, int row)
   lb_buf_text(out, ")");
 }
 
-static int look(lb_pg *pg, const char *name, sessions *there, lb_error *err)
+/* A subscription's own, which goes with it. */
+static bool is_worker(const PGresult *r, int row)
 {
+  static const char kind[] = "logical replication";
+  return strncmp(PQgetvalue(r, row, 3), kind, sizeof kind - 1) == 0;
+}
+
+static int look(lb_pg *pg, const char *name, bool workers, sessions *there, lb_error *err)
+{
+  int64_t all = 0;
   lb_buf_free(&there->text);
   memset(there, 0, sizeof *there);
   PGresult *result = lb_pg_query(pg, err, lb_sql_database_sessions, 1, &name);
   for (int i = 0; i < PQntuples(result); i++) {
+    if (!workers && is_worker(result, i)) continue;
     if (PQgetisnull(result, i, 0)) there->prepared++;
     else there->count++;
-    if (i < SHOWN_MAX) put_session(&there->text, result, i);
+    if (all++ < SHOWN_MAX) put_session(&there->text, result, i);
   }
-  if (PQntuples(result) > SHOWN_MAX) lb_buf_printf(&there->text, " and %d more", PQntuples(result) - SHOWN_MAX);
+  if (all > SHOWN_MAX) lb_buf_printf(&there->text, " and %lld more", (long long)(all - SHOWN_MAX));
   PQclear(result);
   return err->code;
 }
@@ -63,7 +72,7 @@ static int refuse_sessions(lb_pg *pg, const char *name, bool force, lb_error *er
 {
   sessions there = { 0 };
   double until = lb_clock_monotonic() + LINGER_SECONDS;
-  while (!look(pg, name, &there, err)) {
+  while (!look(pg, name, true, &there, err)) {
     bool waits = there.count && !force && !there.prepared;
     if (!waits || lb_clock_monotonic() > until || pause_briefly(pg, err)) break;
   }
@@ -73,6 +82,20 @@ static int refuse_sessions(lb_pg *pg, const char *name, bool force, lb_error *er
             text);
   } else if (!err->code && there.count && !force) {
     lb_fail(err, LB_BUSY, "database \"%s\" is in use: %s (end these sessions, or pass {\"force\":true})", name, text);
+  }
+  lb_buf_free(&there.text);
+  return err->code;
+}
+
+int lb_pg_database_refuse_use(lb_pg *pg, const char *name, lb_error *err)
+{
+  sessions there = { 0 };
+  double until = lb_clock_monotonic() + LINGER_SECONDS;
+  while (!look(pg, name, false, &there, err) && (there.count || there.prepared)) {
+    if (lb_clock_monotonic() > until) {
+      lb_fail(err, LB_BUSY, "it is in use: %s", there.text.data ? there.text.data : "");
+    }
+    if (err->code || pause_briefly(pg, err)) break;
   }
   lb_buf_free(&there.text);
   return err->code;

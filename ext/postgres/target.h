@@ -62,8 +62,8 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
 ** database keeps its mark beside the comment until lb_pg_database_swap gives it a name of its own. */
 int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *properties, bool no_owner,
                          lb_error *err);
-/* IF EXISTS. Its subscriptions are dropped first, their slots stay on the publishers. The caller has closed its
-** sessions there; those of others are LB_BUSY, after the server waited 5 s. */
+/* IF EXISTS, a template as well. Its subscriptions are dropped first, unless somebody else is in it; their slots stay
+** on the publishers. The caller has closed its sessions there; those of others are LB_BUSY, after up to 5 s. */
 int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err);
 
 /* `fresh` takes the place of `name`, which becomes `aside`: both renames in one transaction. Sessions that are still in

@@ -1,7 +1,6 @@
 -- Scratch databases of Lifeboat whose maker no longer holds its advisory lock. $1: their mark, which begins the comment;
--- $2: the first key of the locks. Row: name, has the mark, is a template
-SELECT d.datname,
-       CASE WHEN starts.it THEN 1 ELSE 0 END, CASE WHEN d.datistemplate THEN 1 ELSE 0 END
+-- $2: the first key of the locks. Row: name, has the mark
+SELECT d.datname, CASE WHEN starts.it THEN 1 ELSE 0 END
   FROM pg_catalog.pg_database d
  CROSS JOIN LATERAL (
          SELECT coalesce(left(pg_catalog.shobj_description(d.oid, 'pg_database'), length($1)) = $1, false)) AS starts(it)

@@ -27,6 +27,18 @@ subscriptions() {
     ORDER BY 1, 2"
 }
 
+# A session in a database, of the process $sitter, until stand_up.
+sit_in() {
+  PGAPPNAME=sitter psql -Xq -d "$(url "$1")" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
+  sitter=$!
+  await answers postgres "SELECT count(*) FROM pg_stat_activity WHERE datname = '$1' AND wait_event = 'PgSleep'" 1
+}
+stand_up() {
+  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$1' AND application_name = 'sitter'" \
+    >/dev/null
+  wait "$sitter" || true
+}
+
 # A subscription that is at work: table, backup, and the rows that come afterwards.
 subscribe() {  # subscribe DB SLOT
   newdb "$1"
@@ -117,6 +129,33 @@ subscription "The sub" was dropped with the old database; its slot "app_slot" st
   unsubscribe app
 }
 
+# Dropping a database takes several steps, of which the last may be refused.
+@test "a database that somebody is in, and so cannot be dropped, keeps its subscriptions" {
+  subscribe app app_slot
+  sit_in app
+  run "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
+  echo "$output"
+  [ "$(subscriptions)" = 'app|The sub|t|app_slot' ]
+  [[ $output == *'database "app" could not be dropped: it is in use: "sitter" (user postgres, pid '* ]]
+  stand_up app
+  "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
+  [ "$(subscriptions)" = '' ]
+  await answers postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
+  q postgres 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
+}
+
+@test "drop_old drops a template, and the new database is one" {
+  newdb stamp
+  q stamp 'CREATE TABLE t (a int)'
+  q postgres 'ALTER DATABASE stamp IS_TEMPLATE true'
+  sql "SELECT backup_create('$(url stamp)')"
+  run -0 restore latest:stamp stamp '{"overwrite":true,"pre_restore":false,"mode":"swap","drop_old":true}'
+  echo "$output"
+  [[ $output != *previous* ]]
+  [ "$(q postgres "SELECT datname, datistemplate FROM pg_database WHERE datname ~ '^(stamp|lifeboat)'")" = 'stamp|t' ]
+  q postgres 'ALTER DATABASE stamp IS_TEMPLATE false'
+}
+
 # The subscriptions of a scratch database have their slots' names until it is whole.
 make_sx() {
   newdb sx
@@ -124,17 +163,14 @@ make_sx() {
     WITH (connect = false)"
 }
 leave_nothing() {  # leave_nothing BACKUP
-  local name sitter backup=$1
-  psql -Xq -d "$(url sx)" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
-  sitter=$!
-  await answers postgres "SELECT count(*) FROM pg_stat_activity WHERE datname = 'sx' AND wait_event = 'PgSleep'" 1
+  local name backup=$1
+  sit_in sx
   run restore "$backup" sx '{"overwrite":true,"mode":"swap","pre_restore":false}'
   echo "$output"
   [ "$status" -ne 0 ]
   [[ $output == *'is in use'* ]]
   [ "$(leftovers)" = '' ]
-  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'sx'" >/dev/null
-  wait "$sitter" || true
+  stand_up sx
   # What a crash has left is dropped by the next one.
   name=$("${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" scratch restore)
   q "$name" "CREATE SUBSCRIPTION left_over CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false);
