@@ -299,6 +299,21 @@ bool lb_statement_tablespace(const char *sql, size_t len, lb_span *name)
   return false;
 }
 
+/* ---- identities ---- */
+
+bool lb_statement_logged(const char *sql, size_t len, lb_span *word)
+{
+  lb_qualified name;
+  lb_tokens t = lb_tokens_begin(sql, len);
+  if (!lb_token_both(&t, "alter", "table") || !lb_token_seek(&t, "identity") || !lb_token_is_symbol(&t, '(')) {
+    return false;
+  }
+  lb_token_next(&t);
+  if (!lb_token_both(&t, "sequence", "name") || !lb_token_qualified(&t, &name)) return false;
+  *word = t.span;
+  return lb_token_is(&t, "logged");
+}
+
 /* ---- COPY ---- */
 
 bool lb_statement_copy(const char *sql, size_t len, lb_qualified *table, lb_span *columns)

@@ -70,6 +70,9 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
 ** name: as by lb_span_name. false: none, or the default one. */
 bool lb_statement_tablespace(const char *sql, size_t len, lb_span *name);
 
+/* LOGGED in ALTER TABLE … ADD GENERATED … AS IDENTITY (SEQUENCE NAME … LOGGED …). false: it is not there. */
+bool lb_statement_logged(const char *sql, size_t len, lb_span *word);
+
 /* "statement at byte N (CREATE TABLE public.x (…)": at most 80 bytes of it, on one line, UTF-8; cut before the first
 ** string, which may be a password. */
 void lb_statement_describe(const char *sql, size_t len, uint64_t offset, lb_buf *out);
