@@ -172,7 +172,8 @@ static int leave_out(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *
   lb_job *job = l->job;
   if (lb_pg_survey_lacks(survey, scratch, &lacks, err) == LB_OK) {
     l->no_policies = brings_roles(l->content) || lacks.roles.len;
-    l->no_owner = l->no_privileges = l->no_policies || lacks.owners.len;
+    l->no_owner = l->no_policies || lacks.owners.len;
+    l->no_privileges = l->no_owner || lacks.grantors.len;
     l->no_tablespaces = lacks.tablespaces.len;
   }
   if (l->no_policies) {
@@ -181,6 +182,8 @@ static int leave_out(lb_postgres_loading *l, const lb_pg_survey *survey, lb_pg *
                 lacks.roles.len ? lacks.roles.data : "");
   } else if (l->no_owner) {
     lb_job_note(job, "verified without owners and privileges, as the user is no superuser: %s", lacks.owners.data);
+  } else if (l->no_privileges) {
+    lb_job_note(job, "verified without privileges, as the user is no superuser: granted by %s", lacks.grantors.data);
   }
   if (l->no_tablespaces) lb_job_note(job, "verified without tablespaces: the user has no %s", lacks.tablespaces.data);
   lb_pg_lacks_free(&lacks);

@@ -238,10 +238,16 @@ static void roles_of_grant(lb_tokens *t, bool grant, const role_taker *r)
   if (lb_token_seek(t, "granted") && lb_token_take(t, "by")) take_roles(t, r);
 }
 
+/* Behind ALTER DEFAULT PRIVILEGES. */
+static void roles_of_defaults(lb_tokens *t, const role_taker *r)
+{
+  if (lb_token_take(t, "for") && (lb_token_take(t, "role") || lb_token_take(t, "user"))) take_roles(t, r);
+}
+
 static void roles_of_alter(lb_tokens *t, const role_taker *r)
 {
   if (lb_token_both(t, "default", "privileges")) {
-    if (lb_token_take(t, "for") && (lb_token_take(t, "role") || lb_token_take(t, "user"))) take_roles(t, r);
+    roles_of_defaults(t, r);
     if (lb_token_seek(t, "grant")) roles_of_grant(t, true, r);
     return;
   }
@@ -271,6 +277,13 @@ void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_
     if (t.type == LB_TOKEN_STRING && t.span.len > 2 && *t.span.at == '\'') take(ctx, t.span);
     else take_roles(&t, &r);
   }
+}
+
+void lb_statement_defaults(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx)
+{
+  lb_tokens t = lb_tokens_begin(sql, len);
+  role_taker r = { take, ctx };
+  if (lb_token_take(&t, "alter") && lb_token_both(&t, "default", "privileges")) roles_of_defaults(&t, &r);
 }
 
 /* ---- tablespaces ---- */

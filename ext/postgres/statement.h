@@ -66,6 +66,9 @@ bool lb_statement_names(lb_span list, bool (*take)(void *ctx, lb_span name), voi
 ** their like are left out. name: as by lb_span_name. */
 void lb_statement_roles(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx);
 
+/* Of these, those whose objects ALTER DEFAULT PRIVILEGES FOR ROLE is about. */
+void lb_statement_defaults(const char *sql, size_t len, void (*take)(void *ctx, lb_span name), void *ctx);
+
 /* The tablespace that has to be there for it: of SET default_tablespace = …, and at the end of CREATE TABLE and INDEX.
 ** name: as by lb_span_name. false: none, or the default one. */
 bool lb_statement_tablespace(const char *sql, size_t len, lb_span *name);

@@ -142,6 +142,8 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   s->err = err;
   s->use = use_of(st.kind);
   lb_statement_roles(sql, len, take_role, s);
+  s->use = LB_ROLE_DEFAULTS;
+  lb_statement_defaults(sql, len, take_role, s);
   return err->code;
 }
 
@@ -502,16 +504,32 @@ int lb_pg_survey_check_needs(const lb_pg_survey *survey, lb_pg *pg, lb_error *er
 
 /* ---- what a verification goes without ---- */
 
+/* What takes a superuser, but for oneself. Default privileges are also a member's to change. */
+#define SELF_QUERY ROLE_QUERY " AND (rolname = current_user OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE " \
+  "rolname = current_user))"
+#define DEFAULTS_QUERY ROLE_QUERY " AND pg_catalog.pg_has_role(oid, 'USAGE')"
+
+static int find_lacking_rights(const lb_pg_survey *survey, lb_pg *pg, int i, lb_pg_lacks *lacks, lb_error *err)
+{
+  const char *role = survey->roles[i];
+  int uses = survey->role_uses[i];
+  size_t before = lacks->grantors.len;
+  if (uses & LB_ROLE_OWNS) find_missing(pg, SELF_QUERY, role, &lacks->owners, err);
+  if (uses & LB_ROLE_ACTS) find_missing(pg, SELF_QUERY, role, &lacks->grantors, err);
+  if (uses & LB_ROLE_DEFAULTS && lacks->grantors.len == before) {
+    find_missing(pg, DEFAULTS_QUERY, role, &lacks->grantors, err);
+  }
+  return err->code;
+}
+
 static int find_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
 {
-  static const char owner[] = ROLE_QUERY " AND (rolname = current_user OR (SELECT rolsuper FROM pg_catalog.pg_roles "
-    "WHERE rolname = current_user))";
   static const char tablespace[] = "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1 AND (oid = "
     "(SELECT dattablespace FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) OR "
     "pg_catalog.has_tablespace_privilege(oid, 'CREATE'))";
   for (int i = 0; i < survey->role_count && !err->code; i++) {
     find_missing(pg, ROLE_QUERY, survey->roles[i], &lacks->roles, err);
-    if (survey->role_uses[i] & LB_ROLE_OWNS) find_missing(pg, owner, survey->roles[i], &lacks->owners, err);
+    find_lacking_rights(survey, pg, i, lacks, err);
   }
   for (int i = 0; i < survey->tablespace_count && !err->code; i++) {
     find_missing(pg, tablespace, survey->tablespaces[i], &lacks->tablespaces, err);
@@ -532,5 +550,6 @@ void lb_pg_lacks_free(lb_pg_lacks *lacks)
 {
   lb_buf_free(&lacks->roles);
   lb_buf_free(&lacks->owners);
+  lb_buf_free(&lacks->grantors);
   lb_buf_free(&lacks->tablespaces);
 }

@@ -15,7 +15,8 @@ enum {
   LB_ROLE_OWNS = 1,       /* no_owner */
   LB_ROLE_GRANTS = 2,     /* no_privileges: grantees and grantors */
   LB_ROLE_ACTS = 4,       /* either: SET SESSION AUTHORIZATION */
-  LB_ROLE_NAMED = 8       /* none: policies, user mappings, memberships */
+  LB_ROLE_NAMED = 8,      /* none: policies, user mappings, memberships */
+  LB_ROLE_DEFAULTS = 16   /* no_privileges, as of LB_ROLE_GRANTS: ALTER DEFAULT PRIVILEGES FOR ROLE */
 };
 
 typedef struct lb_pg_survey {
@@ -63,6 +64,7 @@ typedef struct lb_pg_lacks {
   lb_buf roles;           /* that the server has not */
   lb_buf owners;          /* other than the user, who is no superuser: he may not give them everything. Being their
                           ** member is not enough, where they in turn may not create in a schema */
+  lb_buf grantors;        /* in whose name the user may not grant, or set default privileges */
   lb_buf tablespaces;     /* that the server has not, or the user may not make anything in */
 } lb_pg_lacks;
 int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err);

@@ -259,7 +259,8 @@ static void test_survey(void **state)
     assert_string_equal(v.roles[1], "ann");
     assert_string_equal(v.roles[2], "re ader");
     assert_int_equal(v.role_uses[0], LB_ROLE_OWNS);
-    assert_int_equal(v.role_uses[1], LB_ROLE_GRANTS);
+    assert_int_equal(v.role_uses[1], LB_ROLE_GRANTS | LB_ROLE_DEFAULTS);
+    assert_int_equal(v.role_uses[2], LB_ROLE_GRANTS);
     assert_int_equal(v.tablespace_count, 1);
     assert_string_equal(v.tablespaces[0], "Fast one");
     assert_int_equal(v.extension_count, 1);

@@ -139,6 +139,30 @@ refuses() {
   refuses barred "$(url_tcp postgres judge)" 'permission denied to create database'
 }
 
+@test "a user without rights: what others granted is left out, and so are others' default privileges" {
+  local uri
+  q postgres "SET client_min_messages = error; CREATE ROLE keeper LOGIN CREATEDB; CREATE ROLE giver; CREATE ROLE taker;
+    CREATE ROLE stranger; GRANT giver TO keeper"
+  newdb kept OWNER keeper
+  uri=$(url_tcp kept keeper)
+  q "$uri" "CREATE TABLE t (a int); INSERT INTO t VALUES (1); GRANT SELECT ON t TO taker;
+    ALTER DEFAULT PRIVILEGES FOR ROLE giver GRANT SELECT ON TABLES TO taker"
+  sql "SELECT backup_create('$uri')"
+  [ "$(full kept "$uri")" = ok ]
+  [ -z "$(notes)" ]
+  q kept 'ALTER DEFAULT PRIVILEGES FOR ROLE stranger GRANT SELECT ON TABLES TO taker'
+  sql "SELECT backup_create('$uri')"
+  [ "$(full kept "$uri")" = ok ]
+  [ "$(notes)" = 'verified without privileges, as the user is no superuser: granted by stranger' ]
+  q kept 'ALTER DEFAULT PRIVILEGES FOR ROLE stranger REVOKE SELECT ON TABLES FROM taker;
+    GRANT SELECT ON t TO giver WITH GRANT OPTION; SET ROLE giver; GRANT SELECT ON t TO taker'
+  sql "SELECT backup_create('$uri')"
+  [ "$(full kept "$uri")" = ok ]
+  [ "$(notes)" = 'verified without privileges, as the user is no superuser: granted by giver' ]
+  [ "$(full kept "$(url postgres)")" = ok ]
+  [ -z "$(notes)" ]
+}
+
 # ---- what goes wrong there ----
 
 # fails_with SQLSTATE: a backup `odd`, whose load fails elsewhere in this way.
