@@ -42,8 +42,9 @@ static int add_key(lb_pg_keys *keys, const lb_statement *st, lb_error *err)
   lb_tokens t = lb_tokens_begin(st->columns.at, st->columns.len);
   lb_span name;
   while (!err->code && t.type != LB_TOKEN_END) {
-    if (!lb_token_name(&t, &name)) lb_token_next(&t);  /* a parenthesis, a comma */
-    else add_column(k, name, err);
+    lb_token_next(&t);  /* the parenthesis, a comma */
+    if (lb_token_name(&t, &name)) add_column(k, name, err);
+    while (t.type != LB_TOKEN_END && !lb_token_is_symbol(&t, ',')) lb_token_next(&t);  /* WITHOUT OVERLAPS */
   }
   return err->code;
 }

@@ -13,6 +13,7 @@ static const char script[] =
     "ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY (id);\n"
     "ALTER TABLE ONLY public.\"T\" ADD CONSTRAINT x PRIMARY KEY (\"B \"\"q\"\"\", a) INCLUDE (c);\n"
     "ALTER TABLE ONLY s.t ADD CONSTRAINT y UNIQUE (id);\n"
+    "ALTER TABLE ONLY s.rent ADD CONSTRAINT v PRIMARY KEY (room, \"at\" WITHOUT OVERLAPS);\n"
     "ALTER TABLE ONLY unqualified ADD CONSTRAINT z PRIMARY KEY (id);\n"
     "ALTER TABLE ONLY a.fk ADD CONSTRAINT f FOREIGN KEY (id) REFERENCES public.t(id);\n";
 
@@ -54,6 +55,7 @@ static void test_keys(void **state)
   check(keys, "public", "t", "id;");
   check(keys, "public", "T", "B \"q\";a;");
   check(keys, "s", "t", "");
+  check(keys, "s", "rent", "room;at;");  /* no two rows share a room and a whole time */
   check(keys, "", "unqualified", "");
   check(keys, "a", "fk", "");
   lb_pg_keys_close(keys);
