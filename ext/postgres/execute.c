@@ -238,10 +238,23 @@ static int run_statement(lb_pg *pg, const char *sql, const char *what, lb_error 
   return err->code;
 }
 
-int lb_execute_statement(lb_execute *x, const char *sql, const char *what, lb_error *err)
+/* What a user without rights may leave out. */
+static void advise(const lb_statement *st, lb_error *err)
+{
+  if (err->code != LB_PERM) return;
+  if (st->kind == LB_STATEMENT_OWNER) lb_error_advise(err, "pass {\"no_owner\":true}, or connect as a superuser");
+  if (st->kind == LB_STATEMENT_PRIVILEGE || st->kind == LB_STATEMENT_AUTHORIZATION) {
+    lb_error_advise(err, "pass {\"no_privileges\":true}, or connect as a superuser");
+  }
+}
+
+int lb_execute_statement(lb_execute *x, const lb_statement *st, const char *sql, const char *what, lb_error *err)
 {
   lb_pg *pg = x->load->pg;
-  if (run_statement(pg, sql, what, err)) return err->code;
+  if (run_statement(pg, sql, what, err)) {
+    advise(st, err);
+    return err->code;
+  }
   bool open = PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;
   if (open != (x->inside || x->script_block)) {
     return lb_fail(err, LB_UNSUPPORTED, "%s: it %s a transaction, which a script may not do here", what,
@@ -282,13 +295,13 @@ static bool is_absence(const char *state)
 }
 
 /* Nothing is lost where what is to be dropped is not there. */
-static int run_cleaning(lb_execute *x, const char *sql, const char *what, lb_error *err)
+static int run_cleaning(lb_execute *x, const lb_statement *st, const char *sql, const char *what, lb_error *err)
 {
   lb_pg *pg = x->load->pg;
   lb_error why = LB_ERROR_INIT;
   bool open = PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;
   if (open && lb_pg_exec(pg, "SAVEPOINT lifeboat_clean", err)) return err->code;
-  if (lb_execute_statement(x, sql, what, &why) == LB_OK) {
+  if (lb_execute_statement(x, st, sql, what, &why) == LB_OK) {
     return open ? lb_pg_exec(pg, "RELEASE SAVEPOINT lifeboat_clean", err) : LB_OK;
   }
   bool refused = why.code == LB_ERROR || why.code == LB_REFUSED || why.code == LB_NOTFOUND;
@@ -330,7 +343,9 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   lb_statement_read(sql, len, &st);
   if (lb_execute_admit(x, &st, sql, len, offset, &run, err) || !run) return err->code;
   const char *what = describe(x, sql, len, offset);
-  if (is_cleaning(x, &st) ? run_cleaning(x, sql, what, err) : lb_execute_statement(x, sql, what, err)) return err->code;
+  if (is_cleaning(x, &st) ? run_cleaning(x, &st, sql, what, err) : lb_execute_statement(x, &st, sql, what, err)) {
+    return err->code;
+  }
   keep_setting(x, &st, sql, len);
   return x->preamble.failed ? lb_fail_nomem(err) : LB_OK;
 }

@@ -39,8 +39,8 @@ int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err);
 int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, size_t len, uint64_t offset, bool *run,
                      lb_error *err);
 
-/* One statement that was admitted. */
-int lb_execute_statement(lb_execute *x, const char *sql, const char *what, lb_error *err);
+/* One statement that was admitted. sql: what is executed for it. */
+int lb_execute_statement(lb_execute *x, const lb_statement *st, const char *sql, const char *what, lb_error *err);
 
 /* After the last statement: the script must have ended what it began. Outside of the caller's transaction, makes all
 ** commits so far durable. */

@@ -57,7 +57,7 @@ static int run_one(lb_execute *x, const lb_schema_statement *s, lb_error *err)
 {
   bool run;
   if (lb_execute_admit(x, &s->st, s->sql, s->len, s->offset, &run, err) || !run) return err->code;
-  return lb_execute_statement(x, s->sql, x->what.data, err);
+  return lb_execute_statement(x, &s->st, s->sql, x->what.data, err);
 }
 
 static int run_barrier(lb_execute *x, lb_lanes *lanes, const lb_schema_statement *s, lb_error *err)
@@ -118,7 +118,7 @@ static int run_using_index(lb_execute *x, const task_of *t, lb_error *err)
   lb_buf_text(&sql, st->primary ? " PRIMARY KEY USING INDEX " : " UNIQUE USING INDEX ");
   lb_buf_append(&sql, st->name.at, st->name.len);
   if (sql.failed || x->what.failed) lb_fail_nomem(err);
-  else lb_execute_statement(x, sql.data, x->what.data, err);
+  else lb_execute_statement(x, st, sql.data, x->what.data, err);
   lb_buf_free(&sql);
   return err->code;
 }

@@ -58,6 +58,27 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   as maker elsewhere '{"create":true,"no_owner":true}'
 }
 
+@test "a member of the owners' roles: what they may do in schemas of others comes too late" {
+  local uri backup
+  q postgres "CREATE ROLE chief LOGIN CREATEDB; CREATE ROLE worker; GRANT worker TO chief"
+  newdb shared OWNER chief
+  uri=$(url_tcp shared chief)
+  q "$uri" 'CREATE SCHEMA w; CREATE TABLE w.t (a int); CREATE SCHEMA c; CREATE TABLE c.t (a int)'
+  q shared 'ALTER SCHEMA w OWNER TO worker; ALTER TABLE w.t OWNER TO worker; CREATE EXTENSION pgcrypto'
+  backup=$(sql "SELECT backup_create('$uri')")
+  sql "SELECT backup_restore('$backup', '$(url_tcp one chief)', '{\"create\":true}')"
+  pg_same shared one
+  q shared 'GRANT USAGE, CREATE ON SCHEMA c TO worker; SET ROLE worker; CREATE TABLE c.u (a int)'
+  backup=$(sql "SELECT backup_create('$uri')")
+  failing 'permission denied for schema c (pass {"no_owner":true}, or connect as a superuser)' \
+    sql "SELECT backup_restore('$backup', '$(url_tcp two chief)', '{\"create\":true}')"
+  q shared 'ALTER TABLE c.u OWNER TO chief; ALTER DEFAULT PRIVILEGES FOR ROLE app GRANT SELECT ON TABLES TO worker'
+  backup=$(sql "SELECT backup_create('$uri')")
+  failing '(pass {"no_privileges":true}, or connect as a superuser)' \
+    sql "SELECT backup_restore('$backup', '$(url_tcp two chief)', '{\"create\":true}')"
+  sql "SELECT backup_restore('$backup', '$(url_tcp two chief)', '{\"create\":true,\"no_privileges\":true}')"
+}
+
 @test "full verification: CREATEDB alone" {
   [ "$(sql "SELECT backup_verify('latest:src', '{\"level\":\"full\",\"verify_uri\":\"$(url_tcp postgres maker)\"}')")" = ok ]
   failing 'permission denied to create database' \
