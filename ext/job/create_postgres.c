@@ -275,7 +275,11 @@ static int verify_and_publish(creating *s, lb_error *err)
 ** language: then the advice is of the general kind. */
 static int advise(lb_error *err)
 {
+  static const char few[] = "a backup takes a connection and two of pg_dump, three with large objects: end idle "
+    "sessions, or raise the limit";
   static const struct { const char *words, *advice; } known[] = {
+    { "raise max_connections)", NULL },  /* a connection of ours: it has its advice */
+    { "too many connections for", few }, { "too many clients", few }, { "connection slots", few },
     { "row-level security", "rows would be missing: back up as a superuser, or ALTER ROLE … BYPASSRLS" },
     { "permission denied for large object", "back up as its owner or as a superuser" },
     { "permission denied for", "GRANT pg_read_all_data TO the user; before server 14 USAGE on schemas, SELECT on "
@@ -283,7 +287,7 @@ static int advise(lb_error *err)
   };
   for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
     if (!strstr(err->message, known[i].words)) continue;
-    lb_error_advise(err, "%s", known[i].advice);
+    if (known[i].advice) lb_error_advise(err, "%s", known[i].advice);
     return err->code;
   }
   if (err->code == LB_PERM) lb_error_advise(err, "GRANT pg_read_all_data TO the user, or back up as a superuser");

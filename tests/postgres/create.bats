@@ -464,3 +464,21 @@ echo '-- PostgreSQL database dump'; exit 0|pg_dump
 echo 'CREATE TABLE x ('; exec sleep 0.1|pg_dump
 EOF
 }
+
+@test "a role of few connections: three are enough, fewer an error that says so" {
+  local limit
+  newdb narrow
+  q narrow 'CREATE TABLE t (a int); INSERT INTO t VALUES (1)'
+  few() {  # few LIMIT: a role for each, as sessions take a moment to end
+    local uri
+    uri=$(url narrow)
+    sql "SELECT backup_create('${uri/user=postgres/user=narrow$1}', '{\"jobs\":4}')"
+  }
+  for limit in 0 1 3; do
+    q postgres "CREATE ROLE narrow$limit LOGIN CONNECTION LIMIT $limit; GRANT pg_read_all_data TO narrow$limit"
+  done
+  failing 'too many connections for role "narrow0" (lower "jobs", end idle sessions, or raise max_connections)' few 0
+  failing 'too many connections for role "narrow1" (a backup takes a connection and two of pg_dump, three with' few 1
+  few 3
+  [[ $(sql 'SELECT notes FROM backup_history LIMIT 1') == 'only '[1-3]' of 4 connections: '* ]]
+}
