@@ -41,7 +41,6 @@ static int check_snapshot(creating *s, lb_error *err)
   lb_buf damage = { 0 };
   const char *label = s->source.label;
   lb_task_phase(&s->c->job->task, "quick_check", 0);
-  if (s->source.own) lb_db_exec(s->source.db, LB_SQLITE_CHECK_SETTINGS, label, err);
   lb_sqlite_check(s->source.db, s->source.schema, LB_CHECK_QUICK, label, &damage, &s->c->job->notes, err);
   if (damage.len) lb_fail(err, LB_CORRUPT, "%s is damaged, no backup was made: %s", label, damage.data);
   lb_buf_free(&damage);

@@ -85,7 +85,7 @@ static int open_from(restoring *s, lb_error *err)
   if (opens_in_place(s)) s->from = lb_stage_attach(r->job, &r->backup, err);
   else unpack(s, err);
   if (!s->from) return err->code;
-  lb_db_exec(s->from, LB_SQLITE_CHECK_SETTINGS "; PRAGMA query_only=1; PRAGMA cache_size=-8000", r->backup.path, err);
+  lb_db_exec(s->from, "PRAGMA query_only=1; PRAGMA cache_size=-8000", r->backup.path, err);
   lb_db_integer(s->from, "PRAGMA main.page_count", &pages, r->backup.path, err);
   lb_db_integer(s->from, "PRAGMA main.page_size", &size, r->backup.path, err);
   r->bytes = pages * size;

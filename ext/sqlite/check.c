@@ -159,8 +159,8 @@ int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, 
   if (level == LB_CHECK_NONE) return err->code;
   sqlite3 *db = lb_db_open(path, SQLITE_OPEN_READWRITE, NULL, 0, task, label, err);
   if (!db) return err->code;
-  if (lb_db_exec(db, LB_SQLITE_CHECK_SETTINGS "; PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; "
-                 "PRAGMA cache_size=-24000", label, err) == LB_OK) {
+  if (lb_db_exec(db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err) ==
+      LB_OK) {
     lb_sqlite_check(db, "main", level, label, damage, notes, err);
   }
   lb_db_close(db);

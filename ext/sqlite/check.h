@@ -10,11 +10,6 @@
 
 typedef enum lb_check_level { LB_CHECK_NONE, LB_CHECK_QUICK, LB_CHECK_FULL } lb_check_level;
 
-/* For connections of ours that check. A row that breaks a CHECK is as it was in the source (SQLite was told to take it,
-** or a function has changed its mind since): no damage. Where a connection only reads, SQLite does not look at CHECK at
-** all, and a backup that was found to be good there has to pass elsewhere too. */
-#define LB_SQLITE_CHECK_SETTINGS "PRAGMA ignore_check_constraints=1"
-
 /* Runs quick_check or integrity_check on a schema. Damage goes line by line into `damage` (untouched when all is well).
 ** Into `notes`: tables that could not be checked because they use a collation or a module unknown here, and for
 ** LB_CHECK_FULL foreign keys without their parent: the data's troubles, not the file's. err: the check could not
