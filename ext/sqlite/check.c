@@ -1,6 +1,8 @@
 /* See check.h. */
 #include "sqlite/check.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,37 +39,97 @@ static int failure_in(const char *line)
   return is_damage(rc) ? SQLITE_OK : rc;
 }
 
-/* Steps through one PRAGMA …_check, of one table or (NULL) of all. Returns the SQLite result code. */
-static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, lb_buf *damage, int *lines)
+/* A row that breaks a rule of its table (CHECK, NOT NULL, the types of STRICT and of affinities). The application has
+** written it so, and a backup that has it is as good as the database was. */
+static bool is_broken_rule(const char *line)
+{
+  static const char *const beginnings[] = { "CHECK constraint failed in ", "NULL value in ", "NUMERIC value in ",
+                                            "TEXT value in " };
+  for (size_t i = 0; i < sizeof beginnings / sizeof *beginnings; i++) {
+    if (strncmp(line, beginnings[i], strlen(beginnings[i])) == 0) return true;
+  }
+  return strncmp(line, "non-", 4) == 0 && strstr(line, " value in ") && strncmp(line, "non-unique", 10) != 0;
+}
+
+/* What has been found so far. */
+typedef struct findings {
+  lb_buf *damage;
+  int lines;         /* of damage */
+  int broken;        /* rows that break a rule */
+  char first[160];   /* of these */
+} findings;
+
+static void take_line(findings *f, const char *line)
+{
+  if (!is_broken_rule(line)) {
+    if (f->lines++ < LINES_MAX) lb_buf_printf(f->damage, "%s%s", f->damage->len ? "\n" : "", line);
+  } else if (f->broken++ == 0) {
+    snprintf(f->first, sizeof f->first, "%s", line);
+  }
+}
+
+static char *write_check(const char *schema, const char *pragma, const char *table, bool all)
+{
+  if (table) return sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table);
+  return sqlite3_mprintf("PRAGMA \"%w\".%s(%d)", schema, pragma, all ? INT_MAX : LINES_MAX);
+}
+
+/* Steps through one PRAGMA …_check, of one table or (NULL) of all. all: beyond the first LINES_MAX rows that break a
+** rule. Returns the SQLite result code. */
+static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, bool all, findings *f)
 {
   sqlite3_stmt *stmt = NULL;
-  char *sql = table ? sqlite3_mprintf("PRAGMA \"%w\".%s(\"%w\")", schema, pragma, table)
-                    : sqlite3_mprintf("PRAGMA \"%w\".%s", schema, pragma);
+  char *sql = write_check(schema, pragma, table, all);
   int rc = sql ? sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) : SQLITE_NOMEM;
   while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
     const char *line = (const char *)sqlite3_column_text(stmt, 0);
-    if (line && strcmp(line, "ok") != 0 && (*lines)++ < LINES_MAX) {
-      lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", line);
-    }
+    if (line && strcmp(line, "ok") != 0) take_line(f, line);
     rc = line ? failure_in(line) : SQLITE_OK;
+    if (rc == SQLITE_OK && f->lines >= LINES_MAX) rc = SQLITE_DONE;
   }
   sqlite3_finalize(stmt);
   sqlite3_free(sql);
   return rc;
 }
 
-/* quick_check of SQLite 3.40 takes columns of a WITHOUT ROWID table for NULL where the key has them in another order
-** than the table. integrity_check finds all that is really wrong, so what it says of such a complaint holds. */
-static int judge(sqlite3 *db, const char *schema, const char *pragma, const char *table, lb_buf *damage, int *lines)
+static void forget(findings *f, const findings *before, size_t damage)
 {
-  size_t before = damage->len;
-  int lines_before = *lines;
-  int rc = collect(db, schema, pragma, table, damage, lines);
-  if (rc != SQLITE_DONE || damage->len == before || strcmp(pragma, "quick_check") != 0) return rc;
-  damage->len = before;
-  damage->data[before] = 0;
-  *lines = lines_before;
-  return collect(db, schema, "integrity_check", table, damage, lines);
+  f->damage->len = damage;
+  if (f->damage->data) f->damage->data[damage] = 0;
+  f->lines = before->lines;
+  f->broken = before->broken;
+}
+
+/* quick_check of SQLite 3.40 takes columns of a WITHOUT ROWID table for NULL where the key has them in another order
+** than the table. integrity_check finds all that is really wrong, so what it says of such a complaint holds.
+** Where broken rules were all that was told, what else there is may only have had no place: SQLite looks at the trees
+** first, so it cannot be very many lines. */
+static int judge(sqlite3 *db, const char *schema, const char *pragma, const char *table, findings *f)
+{
+  const findings before = *f;
+  size_t damage = f->damage->len;
+  int rc = collect(db, schema, pragma, table, false, f);
+  if (rc == SQLITE_DONE && (f->lines > before.lines || f->broken > before.broken) && !strcmp(pragma, "quick_check")) {
+    pragma = "integrity_check";
+    forget(f, &before, damage);
+    rc = collect(db, schema, pragma, table, false, f);
+  }
+  if (rc == SQLITE_DONE && !table && f->lines == before.lines && f->broken - before.broken >= LINES_MAX) {
+    forget(f, &before, damage);
+    rc = collect(db, schema, pragma, table, true, f);
+  }
+  return rc;
+}
+
+/* Once, though a database may be checked twice on its way. */
+static void note_broken_rules(const findings *f, lb_buf *notes)
+{
+  char line[256];
+  if (!f->broken) return;
+  if (f->broken == 1) snprintf(line, sizeof line, "1 row in the data breaks a rule of its table: %s", f->first);
+  else snprintf(line, sizeof line, "%d rows in the data break a rule of their table, the first one: %s", f->broken,
+                f->first);
+  if (!notes->data || !strstr(notes->data, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
 }
 
 /* The connection knows nothing of a failure that it took for a line of the result. */
@@ -77,25 +139,25 @@ static void fail_check(sqlite3 *db, int rc, const char *label, lb_error *err)
 }
 
 /* Returns the SQLite result code; a table that needs what is not here is a note. */
-static int check_one(sqlite3 *db, const char *schema, const char *pragma, const char *table, lb_buf *damage,
-                     lb_buf *notes, int *lines)
+static int check_one(sqlite3 *db, const char *schema, const char *pragma, const char *table, findings *f,
+                     lb_buf *notes)
 {
-  int rc = judge(db, schema, pragma, table, damage, lines);
+  int rc = judge(db, schema, pragma, table, f);
   if (rc == SQLITE_DONE || !is_missing_feature(sqlite3_errmsg(db))) return rc;
   lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table, sqlite3_errmsg(db));
   return SQLITE_DONE;
 }
 
 /* One by one, so that one table with an unknown collation does not hide the state of the others. */
-static int check_tables(sqlite3 *db, const char *schema, const char *pragma, const char *label, lb_buf *damage,
-                        lb_buf *notes, int *lines, lb_error *err)
+static int check_tables(sqlite3 *db, const char *schema, const char *pragma, const char *label, findings *f,
+                        lb_buf *notes, lb_error *err)
 {
   char *list = sqlite3_mprintf("SELECT name FROM \"%w\".sqlite_schema WHERE type='table' AND rootpage>0", schema);
   sqlite3_stmt *tables = NULL;
   int rc = list ? sqlite3_prepare_v2(db, list, -1, &tables, NULL) : SQLITE_NOMEM;
   while (rc == SQLITE_OK && (rc = sqlite3_step(tables)) == SQLITE_ROW) {
     const char *table = (const char *)sqlite3_column_text(tables, 0);
-    int one = check_one(db, schema, pragma, table ? table : "?", damage, notes, lines);
+    int one = check_one(db, schema, pragma, table ? table : "?", f, notes);
     rc = one == SQLITE_DONE ? SQLITE_OK : one;
   }
   if (rc != SQLITE_DONE) fail_check(db, rc, label, err);
@@ -125,17 +187,18 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
-  int lines = 0;
-  int rc = judge(db, schema, pragma, NULL, damage, &lines);
+  findings f = { .damage = damage };
+  int rc = judge(db, schema, pragma, NULL, &f);
   if (rc != SQLITE_DONE) {
     if (is_damage(rc)) {
       lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
     } else if (is_missing_feature(sqlite3_errmsg(db))) {
-      check_tables(db, schema, pragma, label, damage, notes, &lines, err);
+      check_tables(db, schema, pragma, label, &f, notes, err);
     } else {
       fail_check(db, rc, label, err);
     }
   }
+  if (!err->code && !damage->len) note_broken_rules(&f, notes);
   if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);
   if (damage->failed || notes->failed) lb_fail_nomem(err);
   return err->code;
@@ -144,12 +207,13 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, const char *label, lb_buf *damage,
                           lb_buf *notes, lb_error *err)
 {
-  int lines = 0;
+  findings f = { .damage = damage };
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
-  int rc = check_one(db, "main", pragma, table, damage, notes, &lines);
+  int rc = check_one(db, "main", pragma, table, &f, notes);
   if (is_damage(rc)) lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
   else if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
+  else if (!damage->len) note_broken_rules(&f, notes);
   return err->code;
 }
 

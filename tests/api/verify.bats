@@ -117,6 +117,35 @@ ok" "SELECT backup_set('cache_mb', $cache)" \
     "SELECT backup_restore('$path', './back.db', '{\"tables\":[\"t\"]}')"
 }
 
+@test "rows that break a rule of their table are the data's: such a database is backed up, verified and restored" {
+  sqlite3 rules.db "CREATE TABLE t(id INTEGER PRIMARY KEY, n CHECK (n > 0), s TEXT);
+    PRAGMA ignore_check_constraints=ON; INSERT INTO t VALUES (1, -5, 'a'), (2, 3, NULL);
+    PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 's TEXT', 's TEXT NOT NULL')"
+  path=$(sql "SELECT backup_create('rules.db', '{\"check\":true,\"verify\":\"full\"}')")
+  gives '2 rows in the data break a rule of their table, the first one: CHECK constraint failed in t
+ok
+T/backups/rules_sqlite_STAMP.db.gz' "SELECT notes FROM backup_history WHERE backup LIKE 'rules%'" \
+    "SELECT backup_verify('$path', 'full')" "SELECT path FROM backups WHERE name = 'rules' AND verify_result = 'ok'"
+  for level in full quick; do
+    rm -f new.db
+    gives 'ok' "SELECT backup_restore('latest:rules', './new.db', '{\"verify\":\"$level\"}') ->> '\$.check'"
+    same "$(content rules.db)" "$(content new.db)"
+  done
+  gives '[{"table":"t","added":0,"changed":0,"removed":0,"kept":2}]' \
+    "SELECT backup_restore('latest:rules', './new.db', '{\"tables\":[\"t\"]}') -> '\$.tables'"
+}
+
+@test "however many rows break a rule, damage behind them is found" {
+  sqlite3 rules.db "CREATE TABLE a(x, y); CREATE INDEX i ON a(x); INSERT INTO a VALUES (1, 2);
+    CREATE TABLE z(n CHECK (n > 0)); PRAGMA ignore_check_constraints=ON;
+    WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n - 1 FROM c WHERE n > -500) INSERT INTO z SELECT n FROM c;
+    PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON a(y)' WHERE name = 'i'"
+  gzip -c rules.db >rules.db.gz
+  fails './rules.db.gz: the database inside is damaged: row 1 missing from index i' \
+    "SELECT backup_restore('./rules.db.gz', './new.db')"
+  [ ! -e new.db ]
+}
+
 @test "old backups: one gzip member, an uncompressed .db, zstd" {
   old=$(old_backup old 3 admin.db)
   gives 'ok
