@@ -194,11 +194,24 @@ static sqlite3 *open_content(const lb_target *t, const lb_target_content *c, lb_
   return db;
 }
 
+/* A connection has one encoding, which it has learnt when it was opened: others answer every statement with an error
+** about attached databases now. *changed is left alone where that cannot be known. */
+static void compare_encodings(const lb_target *t, sqlite3 *content, char was[16], char now[16], bool *changed)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  lb_db_text(t->db, "PRAGMA main.encoding", was, 16, t->label, &ignored);
+  lb_db_text(content, "PRAGMA encoding", now, 16, t->label, &ignored);
+  if (!ignored.code) *changed = strcmp(was, now) != 0;
+}
+
 static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes, lb_error *err)
 {
   sqlite3 *content = NULL;
+  char was[16], now[16];
+  bool changed = false;
   if (t->copied && lb_target_changed(t, err)) return lb_target_fail_copied(t, err);
   if (!err->code) content = open_content(t, c, err);
+  if (!err->code && t->own) compare_encodings(t, content, was, now, &changed);
   if (!err->code && t->own) {
     sqlite3_busy_timeout(t->db, 0);
     /* Pages that have to leave the cache cost a sync of the journal; in WAL mode nothing. */
@@ -207,6 +220,10 @@ static int put_by_backup(lb_target *t, const lb_target_content *c, lb_buf *notes
   replacing r = { c, content };
   if (!err->code) lb_target_attempt(t, replace_content, &r, notes, err);
   lb_db_close(content);
+  if (changed && !err->code) {
+    lb_buf_printf(notes, "%sits text encoding was %s and is %s now: connections that are open have to be opened again",
+                  notes->len ? "\n" : "", was, now);
+  }
   return err->code;
 }
 

@@ -35,4 +35,5 @@ target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "WAL: no acknowledged commit of a busy writer is lost" { target busy_writer wal; }
 @test "WAL, unchecked: nor is one lost there" { target busy_writer wal false; }
 @test "the caller's own connection sees the restored content" { target caller_connected; }
+@test "another text encoding: a note says that connections have to be opened again" { target encodings; }
 @test "connections that share their caches in this process are no obstacle" { target shared_cache; }

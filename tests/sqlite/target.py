@@ -507,6 +507,36 @@ def caller_connected():
         db.close()
 
 
+def encodings():
+    """Connections that are open cannot take another encoding, and a note says so."""
+    db = sqlite3.connect('utf16.db')
+    db.execute("PRAGMA encoding='UTF-16le'")
+    db.execute('CREATE TABLE t(a, b)')
+    db.execute("INSERT INTO t VALUES ('old', 1)")
+    db.commit()
+    db.close()
+    backup = create('utf16.db')
+    for mode in 'delete', 'wal':
+        for verify in True, False:
+            if os.path.exists('app.db'):
+                os.unlink('app.db')
+            make('app.db', 'new', mode=mode)
+            other = sqlite3.connect('app.db')
+            assert value(other, 'SELECT count(*) FROM t') == 100
+            report = restore(backup, 'app.db', verify=verify)
+            assert report['notes'] == ('its text encoding was UTF-8 and is UTF-16le now: connections that are open have to be '
+                                       'opened again'), report
+            try:
+                value(other, 'SELECT count(*) FROM t')
+                raise AssertionError('the note is not needed')
+            except sqlite3.OperationalError as e:
+                assert 'encoding' in str(e), e
+            other.close()
+            assert query('app.db', 'SELECT max(a) FROM t') == 'old'
+            assert query('app.db', 'PRAGMA integrity_check') == 'ok'
+            assert restore(backup, 'app.db', verify=verify)['notes'] is None
+
+
 def shared_cache():
     """A program whose connections share their caches: those of Lifeboat are alone all the same."""
     warnings.simplefilter('ignore', DeprecationWarning)
