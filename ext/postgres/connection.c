@@ -53,6 +53,14 @@ int lb_pg_fail_connection(lb_pg *pg, const char *what, lb_error *err)
   return err->code;
 }
 
+/* A function of the database's own that finds what it calls by the search_path of its users: our sessions have none, as
+** those of pg_dump, so that names lead where the dump means. The query inside tells it from a name of ours. */
+static bool lacks_search_path(const char *state, const PGresult *result)
+{
+  bool unknown = strcmp(state, "42883") == 0 || strcmp(state, "42P01") == 0 || strcmp(state, "42704") == 0;
+  return unknown && PQresultErrorField(result, PG_DIAG_INTERNAL_QUERY);
+}
+
 int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_error *err)
 {
   static const struct { int field; const char *before; } parts[] = {
@@ -67,6 +75,10 @@ int lb_pg_fail_result(lb_pg *pg, const PGresult *result, const char *what, lb_er
     char *line = field ? lb_pg_one_line(field) : NULL;
     if (line) lb_buf_printf(&text, "%s%s", parts[i].before, line);
     free(line);
+  }
+  if (lacks_search_path(state, result)) {
+    lb_buf_text(&text, " (a function calls it, and runs without a search_path here as in any restore: ALTER FUNCTION … "
+                "SET search_path = … gives it one)");
   }
   lb_fail(err, code_of_sqlstate(state), "%s: %s%s", pg->label, what, text.data ? text.data : "");
   lb_buf_free(&text);

@@ -204,3 +204,28 @@ a' "$(q app "TABLE t ORDER BY n; SELECT attidentity FROM pg_attribute WHERE attr
   q app "UPDATE a SET u = 9; INSERT INTO a VALUES (2, 1); UPDATE b SET code = 9; INSERT INTO elsewhere VALUES (9)"
   refused 'database "app": rows of elsewhere refer to rows of public.b that change, and would be deleted or changed along; nothing was changed (restore as well: elsewhere)' '"a","b"'
 }
+
+@test "a function that finds what it calls by the search_path of its users: said, and what to do" {
+  q app "CREATE FUNCTION inner_one(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(\$1)';
+    CREATE FUNCTION outer_one(x text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN inner_one(x); END';
+    CREATE TABLE t (id int PRIMARY KEY, v text CHECK (outer_one(v) = v)); INSERT INTO t VALUES (1, 'a'), (2, 'b')"
+  back_up
+  q app 'DELETE FROM t WHERE id = 1'
+  run part '"t"' '"rows":"missing"'
+  [ "$status" -ne 0 ]
+  says='(a function calls it, and runs without a search_path here as in any restore: ALTER FUNCTION … SET search_path = …'
+  [[ $output == *"function inner_one(text) does not exist"*"$says gives it one)" ]]
+  run sql "SELECT backup_restore('$path', '$(url other)', '{\"create\":true}')"
+  [ "$status" -ne 0 ]
+  [[ $output == *"function inner_one(text) does not exist"*"$says"* ]]
+  # The backup as it is, with a path written into its script.
+  gunzip -c "$path" | sed "s/set_config('search_path', '', false)/set_config('search_path', 'public', false)/" >fixed.sql
+  sql "SELECT backup_restore('./fixed.sql', '$(url other)', '{\"create\":true}')" >/dev/null
+  says 2 "$(q other 'SELECT count(*) FROM t')"
+  q postgres 'DROP DATABASE other'
+  q app 'ALTER FUNCTION outer_one SET search_path = public'
+  counts '1 0 0 1' '"t"' '"rows":"missing"'
+  # A name of the statement's own has nothing to do with it.
+  run sql "SELECT backup_restore('./fixed.sql', '$(url app)', '{\"tables\":[\"nope\"]}')"
+  [[ $output != *search_path* ]]
+}
