@@ -133,6 +133,15 @@ static int open_callers(lb_target *t, sqlite3 *caller, const char *schema, const
   return err->code;
 }
 
+/* Whoever has set query_only does not expect a statement of this connection to change anything. */
+static bool may_only_read(sqlite3 *caller, const char *schema)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  int64_t query_only = 0;
+  lb_db_integer(caller, "PRAGMA query_only", &query_only, schema, &ignored);
+  return query_only || sqlite3_db_readonly(caller, schema) == 1;
+}
+
 /* A schema: by its path through a connection of our own where the backup of it would do the same, else on the
 ** caller's. */
 static int open_schema(lb_target *t, sqlite3 *caller, const char *schema, lb_error *err)
@@ -140,7 +149,7 @@ static int open_schema(lb_target *t, sqlite3 *caller, const char *schema, lb_err
   if (sqlite3_txn_state(caller, schema) != SQLITE_TXN_NONE) {
     return lb_fail(err, LB_BUSY, "%s: this connection has an open transaction on it: COMMIT or ROLLBACK first", schema);
   }
-  if (sqlite3_db_readonly(caller, schema) == 1) {
+  if (may_only_read(caller, schema)) {
     return lb_fail(err, LB_PERM, "%s: this connection may only read it: pass its path to restore over it", schema);
   }
   lb_sqlite_source probe;

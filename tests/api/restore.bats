@@ -230,6 +230,12 @@ setup() {
   done
   fails 'ro: this connection may only read it: pass its path to restore over it' \
     "ATTACH 'file:admin.db?mode=ro' AS ro" "SELECT backup_restore('latest', 'ro', '{\"overwrite\":true}')"
+  for options in '{"overwrite":true}' '{"tables":["t"]}'; do
+    fails 'a: this connection may only read it: pass its path to restore over it' "ATTACH 'admin.db' AS a" \
+      'PRAGMA query_only = 1' "SELECT backup_restore('latest', 'a', '$options')"
+  done
+  gives 'ok' "ATTACH 'admin.db' AS a" 'PRAGMA query_only = 1' 'PRAGMA query_only = 0' \
+    "SELECT backup_restore('latest', 'a', '{\"overwrite\":true}') ->> 'check'"
 }
 
 @test "inside a transaction on the target it is refused" {
