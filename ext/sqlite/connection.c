@@ -26,6 +26,16 @@ static lb_code code_of_sqlite(int rc)
   }
 }
 
+/* SQLite says of words in a schema that it does not know that the schema is malformed, which need not be so. */
+static int fail_in_words(int rc, const char *label, const char *text, lb_error *err)
+{
+  if (strncmp(text, "malformed database schema", strlen("malformed database schema")) == 0) {
+    return lb_fail(err, code_of_sqlite(rc), "%s: %s (damaged, or of a newer SQLite than this one, which is %s)", label,
+                   text, sqlite3_libversion());
+  }
+  return lb_fail(err, code_of_sqlite(rc), "%s: %s", label, text);
+}
+
 int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
 {
   const char *text = db ? sqlite3_errmsg(db) : sqlite3_errstr(rc);
@@ -70,7 +80,7 @@ int lb_db_fail(sqlite3 *db, int rc, const char *label, lb_error *err)
     lb_fail_nomem(err);
     break;
   default:
-    lb_fail(err, code_of_sqlite(rc), "%s: %s", label, text);
+    fail_in_words(rc, label, text, err);
   }
   return err->code;
 }

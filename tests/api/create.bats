@@ -156,6 +156,13 @@ PY
   [[ $output != *secret* ]]
 }
 
+@test "a schema that SQLite cannot read may be one of a newer SQLite" {
+  sqlite3 new.db "CREATE TABLE t(a); PRAGMA writable_schema=1;
+    UPDATE sqlite_schema SET sql = 'CREATE TABLE t(a AS (json_valid(1, 2, 3)), b)'"
+  fails "T/new.db: malformed database schema (t) - wrong number of arguments to function json_valid() (damaged, or of a \
+newer SQLite than this one, which is $(sqlite3 :memory: 'SELECT sqlite_version()'))" "SELECT backup_create('new.db')"
+}
+
 @test "unknown options and wrong types name the option and the valid ones" {
   fails 'unknown option "levle" (valid: dir, name, compress, level, threads, verify, retention_days, note, check, timeout_ms)' \
     "SELECT backup_create('data/admin.db', '{\"levle\":1}')"
