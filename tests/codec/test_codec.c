@@ -299,7 +299,7 @@ static void test_long_window(void **state)
   const lb_codec *codec = lb_codec_get("zstd", &err);
   lb_buf out = { 0 };
   (void)state;
-  if (!codec) skip();
+  if (!codec) return;
   assert_int_equal(decode_stream(codec, frame, sizeof frame, sizeof frame, 1, &out), LB_UNSUPPORTED);
   lb_buf_free(&out);
 }
