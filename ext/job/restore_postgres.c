@@ -184,18 +184,6 @@ static int restore_missing(restoring *s, lb_error *err)
   return err->code;
 }
 
-/* Whether nobody else is connected, who could have made objects of their own meanwhile. */
-static bool is_alone(lb_pg *pg)
-{
-  lb_error ignored = LB_ERROR_INIT;
-  char *other = lb_pg_value(pg, &ignored, "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = "
-                            "pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() "
-                            "AND backend_type = 'client backend' AND application_name <> 'lifeboat' LIMIT 1", 0, NULL);
-  bool alone = !other && !ignored.code;
-  free(other);
-  return alone;
-}
-
 /* A new database has a schema public, which scripts do not make. */
 static bool has_public(lb_pg *pg)
 {
@@ -234,7 +222,7 @@ static int restore_empty(restoring *s, lb_error *err)
   lb_task deaf = { 0 };  /* the interrupt that got us here would end this as well */
   s->pg->task = &deaf;
   lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
-  if (pg && !is_alone(pg)) {
+  if (pg && !lb_pg_target_alone(pg)) {
     lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
   } else if (pg) {
     empty_again(pg, had_public, &ignored);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "postgres/quote.h"
 #include "postgres/replication.h"
@@ -22,7 +23,10 @@
 
 #define DROP_PHASES 9
 
-#define CLAIM "1818588276, 1"  /* "lert": what no other program's locks are likely to be called */
+#define CLAIM_CLASS "1818588276"  /* "lert": what no other program's locks are likely to be called */
+#define CLAIM CLAIM_CLASS ", 1"
+
+#define LINGER_SECONDS 2.0  /* a session that was closed just now is still seen for a moment */
 
 /* ---- looking ---- */
 
@@ -36,6 +40,27 @@ int lb_pg_target_claim(lb_pg *pg, lb_error *err)
   }
   free(got);
   return err->code;
+}
+
+/* Our sessions need not be called lifeboat: the URI may say how. Of what kind a session of somebody else's is, not
+** everybody is told; it has a user, as the server's own workers have not. */
+bool lb_pg_target_alone(lb_pg *pg)
+{
+  static const char others[] = "SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE a.datname = "
+    "pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.usesysid IS NOT NULL "
+    "AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.application_name <> 'lifeboat' "
+    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' "
+    "AND l.database = a.datid AND l.classid = " CLAIM_CLASS " AND l.objid = 1 AND l.objsubid = 2) LIMIT 1";
+  lb_error err = LB_ERROR_INIT;
+  double until = lb_clock_monotonic() + LINGER_SECONDS;
+  bool alone;
+  do {
+    char *other = lb_pg_value(pg, &err, others, 0, NULL);
+    alone = !other && !err.code;
+    free(other);
+  } while (!alone && lb_clock_monotonic() < until && lb_pg_wait(pg, false, &err) == LB_OK &&
+           PQconsumeInput(pg->conn));
+  return alone;
 }
 
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err)

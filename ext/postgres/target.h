@@ -11,6 +11,10 @@
 ** work. */
 int lb_pg_target_claim(lb_pg *pg, lb_error *err);
 
+/* Whether nobody else is in the database of pg who could have made objects of their own, besides a session that has
+** claimed it and those of the name lifeboat; one that was closed just now is waited for. */
+bool lb_pg_target_alone(lb_pg *pg);
+
 /* Objects of users in the database of pg: schemas other than public, relations, functions, types, large objects,
 ** extensions other than those of template0, event triggers, publications, casts, servers …: 0 is an empty database. */
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err);

@@ -103,6 +103,26 @@ SQL
   pg_data_same shop by_reader
 }
 
+@test "what fails in an empty database is taken back, whatever our sessions are called; not with others in it" {
+  local uri
+  printf 'CREATE TABLE public.t (id int);\nSELECT public.no_such();\n' | script >broken.sql
+  newdb e
+  not sql "SELECT backup_restore('$T/broken.sql', '$(url e)&application_name=mine')"
+  empty_db e
+  PGAPPNAME=mine not restore "$T/broken.sql" e
+  empty_db e
+  # Of a session of somebody else's not everybody is told what it is.
+  q postgres 'CREATE ROLE lodger LOGIN'
+  newdb e OWNER lodger
+  hold e 'SELECT 1'
+  uri=$(url e)
+  not sql "SELECT backup_restore('$T/broken.sql', '${uri/user=postgres/user=lodger}')"
+  [ "$(sql 'SELECT notes FROM backup_history LIMIT 1')" = \
+    'what was loaded so far is left, since others are connected to the database' ]
+  q e 'TABLE t'
+  release
+}
+
 # What comes while the restore waits for its locks has to go with the rest.
 @test "a database whose transactions see one moment only is emptied as it is when the locks are there" {
   local level waiter
