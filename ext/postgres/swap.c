@@ -105,7 +105,7 @@ static int end_sessions(lb_pg *helper, const char *name, lb_error *err)
 {
   PGresult *result = lb_pg_query(helper, err, "SELECT pg_catalog.pg_terminate_backend(a.pid)"
     " FROM pg_catalog.pg_stat_activity a WHERE a.datname = $1 AND a.pid <> pg_catalog.pg_backend_pid()"
-    " AND a.backend_type IS DISTINCT FROM 'autovacuum worker'", 1, &name);
+    " AND a.usesysid IS NOT NULL", 1, &name);
   PQclear(result);
   if (err->code == LB_PERM) {
     lb_error_prefix(err, "the sessions in database \"%s\" could not be ended (connect as a superuser or a member of "

@@ -114,6 +114,21 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   [ "$(q postgres "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'swapped'")" = app ]
 }
 
+# It makes way for a rename; who has no rights is told of it, but not what it is.
+@test "swap: an autovacuum worker is in nobody's way" {
+  pg_server_start --name tidy --tcp --set autovacuum=on --set autovacuum_naptime=1 --set autovacuum_vacuum_cost_delay=100 \
+    --set autovacuum_vacuum_cost_limit=1
+  q postgres 'CREATE ROLE app LOGIN CREATEDB'
+  filled full app
+  q full "CREATE TABLE long (t text) WITH (autovacuum_vacuum_threshold = 0); ALTER TABLE long OWNER TO app;
+    INSERT INTO long SELECT repeat('x', 1000) FROM generate_series(1, 5000); DELETE FROM long"
+  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = 'full' AND backend_type = 'autovacuum worker'
+    AND query LIKE '%public.long%'"
+  as app full '{"overwrite":true,"mode":"swap"}'
+  pg_server_stop immediate
+  pg_server_use main
+}
+
 @test "swap with force: sessions of the same role, or pg_signal_backend" {
   filled forced ender
   psql -Xq -d "$(url forced)" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
