@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "postgres/connection.h"
 #include "postgres/environment.h"
+#include "postgres/quote.h"
 
 #define OLDEST_SERVER 100000
 #define CONNECT_SECONDS 30
@@ -175,9 +176,9 @@ static int finish_connecting(lb_pg *pg, lb_error *err)
 
 /* What ALTER ROLE and ALTER DATABASE may have set against us: a search_path in which an operator of somebody's stands
 ** in for the server's, backslashes that escape in strings, limits of time that end a backup half-way, transactions that
-** may only read, of a database that a restore is to fill, or that see it as it was before the restore had its locks.
-** Every setting is made by qualified names, since the search_path is not ours yet. The answer: whether the server is in
-** recovery. */
+** may only read, of a database that a restore is to fill, or that see it as it was before the restore had its locks; an
+** encoding in which a name of the database's cannot be told (of the URI or the environment as well). Every setting is
+** made by qualified names, since the search_path is not ours yet. The answer: whether the server is in recovery. */
 static char *take_session(lb_pg *pg, lb_error *err)
 {
   static const struct { int since; const char *name, *value; } settings[] = {
@@ -193,6 +194,9 @@ static char *take_session(lb_pg *pg, lb_error *err)
     if (pg->version < settings[i].since) continue;
     lb_buf_printf(&sql, ", pg_catalog.set_config('%s', '%s', false)", settings[i].name, settings[i].value);
   }
+  lb_buf_text(&sql, ", pg_catalog.set_config('client_encoding', ");
+  lb_pg_put_literal(&sql, pg->encoding);
+  lb_buf_text(&sql, ", false)");
   if (sql.failed) lb_fail_nomem(err);
   char *standby = sql.failed ? NULL : lb_pg_value(pg, err, sql.data, 0, NULL);
   lb_buf_free(&sql);

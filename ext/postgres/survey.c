@@ -433,6 +433,14 @@ static int speak(lb_pg *pg, const char *encoding, bool *spoken, lb_error *err)
   return err->code;
 }
 
+/* What connecting has set. */
+static void speak_again(lb_pg *pg)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  const char *params[] = { pg->encoding };
+  free(lb_pg_value(pg, &ignored, "SELECT pg_catalog.set_config('client_encoding', $1, false)", 1, params));
+}
+
 static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_error *err)
 {
   lb_buf text = { 0 };
@@ -480,9 +488,8 @@ static int find_all(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l,
 static int check(const lb_pg_survey *survey, lb_pg *pg, int used, lb_error *err)
 {
   lacking l = { .spoken = true };
-  lb_error ignored = LB_ERROR_INIT;
   if (find_all(survey, pg, used, &l, err) == LB_OK) report(survey, pg, &l, err);
-  lb_pg_exec(pg, "RESET client_encoding", &ignored);
+  speak_again(pg);
   lb_buf_free(&l.avoidable);
   lb_buf_free(&l.named);
   lb_buf_free(&l.tablespaces);
@@ -539,10 +546,9 @@ static int find_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks,
 
 int lb_pg_survey_lacks(const lb_pg_survey *survey, lb_pg *pg, lb_pg_lacks *lacks, lb_error *err)
 {
-  lb_error ignored = LB_ERROR_INIT;
   bool spoken;
   if (speak(pg, survey->encoding, &spoken, err) == LB_OK) find_lacks(survey, pg, lacks, err);
-  lb_pg_exec(pg, "RESET client_encoding", &ignored);
+  speak_again(pg);
   return err->code;
 }
 

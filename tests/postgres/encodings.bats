@@ -85,6 +85,22 @@ SQL
   pg_same source d
 }
 
+@test "a client encoding that cannot tell a name in the database, or the database's, is in no restore's way" {
+  local uri how
+  newdb source
+  q source 'CREATE TABLE "☃" ("ü" text); INSERT INTO "☃" VALUES ($$☃$$)'
+  create source
+  newdb schnee-ö
+  q postgres "ALTER DATABASE \"schnee-ö\" SET client_encoding = 'LATIN1'"
+  uri="$(url schnee-ö)&client_encoding=LATIN1"
+  for how in '{}' '{"overwrite":true}' '{"overwrite":true,"mode":"swap","drop_old":true}'; do
+    sql "SELECT backup_restore('latest:source', '$uri', '$how')"
+  done
+  [ "$(sql "SELECT backup_verify('latest:source', '{\"level\":\"full\",\"verify_uri\":\"$uri\"}')")" = ok ]
+  q postgres 'ALTER DATABASE "schnee-ö" RESET ALL'
+  pg_same source schnee-ö
+}
+
 @test "LATIN1 into UTF8: the characters are the same; a conversion that fails leaves the target whole" {
   newdb source "ENCODING 'LATIN1' LOCALE 'C'"
   PGCLIENTENCODING=UTF8 psql -Xq -v ON_ERROR_STOP=1 -d "$(url source)" -c \
