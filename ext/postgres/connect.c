@@ -176,15 +176,16 @@ static int finish_connecting(lb_pg *pg, lb_error *err)
 
 /* What ALTER ROLE and ALTER DATABASE may have set against us: a search_path in which an operator of somebody's stands
 ** in for the server's, backslashes that escape in strings, limits of time that end a backup half-way, transactions that
-** may only read, of a database that a restore is to fill, or that see it as it was before the restore had its locks; an
-** encoding in which a name of the database's cannot be told (of the URI or the environment as well). Every setting is
-** made by qualified names, since the search_path is not ours yet. The answer: whether the server is in recovery. */
+** may only read, of a database that a restore is to fill, or that see it as it was before the restore had its locks;
+** arrays whose NULL is a text like any other; an encoding in which a name of the database's cannot be told (of the URI
+** or the environment as well). Every setting is made by qualified names, since the search_path is not ours yet. The
+** answer: whether the server is in recovery. */
 static char *take_session(lb_pg *pg, lb_error *err)
 {
   static const struct { int since; const char *name, *value; } settings[] = {
     { 0, "search_path", "" }, { 0, "standard_conforming_strings", "on" }, { 0, "statement_timeout", "0" },
     { 0, "default_transaction_read_only", "off" }, { 0, "default_transaction_isolation", "read committed" },
-    { 0, "default_transaction_deferrable", "off" },
+    { 0, "default_transaction_deferrable", "off" }, { 0, "array_nulls", "on" },
     { 0, "idle_in_transaction_session_timeout", "0" }, { 140000, "idle_session_timeout", "0" },
     { 170000, "transaction_timeout", "0" },
   };

@@ -123,6 +123,21 @@ SQL
   release
 }
 
+@test "an element of an array that is NULL stays one, where array_nulls is off" {
+  local how
+  newdb gaps
+  q gaps "CREATE TABLE t (a text[], b int[]); INSERT INTO t VALUES (ARRAY['x', NULL, 'NULL'], ARRAY[1, NULL])"
+  sql "SELECT backup_create('$(url gaps)')"
+  newdb filled
+  q postgres 'ALTER DATABASE filled SET array_nulls = off; CREATE ROLE odd SUPERUSER LOGIN; ALTER ROLE odd SET array_nulls = off'
+  for how in '{}' '{"overwrite":true}' '{"overwrite":true,"mode":"swap","drop_old":true}'; do
+    restore latest:gaps filled "$how"
+    pg_data_same gaps filled
+  done
+  how=$(url filled)
+  [ "$(sql "SELECT backup_verify('latest:gaps', '{\"level\":\"full\",\"verify_uri\":\"${how/user=postgres/user=odd}\"}')")" = ok ]
+}
+
 # What comes while the restore waits for its locks has to go with the rest.
 @test "a database whose transactions see one moment only is emptied as it is when the locks are there" {
   local level waiter
