@@ -325,10 +325,21 @@ static int keep_old(restoring *s, const char *aside, lb_error *err)
   return err->code;
 }
 
+/* Somebody with more rights may have given the old database settings or privileges that its owner may not give the new
+** one: better told before the load than behind it. */
+static int try_dress(restoring *s, const char *fresh, const lb_pg_properties *properties, lb_error *err)
+{
+  if (lb_pg_database_try_dress(s->maintenance, fresh, properties, s->r->o.no_owner, err) == LB_PERM) {
+    lb_error_advise(err, "connect as a superuser, or pass {\"mode\":\"transaction\"}, which leaves them as they are");
+  }
+  return err->code;
+}
+
 static int load_and_swap(restoring *s, const char *fresh, const char *aside, lb_pg_properties *properties,
                          lb_error *err)
 {
   lb_restoration *r = s->r;
+  if (try_dress(s, fresh, properties, err)) return err->code;
   lb_pg *pg = lb_pg_open_again(s->pg, fresh, err);
   if (pg) load_fresh(s, pg, err);
   lb_pg_close(pg);

@@ -436,18 +436,30 @@ static int put_statements(lb_pg *pg, const char *name, const lb_pg_properties *p
   return err->code;
 }
 
-int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *p, bool no_owner, lb_error *err)
+static int dress(lb_pg *maintenance, const char *name, const lb_pg_properties *p, bool no_owner, const char *end,
+                 lb_error *err)
 {
   if (lb_pg_exec(maintenance, "BEGIN", err)) return err->code;
   if (!no_owner && p->owner) put_owner(maintenance, name, p->owner, err);
   if (!err->code && !put_comment(maintenance, name, p->comment, err) && !put_statements(maintenance, name, p, err)) {
-    lb_pg_exec(maintenance, "COMMIT", err);
+    lb_pg_exec(maintenance, end, err);
   }
   if (err->code) {
     lb_pg_rollback(maintenance);
     lb_error_prefix(err, "owner, settings and privileges of database \"%s\": ", name);
   }
   return err->code;
+}
+
+int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *p, bool no_owner, lb_error *err)
+{
+  return dress(maintenance, name, p, no_owner, "COMMIT", err);
+}
+
+int lb_pg_database_try_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *p, bool no_owner,
+                             lb_error *err)
+{
+  return dress(maintenance, name, p, no_owner, "ROLLBACK", err);
 }
 
 /* A template cannot be dropped. */

@@ -66,6 +66,9 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
 ** database keeps its mark beside the comment until lb_pg_database_swap gives it a name of its own. */
 int lb_pg_database_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *properties, bool no_owner,
                          lb_error *err);
+/* Whether that may be done, and nothing is changed. */
+int lb_pg_database_try_dress(lb_pg *maintenance, const char *name, const lb_pg_properties *properties, bool no_owner,
+                             lb_error *err);
 /* IF EXISTS, a template as well. Its subscriptions are dropped first, unless somebody else is in it; their slots stay
 ** on the publishers. The caller has closed its sessions there; those of others are LB_BUSY, after up to 5 s. */
 int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err);

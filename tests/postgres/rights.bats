@@ -114,6 +114,20 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   [ "$(q postgres "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'swapped'")" = app ]
 }
 
+@test "swap: settings that only a superuser may give are seen before anything is loaded" {
+  printf -- '--\n-- PostgreSQL database dump\n--\n\nSELECT never_come_to();\n--\n-- PostgreSQL database dump complete\n--\n' \
+    >late.sql
+  filled logged maker
+  q postgres 'ALTER DATABASE logged SET log_min_duration_statement = 100'
+  databases >before
+  failing 'permission denied to set parameter "log_min_duration_statement" (connect as a superuser, or pass {"mode":"tran' \
+    sql "SELECT backup_restore('$T/late.sql', '$(url_tcp logged maker)',
+      '{\"overwrite\":true,\"mode\":\"swap\",\"pre_restore\":false}')"
+  databases | diff before -
+  as maker logged '{"overwrite":true,"no_owner":true}'
+  [ "$(q logged 'SHOW log_min_duration_statement')" = 100ms ]
+}
+
 # It makes way for a rename; who has no rights is told of it, but not what it is.
 @test "swap: an autovacuum worker is in nobody's way" {
   pg_server_start --name tidy --tcp --set autovacuum=on --set autovacuum_naptime=1 --set autovacuum_vacuum_cost_delay=100 \
