@@ -137,11 +137,11 @@ static int fail_no_room(const char *path, lb_error *err)
 {
   lb_error_clear(err);
   if (sibling_has(path, "-wal", 0, NULL, 0)) {
-    return lb_fail(err, LB_FULL, "%s: no room beside it for its -shm file, without which SQLite does not read a "
-                   "database in WAL mode (make some there: 32 KiB will do)", path);
+    return lb_fail(err, LB_FULL, "%s: the disk is full: there is no room for its -shm file, without which SQLite "
+                   "does not read a database in WAL mode (32 KiB will do)", path);
   }
-  return lb_fail(err, LB_FULL, "%s: no room beside it for its -shm file, without which SQLite does not read a database "
-                 "in WAL mode (make some there: 32 KiB will do; while nobody has it open, "
+  return lb_fail(err, LB_FULL, "%s: the disk is full: there is no room for its -shm file, without which SQLite does "
+                 "not read a database in WAL mode (32 KiB will do; to back it up while nobody has it open, "
                  "backup_create('file:%s?immutable=1') goes without)", path, path);
 }
 
