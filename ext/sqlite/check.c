@@ -158,6 +158,10 @@ static int check_tables(sqlite3 *db, const char *schema, const char *pragma, con
   while (rc == SQLITE_OK && (rc = sqlite3_step(tables)) == SQLITE_ROW) {
     const char *table = (const char *)sqlite3_column_text(tables, 0);
     int one = check_one(db, schema, pragma, table ? table : "?", f, notes);
+    if (is_damage(one)) {
+      lb_buf_printf(f->damage, "%stable %s: %s", f->damage->len ? "\n" : "", table ? table : "?", sqlite3_errmsg(db));
+      one = SQLITE_DONE;
+    }
     rc = one == SQLITE_DONE ? SQLITE_OK : one;
   }
   if (rc != SQLITE_DONE) fail_check(db, rc, label, err);

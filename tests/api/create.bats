@@ -131,11 +131,17 @@ import sqlite3
 db = sqlite3.connect('data/odd.db', isolation_level=None)
 db.create_collation('klingon', lambda a, b: (a > b) - (a < b))
 db.executescript("CREATE TABLE t(a TEXT COLLATE klingon); CREATE INDEX i ON t(a); CREATE TABLE d(a);"
-                 "INSERT INTO d VALUES(NULL); CREATE TABLE w(a, b, c, PRIMARY KEY(a, c, b)) WITHOUT ROWID;"
-                 "INSERT INTO w VALUES(1, 2, 3); PRAGMA writable_schema=1;"
-                 "UPDATE sqlite_schema SET sql='CREATE TABLE d(a NOT NULL)' WHERE name='d'")
+                 "INSERT INTO d VALUES(7); CREATE TABLE w(a, b, c, PRIMARY KEY(a, c, b)) WITHOUT ROWID;"
+                 "INSERT INTO w VALUES(1, 2, 3)")
+page, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'd'").fetchone()
+db.close()
+with open('data/odd.db', 'r+b') as file:
+    file.seek((page - 1) * 4096 + 8)
+    file.write(b'\0\1')  # where the row lies: in what is not used
 PY
-  fails 'T/data/odd.db is damaged, no backup was made: NULL value in d.a' \
+  fails 'T/data/odd.db is damaged, no backup was made: *** in database main ***
+On tree page 4 cell 0: Offset 1 out of range 4091..4092
+table d: database disk image is malformed' \
     "SELECT backup_create('data/odd.db', '{\"check\":true}')"
 }
 
