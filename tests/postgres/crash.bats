@@ -263,7 +263,7 @@ server_dies() {
   pg_server_kill9
   if finish; then echo "done before"
   else
-    [[ $output =~ (server closed|connection|starting up|recovery|not accepting|shutting down|pg_dump) ]]
+    [[ $output =~ (server closed|connection|starting up|recovery|not accepting|shutting down|postmaster exit|pg_dump) ]]
   fi
   [ -z "$(partials)" ]
   # As long as the shell has not taken note of its end, another server takes it for running.
