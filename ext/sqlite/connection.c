@@ -26,10 +26,12 @@ static lb_code code_of_sqlite(int rc)
   }
 }
 
-/* SQLite says of words in a schema that it does not know that the schema is malformed, which need not be so. */
+/* SQLite says of words in a schema that it does not know that the schema is malformed, which need not be so. Of a
+** function that stands in for one of its own (see forget_functions) it says that it is that. */
 static int fail_in_words(int rc, const char *label, const char *text, lb_error *err)
 {
-  if (strncmp(text, "malformed database schema", strlen("malformed database schema")) == 0) {
+  bool malformed = strncmp(text, "malformed database schema", strlen("malformed database schema")) == 0;
+  if (malformed && !strstr(text, "unsafe use of ")) {
     return lb_fail(err, code_of_sqlite(rc), "%s: %s (damaged, or of a newer SQLite than this one, which is %s)", label,
                    text, sqlite3_libversion());
   }
@@ -106,37 +108,64 @@ static int encoding_of(const char *name)
   return SQLITE_UTF8;
 }
 
-/* Lists the suspect functions that programs have added, each as encoding, number of arguments (a byte each) and name.
-** *own: there are suspect ones of SQLite's as well. Returns SQLite's result code. */
-static int list_functions(sqlite3 *db, lb_buf *added, bool *own)
+/* Scalar functions; only these can be in a schema. */
+typedef struct functions {
+  lb_buf added;   /* suspect ones of programs: each a shape and its name */
+  lb_buf own;     /* names of SQLite's, each with its 0 */
+  bool suspect;   /* there are suspect ones among SQLite's */
+} functions;
+
+typedef struct shape {
+  int encoding, arguments;
+} shape;
+
+static void take_function(functions *f, sqlite3_stmt *row, const char *name)
+{
+  if (sqlite3_column_int(row, 1)) {
+    lb_buf_append(&f->own, name, strlen(name) + 1);
+    f->suspect |= is_suspect(row);
+  } else if (is_suspect(row)) {
+    shape s = { encoding_of((const char *)sqlite3_column_text(row, 3)), sqlite3_column_int(row, 4) };
+    lb_buf_append(&f->added, &s, sizeof s);
+    lb_buf_append(&f->added, name, strlen(name) + 1);
+  }
+}
+
+/* Returns SQLite's result code. */
+static int list_functions(sqlite3 *db, functions *f)
 {
   sqlite3_stmt *stmt = NULL;
   int rc = sqlite3_prepare_v2(db, "PRAGMA function_list", -1, &stmt, NULL);
   while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
     const char *name = (const char *)sqlite3_column_text(stmt, 0), *type = (const char *)sqlite3_column_text(stmt, 2);
+    if (name && type && strcmp(type, "s") == 0) take_function(f, stmt, name);
     rc = SQLITE_OK;
-    if (!name || !type || strcmp(type, "s") != 0 || !is_suspect(stmt)) continue;  /* only scalars can be in a schema */
-    if (sqlite3_column_int(stmt, 1)) {
-      *own = true;
-      continue;
-    }
-    const char *encoding = (const char *)sqlite3_column_text(stmt, 3);
-    char shape[] = { (char)encoding_of(encoding), (char)sqlite3_column_int(stmt, 4) };
-    lb_buf_append(added, shape, sizeof shape);
-    lb_buf_append(added, name, strlen(name) + 1);
   }
   sqlite3_finalize(stmt);
   if (rc != SQLITE_DONE) return rc;
-  return added->failed ? SQLITE_NOMEM : SQLITE_OK;
+  return f->added.failed || f->own.failed ? SQLITE_NOMEM : SQLITE_OK;
 }
 
-static int forget_functions(sqlite3 *db, const lb_buf *added)
+static bool is_own(const functions *f, const char *name)
+{
+  for (size_t at = 0; at < f->own.len; at += strlen(f->own.data + at) + 1) {
+    if (strcmp(f->own.data + at, name) == 0) return true;
+  }
+  return false;
+}
+
+/* One that stands in for SQLite's own, lower() for one, stays: it hides that even when it is taken away, and a schema
+** that calls it would be malformed. *kept: there is such a one. */
+static int forget_functions(sqlite3 *db, const functions *f, bool *kept)
 {
   int rc = SQLITE_OK;
-  for (size_t at = 0; at < added->len && rc == SQLITE_OK;) {
-    const char *shape = added->data + at, *name = shape + 2;
-    rc = sqlite3_create_function_v2(db, name, (signed char)shape[1], shape[0], NULL, NULL, NULL, NULL, NULL);
-    at += 2 + strlen(name) + 1;
+  for (size_t at = 0; at < f->added.len && rc == SQLITE_OK;) {
+    shape s;
+    memcpy(&s, f->added.data + at, sizeof s);
+    const char *name = f->added.data + at + sizeof s;
+    if (is_own(f, name)) *kept = true;
+    else rc = sqlite3_create_function_v2(db, name, s.arguments, s.encoding, NULL, NULL, NULL, NULL, NULL);
+    at += sizeof s + strlen(name) + 1;
   }
   return rc;
 }
@@ -149,13 +178,14 @@ static int forget_functions(sqlite3 *db, const lb_buf *added)
 static void distrust(sqlite3 *db)
 {
   int now;
-  bool own = false;
-  lb_buf added = { 0 };
+  bool kept = false;
+  functions f = { .suspect = false };
   sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, &now);
-  if (list_functions(db, &added, &own) == SQLITE_OK && forget_functions(db, &added) == SQLITE_OK && own) {
+  if (list_functions(db, &f) == SQLITE_OK && forget_functions(db, &f, &kept) == SQLITE_OK && f.suspect && !kept) {
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, &now);
   }
-  lb_buf_free(&added);
+  lb_buf_free(&f.added);
+  lb_buf_free(&f.own);
 }
 
 static void harden(sqlite3 *db)
