@@ -59,12 +59,22 @@ typedef struct findings {
   char first[160];   /* of these */
 } findings;
 
+/* Where there is no place for all of it, it ends with a whole character. */
+static void keep_first(findings *f, const char *line)
+{
+  size_t n = strlen(line), room = sizeof f->first - sizeof "…";
+  bool cut = n > room;
+  if (cut) n = room;
+  while (cut && n && (line[n] & 0xc0) == 0x80) n--;
+  snprintf(f->first, sizeof f->first, "%.*s%s", (int)n, line, cut ? "…" : "");
+}
+
 static void take_line(findings *f, const char *line)
 {
   if (!is_broken_rule(line)) {
     if (f->lines++ < LINES_MAX) lb_buf_printf(f->damage, "%s%s", f->damage->len ? "\n" : "", line);
   } else if (f->broken++ == 0) {
-    snprintf(f->first, sizeof f->first, "%s", line);
+    keep_first(f, line);
   }
 }
 

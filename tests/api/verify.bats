@@ -135,6 +135,14 @@ T/backups/rules_sqlite_STAMP.db.gz' "SELECT notes FROM backup_history WHERE back
     "SELECT backup_restore('latest:rules', './new.db', '{\"tables\":[\"t\"]}') -> '\$.tables'"
 }
 
+@test "a long name in the note on rows that break a rule is cut behind a whole character" {
+  name=$(printf 'ж%.0s' {1..90})
+  sqlite3 rules.db "CREATE TABLE $name(x); INSERT INTO $name VALUES (NULL); PRAGMA writable_schema=ON;
+    UPDATE sqlite_schema SET sql = replace(sql, '(x)', '(x NOT NULL)')"
+  gives ok "SELECT backup_verify(backup_create('rules.db'), 'full')"
+  sql "SELECT notes FROM backup_history WHERE operation = 'verify' LIMIT 1" | iconv -f utf-8 -t utf-16 >/dev/null
+}
+
 @test "however many rows break a rule, damage behind them is found" {
   sqlite3 rules.db "CREATE TABLE a(x, y); CREATE INDEX i ON a(x); INSERT INTO a VALUES (1, 2);
     CREATE TABLE z(n CHECK (n > 0)); PRAGMA ignore_check_constraints=ON;
