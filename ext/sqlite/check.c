@@ -10,7 +10,7 @@
 
 SQLITE_EXTENSION_INIT3
 
-enum { LINES_MAX = 100 };
+enum { LINES_MAX = 100, KEPT_BYTES = 160 };
 
 /* A table that needs what this process does not have cannot be checked; the file may be perfect. */
 static bool is_missing_feature(const char *message)
@@ -56,17 +56,18 @@ typedef struct findings {
   lb_buf *damage;
   int lines;         /* of damage */
   int broken;        /* rows that break a rule */
-  char first[160];   /* of these */
+  char first[KEPT_BYTES];   /* of these */
+  char failed[KEPT_BYTES];  /* why no row was held against a CHECK; "": they were */
 } findings;
 
 /* Where there is no place for all of it, it ends with a whole character. */
-static void keep_first(findings *f, const char *line)
+static void keep_line(char kept[KEPT_BYTES], const char *line)
 {
-  size_t n = strlen(line), room = sizeof f->first - sizeof "…";
+  size_t n = strlen(line), room = KEPT_BYTES - sizeof "…";
   bool cut = n > room;
   if (cut) n = room;
   while (cut && n && (line[n] & 0xc0) == 0x80) n--;
-  snprintf(f->first, sizeof f->first, "%.*s%s", (int)n, line, cut ? "…" : "");
+  snprintf(kept, KEPT_BYTES, "%.*s%s", (int)n, line, cut ? "…" : "");
 }
 
 static void take_line(findings *f, const char *line)
@@ -74,7 +75,7 @@ static void take_line(findings *f, const char *line)
   if (!is_broken_rule(line)) {
     if (f->lines++ < LINES_MAX) lb_buf_printf(f->damage, "%s%s", f->damage->len ? "\n" : "", line);
   } else if (f->broken++ == 0) {
-    keep_first(f, line);
+    keep_line(f->first, line);
   }
 }
 
@@ -86,7 +87,7 @@ static char *write_check(const char *schema, const char *pragma, const char *tab
 
 /* Steps through one PRAGMA …_check, of one table or (NULL) of all. all: beyond the first LINES_MAX rows that break a
 ** rule. Returns the SQLite result code. */
-static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, bool all, findings *f)
+static int step_through(sqlite3 *db, const char *schema, const char *pragma, const char *table, bool all, findings *f)
 {
   sqlite3_stmt *stmt = NULL;
   char *sql = write_check(schema, pragma, table, all);
@@ -108,6 +109,27 @@ static void forget(findings *f, const findings *before, size_t damage)
   if (f->damage->data) f->damage->data[damage] = 0;
   f->lines = before->lines;
   f->broken = before->broken;
+}
+
+/* A CHECK may end in an error instead of an answer: json_extract() does over what is no JSON, or is in words of a newer
+** version's. That says no more of the file than a row that breaks it, and the rest of it is looked at without. */
+static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, bool all, findings *f)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  const findings before = *f;
+  size_t damage = f->damage->len;
+  int64_t was = 0;
+  int rc = step_through(db, schema, pragma, table, all, f);
+  if (rc != SQLITE_ERROR || is_missing_feature(sqlite3_errmsg(db))) return rc;
+  char why[KEPT_BYTES];
+  keep_line(why, sqlite3_errmsg(db));
+  lb_db_integer(db, "PRAGMA ignore_check_constraints", &was, schema, &ignored);
+  if (was || lb_db_exec(db, "PRAGMA ignore_check_constraints=ON", schema, &ignored)) return rc;
+  forget(f, &before, damage);
+  rc = step_through(db, schema, pragma, table, all, f);
+  if (rc == SQLITE_DONE) memcpy(f->failed, why, sizeof why);
+  lb_db_exec(db, "PRAGMA ignore_check_constraints=OFF", schema, &ignored);
+  return rc;
 }
 
 /* quick_check of SQLite 3.40 takes columns of a WITHOUT ROWID table for NULL where the key has them in another order
@@ -132,14 +154,20 @@ static int judge(sqlite3 *db, const char *schema, const char *pragma, const char
 }
 
 /* Once, though a database may be checked twice on its way. */
-static void note_broken_rules(const findings *f, lb_buf *notes)
+static void note_once(lb_buf *notes, const char *line)
+{
+  if (!notes->data || !strstr(notes->data, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+}
+
+static void note_rules(const findings *f, lb_buf *notes)
 {
   char line[256];
-  if (!f->broken) return;
   if (f->broken == 1) snprintf(line, sizeof line, "1 row in the data breaks a rule of its table: %s", f->first);
   else snprintf(line, sizeof line, "%d rows in the data break a rule of their table, the first one: %s", f->broken,
                 f->first);
-  if (!notes->data || !strstr(notes->data, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+  if (f->broken) note_once(notes, line);
+  snprintf(line, sizeof line, "CHECK constraints not checked: %s", f->failed);
+  if (f->failed[0]) note_once(notes, line);
 }
 
 /* The connection knows nothing of a failure that it took for a line of the result. */
@@ -219,7 +247,7 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
       fail_check(db, rc, label, err);
     }
   }
-  if (!err->code && !damage->len) note_broken_rules(&f, notes);
+  if (!err->code && !damage->len) note_rules(&f, notes);
   if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);
   if (damage->failed || notes->failed) lb_fail_nomem(err);
   return err->code;
@@ -234,7 +262,7 @@ int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, 
   int rc = check_one(db, "main", pragma, table, &f, notes);
   if (is_damage(rc)) lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
   else if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
-  else if (!damage->len) note_broken_rules(&f, notes);
+  else if (!damage->len) note_rules(&f, notes);
   return err->code;
 }
 

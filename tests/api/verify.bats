@@ -159,6 +159,23 @@ T/backups/rules_sqlite_STAMP.db.gz' "SELECT notes FROM backup_history WHERE back
     UNION ALL SELECT 'ok'")"
 }
 
+@test "a CHECK that ends in an error keeps no backup from being verified and restored" {
+  sqlite3 json.db "CREATE TABLE t(id INTEGER PRIMARY KEY, x CHECK (json_extract(x, '\$.a') > 0), y); CREATE INDEX i ON t(y);
+    PRAGMA ignore_check_constraints=ON; INSERT INTO t VALUES (1, '{a:1', 2), (2, 'none', 3)"
+  path=$(sql "SELECT backup_create('json.db', '{\"check\":true,\"verify\":\"full\"}')")
+  gives 'CHECK constraints not checked: malformed JSON' "SELECT notes FROM backup_history LIMIT 1"
+  for level in full quick; do
+    gives '["ok","CHECK constraints not checked: malformed JSON"]' \
+      "SELECT json_array(r ->> 'check', r ->> 'notes') FROM (SELECT backup_restore('$path', './$level.db',
+        '{\"verify\":\"$level\"}') AS r)"
+  done
+  # What else there is to say of it is said.
+  sqlite3 json.db "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(id)' WHERE name = 'i'"
+  gzip -c json.db >json.db.gz
+  fails './json.db.gz: the database inside is damaged: row 1 missing from index i
+row 2 missing from index i' "SELECT backup_restore('./json.db.gz', './new.db', '{\"verify\":\"full\"}')"
+}
+
 @test "a table that is checked by itself, and has many rows that break a rule: what was not looked at is told" {
   # Without its collation the database is checked table by table. The index is damaged from row 101 on.
   sqlite3 rules.db "CREATE TABLE t(id INTEGER PRIMARY KEY, a, b); CREATE INDEX i ON t(b);
