@@ -276,7 +276,9 @@ static int restore_in_transaction(restoring *s, lb_error *err)
                       .contents = s->content.has_table ? &s->content.table : NULL, .jobs = 1,
                       .no_owner = o->no_owner, .no_privileges = o->no_privileges };
   lb_task_phase(&r->job->task, "dropping", 0);
-  if (lb_pg_target_empty(s->pg, err)) return err->code;
+  if (lb_pg_target_empty(s->pg, err)) {  /* readers have not been kept out */
+    return lb_postgres_lock_refused(s->pg) ? lb_postgres_advise_lock(s->pg, "ACCESS EXCLUSIVE", err) : err->code;
+  }
   lb_task_phase(&r->job->task, "loading", s->content.bytes);
   if (lb_pg_load_serial(&load, err) || lb_pg_subscriptions_detach(s->pg, &r->job->notes, err)) return err->code;
   return lb_postgres_analyze(r->job, &load, err) ? err->code : lb_restore_postgres_commit(r, s->pg, err);

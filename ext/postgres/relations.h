@@ -49,8 +49,9 @@ void lb_pg_relations_note_circle(const lb_pg_relations *relations, lb_buf *notes
 
 void lb_pg_relations_free(lb_pg_relations *relations);
 
-/* Appends who holds, or waits for, a lock that keeps others from that lock ("ACCESS SHARE", "EXCLUSIVE") on a table, at
-** most five of them: "public.t by app (user ann, pid 12), …"; nothing where that is not known. */
+/* Appends who holds, or waits for, a lock that keeps others from that lock ("ACCESS SHARE", "EXCLUSIVE", "ACCESS
+** EXCLUSIVE") on a table, at most five of them: "public.t by app (user ann, pid 12), …"; nothing where that is not
+** known. */
 void lb_pg_relations_blockers(lb_pg *pg, const char *lock, lb_buf *text);
 
 #endif

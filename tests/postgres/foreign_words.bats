@@ -61,6 +61,11 @@ restore() { sql "SELECT backup_restore('latest:shop', '$(foreign "$1")', '{\"job
     restore shop ',"overwrite":true,"pre_restore":false'
   failing '(end what locks tables, or raise "lock_timeout"; locked: "shop"."orders" by holder (user postgres, pid ' \
     restore shop ',"tables":["shop.orders"],"rows":"missing","pre_restore":false'
+  release
+  # Somebody who has only read is in nobody's way before the tables are dropped.
+  hold shop 'SELECT count(*) FROM shop.orders'
+  failing '(end what locks tables, or raise "lock_timeout"; locked: "shop"."orders" by holder (user postgres, pid ' \
+    restore shop ',"overwrite":true,"pre_restore":false'
 }
 
 @test "what the user may not read ends a backup with a word on what to grant" {
