@@ -318,9 +318,10 @@ bool lb_statement_logged(const char *sql, size_t len, lb_span *word)
 {
   lb_qualified name;
   lb_tokens t = lb_tokens_begin(sql, len);
-  if (!lb_token_both(&t, "alter", "table") || !lb_token_seek(&t, "identity") || !lb_token_is_symbol(&t, '(')) {
-    return false;
-  }
+  if (!lb_token_both(&t, "alter", "table")) return false;
+  do {  /* tables and columns may have that name */
+    if (!lb_token_seek(&t, "identity")) return false;
+  } while (!lb_token_is_symbol(&t, '('));
   lb_token_next(&t);
   if (!lb_token_both(&t, "sequence", "name") || !lb_token_qualified(&t, &name)) return false;
   *word = t.span;

@@ -143,7 +143,8 @@ restore_fixtures() {
   require_pg 13
   pg_server_use v13
   newdb fast
-  q fast 'CREATE UNLOGGED TABLE t (logged int GENERATED ALWAYS AS IDENTITY (START 5), id int); INSERT INTO t (id) VALUES (1)'
+  q fast 'CREATE UNLOGGED TABLE t (logged int GENERATED ALWAYS AS IDENTITY (START 5), id int); INSERT INTO t (id) VALUES (1);
+    CREATE UNLOGGED TABLE identity (identity int GENERATED ALWAYS AS IDENTITY)'
   create fast
   gunzip -c b/fast_*.sql.gz | grep -qx '    LOGGED'
   [ "$(sql "SELECT backup_verify('latest:fast', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')")" = ok ]
