@@ -58,7 +58,24 @@ typedef struct findings {
   int broken;        /* rows that break a rule */
   char first[KEPT_BYTES];   /* of these */
   char failed[KEPT_BYTES];  /* why no row was held against a CHECK; "": they were */
+  bool ignores;      /* the connection does not look at CHECK constraints */
+  bool ignored;      /* it did not before */
 } findings;
+
+static findings begin(sqlite3 *db, const char *label, lb_buf *damage)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  int64_t on = 0;
+  lb_db_integer(db, "PRAGMA ignore_check_constraints", &on, label, &ignored);
+  return (findings){ .damage = damage, .ignores = on != 0, .ignored = on != 0 };
+}
+
+/* Once the connection's error has been told. */
+static void end(sqlite3 *db, const char *label, const findings *f)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  if (f->ignores && !f->ignored) lb_db_exec(db, "PRAGMA ignore_check_constraints=OFF", label, &ignored);
+}
 
 /* Where there is no place for all of it, it ends with a whole character. */
 static void keep_line(char kept[KEPT_BYTES], const char *line)
@@ -112,23 +129,21 @@ static void forget(findings *f, const findings *before, size_t damage)
 }
 
 /* A CHECK may end in an error instead of an answer: json_extract() does over what is no JSON, or is in words of a newer
-** version's. That says no more of the file than a row that breaks it, and the rest of it is looked at without. */
+** version's. That says no more of the file than a row that breaks it, and all else is looked at without. */
 static int collect(sqlite3 *db, const char *schema, const char *pragma, const char *table, bool all, findings *f)
 {
   lb_error ignored = LB_ERROR_INIT;
   const findings before = *f;
   size_t damage = f->damage->len;
-  int64_t was = 0;
   int rc = step_through(db, schema, pragma, table, all, f);
-  if (rc != SQLITE_ERROR || is_missing_feature(sqlite3_errmsg(db))) return rc;
+  if (rc != SQLITE_ERROR || f->ignores || is_missing_feature(sqlite3_errmsg(db))) return rc;
   char why[KEPT_BYTES];
   keep_line(why, sqlite3_errmsg(db));
-  lb_db_integer(db, "PRAGMA ignore_check_constraints", &was, schema, &ignored);
-  if (was || lb_db_exec(db, "PRAGMA ignore_check_constraints=ON", schema, &ignored)) return rc;
+  f->ignores = true;
+  lb_db_exec(db, "PRAGMA ignore_check_constraints=ON", schema, &ignored);
   forget(f, &before, damage);
   rc = step_through(db, schema, pragma, table, all, f);
   if (rc == SQLITE_DONE) memcpy(f->failed, why, sizeof why);
-  lb_db_exec(db, "PRAGMA ignore_check_constraints=OFF", schema, &ignored);
   return rc;
 }
 
@@ -236,7 +251,7 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
-  findings f = { .damage = damage };
+  findings f = begin(db, label, damage);
   int rc = judge(db, schema, pragma, NULL, &f);
   if (rc != SQLITE_DONE) {
     if (is_damage(rc)) {
@@ -247,6 +262,7 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
       fail_check(db, rc, label, err);
     }
   }
+  end(db, label, &f);
   if (!err->code && !damage->len) note_rules(&f, notes);
   if (!err->code && level == LB_CHECK_FULL && !damage->len) note_foreign_keys(db, schema, notes);
   if (damage->failed || notes->failed) lb_fail_nomem(err);
@@ -256,13 +272,14 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, const char *label, lb_buf *damage,
                           lb_buf *notes, lb_error *err)
 {
-  findings f = { .damage = damage };
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
+  findings f = begin(db, label, damage);
   int rc = check_one(db, "main", pragma, table, &f, notes);
   if (is_damage(rc)) lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
   else if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
   else if (!damage->len) note_rules(&f, notes);
+  end(db, label, &f);
   return err->code;
 }
 

@@ -174,6 +174,11 @@ T/backups/rules_sqlite_STAMP.db.gz' "SELECT notes FROM backup_history WHERE back
   gzip -c json.db >json.db.gz
   fails './json.db.gz: the database inside is damaged: row 1 missing from index i
 row 2 missing from index i' "SELECT backup_restore('./json.db.gz', './new.db', '{\"verify\":\"full\"}')"
+  # An error of an index is still there without, and is told.
+  sqlite3 json.db "PRAGMA writable_schema=ON;
+    UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON t(json_extract(x, ''\$.b''))' WHERE name = 'i'"
+  gzip -c json.db >json.db.gz
+  fails './json.db.gz: malformed JSON' "SELECT backup_restore('./json.db.gz', './new.db', '{\"verify\":\"full\"}')"
 }
 
 @test "a table that is checked by itself, and has many rows that break a rule: what was not looked at is told" {
