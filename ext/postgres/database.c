@@ -462,17 +462,20 @@ int lb_pg_database_try_dress(lb_pg *maintenance, const char *name, const lb_pg_p
   return dress(maintenance, name, p, no_owner, "ROLLBACK", err);
 }
 
-/* A template cannot be dropped. */
-static int make_ordinary(lb_pg *pg, const char *name, lb_error *err)
+static bool is_template(lb_pg *pg, const char *name, lb_error *err)
 {
-  lb_buf sql = { 0 };
   static const char query[] = "SELECT 1 FROM pg_catalog.pg_database WHERE datname = $1 AND datistemplate";
   char *is = lb_pg_value(pg, err, query, 1, &name);
-  if (!is) return err->code;
   free(is);
+  return is != NULL;
+}
+
+static int set_template(lb_pg *pg, const char *name, bool on, lb_error *err)
+{
+  lb_buf sql = { 0 };
   lb_buf_text(&sql, "ALTER DATABASE ");
   lb_pg_put_identifier(&sql, name);
-  lb_buf_text(&sql, " IS_TEMPLATE false");
+  lb_buf_text(&sql, on ? " IS_TEMPLATE true" : " IS_TEMPLATE false");
   return lb_pg_exec_whole(pg, &sql, err);
 }
 
@@ -484,18 +487,23 @@ static int drop_subscriptions(lb_pg *maintenance, const char *name, int *dropped
   return lb_pg_subscriptions_drop(maintenance, name, dropped, err);
 }
 
-/* Also how an interrupted call cleans up after itself: not broken off. */
+/* Also how an interrupted call cleans up after itself: not broken off. A template cannot be dropped, so it is made an
+** ordinary database first; what was not dropped is a template again. */
 int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err)
 {
   int dropped = 0;
+  lb_error ignored = LB_ERROR_INIT;
   lb_buf sql = { 0 };
   lb_task deaf = { 0 }, *task = maintenance->task;
   maintenance->task = &deaf;
-  if (make_ordinary(maintenance, name, err) == LB_OK && drop_subscriptions(maintenance, name, &dropped, err) == LB_OK) {
+  bool template = is_template(maintenance, name, err);
+  if (template) set_template(maintenance, name, false, err);
+  if (!err->code && drop_subscriptions(maintenance, name, &dropped, err) == LB_OK) {
     lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");
     lb_pg_put_identifier(&sql, name);
     lb_pg_exec_whole(maintenance, &sql, err);
   }
+  if (template && err->code) set_template(maintenance, name, true, &ignored);
   maintenance->task = task;
   if (err->code && dropped) {
     lb_error_prefix(err, "%d of its subscriptions went, their slots stay on the publishers: ", dropped);

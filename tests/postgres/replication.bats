@@ -130,13 +130,15 @@ subscription "The sub" was dropped with the old database; its slot "app_slot" st
 }
 
 # Dropping a database takes several steps, of which the last may be refused.
-@test "a database that somebody is in, and so cannot be dropped, keeps its subscriptions" {
+@test "a database that somebody is in, and so cannot be dropped, keeps its subscriptions, and stays a template" {
   subscribe app app_slot
+  q postgres 'ALTER DATABASE app IS_TEMPLATE true'
   sit_in app
   run "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
   echo "$output"
   [ "$(subscriptions)" = 'app|The sub|t|app_slot' ]
   [[ $output == *'database "app" could not be dropped: it is in use: "sitter" (user postgres, pid '* ]]
+  [ "$(q postgres "SELECT datistemplate FROM pg_database WHERE datname = 'app'")" = t ]
   stand_up app
   "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
   [ "$(subscriptions)" = '' ]
