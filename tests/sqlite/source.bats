@@ -39,21 +39,12 @@ source_test() { python "$BATS_TEST_DIRNAME/source.py" "$@"; }
 @test "a file that was moved under the caller's connection" { source_test moved; }
 @test "Python's implicit transaction: COMMIT first" { source_test python_transaction; }
 
-# As a user whom permissions hold, which root is not.
-held() {
-  if [ "$(id -u)" -eq 0 ]; then
-    setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search "$@"
-  else
-    "$@"
-  fi
-}
-
 @test "WAL: permissions that are missing are told, and on what" {
-  held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
+  held /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" wal_permissions
 }
 
 @test "a hot journal, and no permission to roll it back: that is told, and what to do" {
-  held env LD_PRELOAD="${LIFEBOAT_PRELOAD:-}" /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" hot_journal_read_only
+  held /usr/bin/python3 "$BATS_TEST_DIRNAME/source.py" hot_journal_read_only
 }
 
 # on_file_system OPTIONS TEST: a test for which src is a file system of its own.
