@@ -51,9 +51,18 @@ static bool is_broken_rule(const char *line)
   return strncmp(line, "non-", 4) == 0 && strstr(line, " value in ") && strncmp(line, "non-unique", 10) != 0;
 }
 
+/* A full-text index that does not fit its rows, which SQLite looks at from 3.44 on: that of external content is so as
+** soon as somebody forgets a trigger. It is made of the rows, and can be made of them again. */
+static bool is_unfit_index(const char *line)
+{
+  static const char malformed[] = "malformed inverted index for FTS",
+                    unreadable[] = "unable to validate the inverted index for FTS";
+  return !strncmp(line, malformed, sizeof malformed - 1) || !strncmp(line, unreadable, sizeof unreadable - 1);
+}
+
 /* What has been found so far. */
 typedef struct findings {
-  lb_buf *damage;
+  lb_buf *damage, *notes;
   int lines;         /* of damage */
   int broken;        /* rows that break a rule */
   char first[KEPT_BYTES];   /* of these */
@@ -62,12 +71,12 @@ typedef struct findings {
   bool ignored;      /* it did not before */
 } findings;
 
-static findings begin(sqlite3 *db, const char *label, lb_buf *damage)
+static findings begin(sqlite3 *db, const char *label, lb_buf *damage, lb_buf *notes)
 {
   lb_error ignored = LB_ERROR_INIT;
   int64_t on = 0;
   lb_db_integer(db, "PRAGMA ignore_check_constraints", &on, label, &ignored);
-  return (findings){ .damage = damage, .ignores = on != 0, .ignored = on != 0 };
+  return (findings){ .damage = damage, .notes = notes, .ignores = on != 0, .ignored = on != 0 };
 }
 
 /* Once the connection's error has been told. */
@@ -87,9 +96,17 @@ static void keep_line(char kept[KEPT_BYTES], const char *line)
   snprintf(kept, KEPT_BYTES, "%.*s%s", (int)n, line, cut ? "…" : "");
 }
 
+/* Once, though a database may be checked twice on its way. */
+static void note_once(lb_buf *notes, const char *line)
+{
+  if (!notes->data || !strstr(notes->data, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
+}
+
 static void take_line(findings *f, const char *line)
 {
-  if (!is_broken_rule(line)) {
+  if (is_unfit_index(line)) {
+    note_once(f->notes, line);
+  } else if (!is_broken_rule(line)) {
     if (f->lines++ < LINES_MAX) lb_buf_printf(f->damage, "%s%s", f->damage->len ? "\n" : "", line);
   } else if (f->broken++ == 0) {
     keep_line(f->first, line);
@@ -166,12 +183,6 @@ static int judge(sqlite3 *db, const char *schema, const char *pragma, const char
     rc = collect(db, schema, pragma, table, true, f);
   }
   return rc;
-}
-
-/* Once, though a database may be checked twice on its way. */
-static void note_once(lb_buf *notes, const char *line)
-{
-  if (!notes->data || !strstr(notes->data, line)) lb_buf_printf(notes, "%s%s", notes->len ? "\n" : "", line);
 }
 
 static void note_rules(const findings *f, lb_buf *notes)
@@ -251,7 +262,7 @@ int lb_sqlite_check(sqlite3 *db, const char *schema, lb_check_level level, const
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
-  findings f = begin(db, label, damage);
+  findings f = begin(db, label, damage, notes);
   int rc = judge(db, schema, pragma, NULL, &f);
   if (rc != SQLITE_DONE) {
     if (is_damage(rc)) {
@@ -274,7 +285,7 @@ int lb_sqlite_check_table(sqlite3 *db, const char *table, lb_check_level level, 
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;
   const char *pragma = level == LB_CHECK_FULL ? "integrity_check" : "quick_check";
-  findings f = begin(db, label, damage);
+  findings f = begin(db, label, damage, notes);
   int rc = check_one(db, "main", pragma, table, &f, notes);
   if (is_damage(rc)) lb_buf_printf(damage, "%s%s", damage->len ? "\n" : "", sqlite3_errmsg(db));
   else if (rc != SQLITE_DONE) lb_db_fail(db, rc, label, err);
