@@ -261,8 +261,12 @@ open('held', 'w')
 while os.path.exists('held'): time.sleep(0.05)
 PY
   while [ ! -e held ]; do sleep 0.05; done
-  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')"
-  fails "$why" "SELECT backup_delete('$good')"
+  # Each waits for the lock, so both at once.
+  fails "$why" "SELECT backup_rotate('{\"keep_last\":1}')" &
+  local rotating=$!
+  fails "$why" "SELECT backup_delete('$good')" &
+  wait $!
+  wait $rotating
   rm held
   wait
   [ -e "$good" ] && [ -e "$bad" ]
