@@ -94,14 +94,19 @@ EOF
 has_a() { answers "SELECT count(*) > 0 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
   WHERE datname = 'wait' AND mode = 'AccessShareLock' AND relation > 16383"; }
 
-@test "while somebody is always in the way, tables are open to others most of the time" {
-  local backup i closed=0
+# A backup with such a pg_dump, that has its own locks: the process $backup.
+begin_blocked() {  # begin_blocked LOCK-TIMEOUT
   newdb wait
   q wait 'CREATE TABLE a (id int)'
   blocked_pg_dump
-  create wait '{"lock_timeout":0}' >out 2>&1 3>&- &
+  create wait "{\"lock_timeout\":$1}" >out 2>&1 3>&- &
   backup=$!
   await has_a
+}
+
+@test "while somebody is always in the way, tables are open to others most of the time" {
+  local backup i closed=0
+  begin_blocked 0
   for ((i = 0; i < 40; i++)); do
     ! has_a || closed=$((closed + 1))
     sleep 0.2
@@ -117,12 +122,7 @@ has_a() { answers "SELECT count(*) > 0 FROM pg_locks l JOIN pg_database d ON d.o
 
 @test "who waits in the middle is named" {
   local backup alter
-  newdb wait
-  q wait 'CREATE TABLE a (id int)'
-  blocked_pg_dump
-  create wait '{"lock_timeout":1500}' >out 2>&1 3>&- &
-  backup=$!
-  await has_a
+  begin_blocked 1500
   q wait 'ALTER TABLE a ADD COLUMN more int' 3>&- &
   alter=$!
   not wait $backup

@@ -19,24 +19,12 @@ restore() {  # restore BACKUP DB [OPTIONS [FIELD]]
   local call="backup_restore('$1', '$(url "$2")', '${3:-{\}}')"
   sql "SELECT ${4:+json_extract(}$call${4:+, '\$.$4')}"
 }
-answers() { [ "$(q "$1" "$2")" = "$3" ]; }
+has() { [ "$(q "$1" "$2")" = "$3" ]; }  # has DB SQL VALUE
 leftovers() { q postgres "SELECT datname FROM pg_database WHERE datname ~ '^lifeboat_'"; }
 slots() { q postgres 'SELECT slot_name FROM pg_replication_slots ORDER BY 1'; }
 subscriptions() {
   q postgres "SELECT datname, subname, subenabled, subslotname FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid
     ORDER BY 1, 2"
-}
-
-# A session in a database, of the process $sitter, until stand_up.
-sit_in() {
-  PGAPPNAME=sitter psql -Xq -d "$(url "$1")" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
-  sitter=$!
-  await answers postgres "SELECT count(*) FROM pg_stat_activity WHERE datname = '$1' AND wait_event = 'PgSleep'" 1
-}
-stand_up() {
-  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$1' AND application_name = 'sitter'" \
-    >/dev/null
-  wait "$sitter" || true
 }
 
 # A subscription that is at work: table, backup, and the rows that come afterwards.
@@ -46,7 +34,7 @@ subscribe() {  # subscribe DB SLOT
   q pub "SELECT pg_create_logical_replication_slot('$2', 'pgoutput')" >/dev/null
   q "$1" "CREATE SUBSCRIPTION \"The sub\" CONNECTION 'host=$PGHOST port=$PGPORT user=postgres dbname=pub' PUBLICATION p
     WITH (slot_name = '$2', create_slot = false)"
-  await answers "$1" "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'" 1
+  await has "$1" "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate = 'r'" 1
   sql "SELECT backup_create('$(url "$1")')"
 }
 unsubscribe() {  # unsubscribe DB…: its subscriptions, and all slots
@@ -55,7 +43,7 @@ unsubscribe() {  # unsubscribe DB…: its subscriptions, and all slots
     q "$db" "ALTER SUBSCRIPTION \"The sub\" DISABLE; ALTER SUBSCRIPTION \"The sub\" SET (slot_name = NONE);
       DROP SUBSCRIPTION \"The sub\""
   done
-  await answers postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
+  await has postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
   q postgres 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
 }
 
@@ -75,13 +63,13 @@ unsubscribe() {  # unsubscribe DB…: its subscriptions, and all slots
   [ "$(subscriptions)" = $'app|The sub|t|app_slot\ncopy|The sub|f|' ]
   [ "$(slots)" = app_slot ]
   q pub 'INSERT INTO t VALUES (2)'
-  await answers app 'SELECT max(id) FROM t' 2
+  await has app 'SELECT max(id) FROM t' 2
   # The other one gives it up.
   q app 'ALTER SUBSCRIPTION "The sub" DISABLE; ALTER SUBSCRIPTION "The sub" SET (slot_name = NONE)'
-  await answers postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
+  await has postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
   q copy "${attach%)}"
   q pub 'INSERT INTO t VALUES (3)'
-  await answers copy 'SELECT max(id) FROM t' 3
+  await has copy 'SELECT max(id) FROM t' 3
   unsubscribe app copy
 }
 
@@ -133,16 +121,16 @@ subscription "The sub" was dropped with the old database; its slot "app_slot" st
 @test "a database that somebody is in, and so cannot be dropped, keeps its subscriptions, and stays a template" {
   subscribe app app_slot
   q postgres 'ALTER DATABASE app IS_TEMPLATE true'
-  sit_in app
+  hold app
   run "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
   echo "$output"
   [ "$(subscriptions)" = 'app|The sub|t|app_slot' ]
-  [[ $output == *'database "app" could not be dropped: it is in use: "sitter" (user postgres, pid '* ]]
+  [[ $output == *'database "app" could not be dropped: it is in use: "holder" (user postgres, pid '* ]]
   [ "$(q postgres "SELECT datistemplate FROM pg_database WHERE datname = 'app'")" = t ]
-  stand_up app
+  release
   "${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" drop app
   [ "$(subscriptions)" = '' ]
-  await answers postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
+  await has postgres 'SELECT count(*) FROM pg_replication_slots WHERE active' 0
   q postgres 'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots' >/dev/null
 }
 
@@ -166,18 +154,18 @@ make_sx() {
 }
 leave_nothing() {  # leave_nothing BACKUP
   local name backup=$1
-  sit_in sx
+  hold sx
   run restore "$backup" sx '{"overwrite":true,"mode":"swap","pre_restore":false}'
   echo "$output"
   [ "$status" -ne 0 ]
   [[ $output == *'is in use'* ]]
   [ "$(leftovers)" = '' ]
-  stand_up sx
+  release
   # What a crash has left is dropped by the next one.
   name=$("${LIFEBOAT_SO%/*}/tests/postgres/test_target" "$(url postgres)" scratch restore)
   q "$name" "CREATE SUBSCRIPTION left_over CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false);
     ALTER SUBSCRIPTION left_over ENABLE"
-  await answers postgres "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'" 0
+  await has postgres "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'" 0
   restore "$backup" sx '{"overwrite":true,"mode":"swap","pre_restore":false,"drop_old":true}'
   [ "$(leftovers)" = '' ] || { tail -30 "$PG_LOG"; false; }
   [ "$(sql "SELECT backup_verify('$backup', '{\"level\":\"full\",\"verify_uri\":\"$(url sx)\"}')")" = ok ]

@@ -24,7 +24,7 @@ setup() {
   export BACKUP_DIR=$T/b
 }
 teardown() {
-  [ -z "${sitter:-}" ] || stand_up
+  [ -z "${holder:-}" ] || release
   cd / && [ -n "${T:-}" ] && chmod -R u+rwx "$T" && rm -rf "$T"
 }
 
@@ -47,18 +47,6 @@ empty_db() {
     + (SELECT count(*) FROM pg_class WHERE oid >= 16384) + (SELECT count(*) FROM pg_proc WHERE oid >= 16384)")" = 0 ]
 }
 saves() { find b -name '*_before_restore_*.sql.gz' | wc -l; }
-
-# Another session in a database, until stand_up.
-sit_in() {
-  PGAPPNAME=sitter psql -Xq -d "$(url "$1")" -c 'SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
-  sitter=$!
-  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'sitter' AND wait_event = 'PgSleep'"
-}
-stand_up() {
-  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sitter'" >/dev/null
-  wait "$sitter" || true
-  sitter=
-}
 
 @test "into an empty database, on one connection and on four" {
   newdb e1
@@ -148,9 +136,9 @@ stand_up() {
 
 @test "swap with sessions in the way: an error that names them, or they are ended" {
   olddb busy
-  sit_in busy
+  hold busy
   databases >before
-  failing 'sitter' restore latest:shop busy '{"overwrite":true,"mode":"swap"}'
+  failing 'holder' restore latest:shop busy '{"overwrite":true,"mode":"swap"}'
   [[ $output == *'"force":true'* ]]
   databases >after
   diff before after
@@ -161,14 +149,12 @@ stand_up() {
 
 @test "a locked table makes a transaction wait no longer than lock_timeout" {
   olddb locked
-  PGAPPNAME=sitter psql -Xq -d "$(url locked)" -c 'LOCK TABLE mine.before; SELECT pg_sleep(60)' >/dev/null 2>&1 3>&- &
-  sitter=$!
-  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'sitter' AND wait_event = 'PgSleep'"
+  hold locked 'LOCK TABLE mine.before'
   SECONDS=0
-  failing 'lock timeout (end what locks tables, or raise "lock_timeout"; locked: "mine"."before" by sitter (user ' \
+  failing 'lock timeout (end what locks tables, or raise "lock_timeout"; locked: "mine"."before" by holder (user ' \
     restore latest:shop locked '{"overwrite":true,"lock_timeout":300,"pre_restore":false}'
   [ $SECONDS -lt 5 ]
-  stand_up
+  release
   pg_same old locked
 }
 

@@ -29,7 +29,8 @@
 #   failing TEXT COMMAND…    status not 0, with this in what it says
 #   not COMMAND…          where `!` would be forgiven by set -e
 #   await COMMAND…        what takes its time to begin or to end; answers SQL: whether the server says t to that
-#   hold DB SQL           another session that does this and stays in its transaction, until release; $holder is its psql
+#   hold DB [SQL]         another session there, called holder, that does this and stays in its transaction, until
+#                           release; $holder is its psql
 #   load_objects DB       objects.sql: every kind of object there is, with rows
 #   load_bytes DB         a table whose name, comment and rows have bytes from 128 on: LATIN1, SQL_ASCII
 #   install_test_extension   makes the extension lifeboat_test (a table with configuration, dumped with a condition)
@@ -433,7 +434,7 @@ await() {
 answers() { [ "$(q postgres "$1")" = t ]; }
 
 hold() {
-  PGAPPNAME=holder psql -Xq -d "$(url "$1")" -c "$2; SELECT pg_sleep(60)" >/dev/null 2>&1 3>&- &
+  PGAPPNAME=holder psql -Xq -d "$(url "$1")" -c "${2:+$2; }SELECT pg_sleep(60)" >/dev/null 2>&1 3>&- &
   holder=$!
   await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'holder' AND wait_event = 'PgSleep'"
 }
