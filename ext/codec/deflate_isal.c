@@ -1,6 +1,6 @@
 /* Deflate by ISA-L's igzip: levels 1 to 3, and all inflating. Nothing here when ISA-L is not built in.
 **
-** A block is deflated in one stateless call. Inflating a block is raw deflate, and the caller compares the checksum:
+** A piece is deflated in one stateless call. Inflating a block is raw deflate, and the caller compares the checksum:
 ** with ISA-L's own modes it is easy to get none. For streams ISA-L parses headers and checks trailers.
 */
 #include "codec/engine.h"
@@ -44,7 +44,7 @@ static void *compressor_open(int level, lb_error *err)
   return NULL;
 }
 
-static bool isal_engine_deflate(void *arg, const void *raw, size_t raw_len, void *out, size_t *out_len)
+static bool isal_engine_deflate(void *arg, const void *raw, size_t raw_len, bool final, void *out, size_t *out_len)
 {
   compressor *c = arg;
   struct isal_zstream *s = &c->stream;
@@ -53,8 +53,8 @@ static bool isal_engine_deflate(void *arg, const void *raw, size_t raw_len, void
   s->level_buf = c->buffer;
   s->level_buf_size = c->buffer_bytes;
   s->gzip_flag = IGZIP_DEFLATE;
-  s->flush = NO_FLUSH;
-  s->end_of_stream = 1;
+  s->flush = final ? NO_FLUSH : FULL_FLUSH;
+  s->end_of_stream = final;
   s->next_in = (uint8_t *)(uintptr_t)raw;
   s->avail_in = (uint32_t)raw_len;
   s->next_out = out;

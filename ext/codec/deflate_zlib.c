@@ -41,12 +41,13 @@ static void compressor_close(void *compressor)
   free(compressor);
 }
 
-static bool zlib_deflate(void *compressor, const void *raw, size_t raw_len, void *out, size_t *out_len)
+static bool zlib_deflate(void *compressor, const void *raw, size_t raw_len, bool final, void *out, size_t *out_len)
 {
   z_stream *s = compressor;
   deflateReset(s);
   point(s, raw, raw_len, out, *out_len);
-  if (deflate(s, Z_FINISH) != Z_STREAM_END) return false;
+  int rc = deflate(s, final ? Z_FINISH : Z_FULL_FLUSH);
+  if (final ? rc != Z_STREAM_END : rc != Z_OK || s->avail_in != 0 || s->avail_out == 0) return false;
   *out_len = s->total_out;
   return true;
 }

@@ -14,8 +14,9 @@
 typedef struct lb_engine {
   void *(*compressor_open)(int level, lb_error *err);
   void (*compressor_close)(void *compressor);
-  /* *out_len: capacity in, size out. false: it does not fit, and out holds nothing of use. */
-  bool (*deflate)(void *compressor, const void *raw, size_t raw_len, void *out, size_t *out_len);
+  /* One piece of a deflate stream, which points at nothing before it. final: the stream ends with it; without, it ends
+  ** on a byte's boundary. *out_len: capacity in, size out. false: it does not fit, and out holds nothing of use. */
+  bool (*deflate)(void *compressor, const void *raw, size_t raw_len, bool final, void *out, size_t *out_len);
 
   void *(*decompressor_open)(lb_error *err);
   void (*decompressor_close)(void *decompressor);

@@ -2,21 +2,23 @@
 **
 ** A member of ours has a header of fixed bytes, and an extra field whose subfield 'L','B' carries our mark: for data
 ** the member's size and the block's number, for a record its payload. What deflates and inflates is an engine: ISA-L at
-** levels 1 to 3 and for inflating where it is built in, zlib otherwise. A block that would grow is stored instead, so
-** that bound() is what store() makes.
+** levels 1 to 3 and for inflating where it is built in, zlib otherwise. It deflates the runs of a block that may
+** shrink; between them are stored those that do not (grains.h). A block that would grow is stored instead, so that
+** bound() is what store() makes.
 */
 #include <stdlib.h>
 #include <string.h>
 
 #include "codec/engine.h"
 #include "codec/formats.h"
+#include "codec/grains.h"
+#include "codec/stored.h"
 #include "core/buffer.h"
 
 #define FIXED_BYTES 10                                    /* up to and with the OS byte */
 #define MARK_AT 16                                        /* behind XLEN, the subfield's two letters and its length */
 #define DATA_HEADER (MARK_AT + LB_MARK_DATA_BYTES)
 #define TRAILER_BYTES 8
-#define STORED_MAX 65535                                  /* bytes in a stored deflate block */
 #define RECORD_EXTRA (MARK_AT + LB_MARK_BYTES + 2 + TRAILER_BYTES)
 
 /* magic, deflate, FEXTRA alone, no time, no hint, unknown system */
@@ -25,6 +27,7 @@ static const unsigned char fixed[FIXED_BYTES] = { 0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 
 typedef struct compressor {
   const lb_engine *engine;
   void *state;
+  lb_grains grains;  /* of the block at work */
 } compressor;
 
 static const lb_engine *engine_of_level(int level)
@@ -43,8 +46,7 @@ static const lb_engine *inflater(void)
 
 static size_t stored_size(size_t raw)
 {
-  size_t blocks = raw ? (raw + STORED_MAX - 1) / STORED_MAX : 1;
-  return DATA_HEADER + blocks * 5 + raw + TRAILER_BYTES;
+  return DATA_HEADER + lb_stored_bytes(raw) + TRAILER_BYTES;
 }
 
 static void put_header(unsigned char *out, size_t mark_bytes)
@@ -69,20 +71,8 @@ static size_t frame(unsigned char *out, uint64_t number, size_t deflated, const 
 
 static void gzip_store(uint64_t number, const void *raw, size_t raw_len, void *out)
 {
-  const unsigned char *from = raw;
-  unsigned char *to = (unsigned char *)out + DATA_HEADER;
-  size_t left = raw_len;
-  do {
-    size_t n = left < STORED_MAX ? left : STORED_MAX;
-    left -= n;
-    to[0] = left == 0;
-    lb_put_u16(to + 1, (uint16_t)n);
-    lb_put_u16(to + 3, (uint16_t)~n);
-    if (n) memcpy(to + 5, from, n);
-    from += n;
-    to += 5 + n;
-  } while (left);
-  frame(out, number, (size_t)(to - (unsigned char *)out) - DATA_HEADER, raw, raw_len);
+  size_t n = lb_store(raw, raw_len, true, (unsigned char *)out + DATA_HEADER);
+  frame(out, number, n, raw, raw_len);
 }
 
 static void *compressor_open(int level, lb_error *err)
@@ -107,13 +97,38 @@ static void compressor_close(void *arg)
   free(c);
 }
 
+static bool store_run(const void *raw, size_t raw_len, bool final, void *out, size_t *out_len)
+{
+  if (*out_len < lb_stored_bytes(raw_len)) return false;
+  *out_len = lb_store(raw, raw_len, final, out);
+  return true;
+}
+
+/* As lb_engine.deflate, for a whole block. */
+static bool deflate_runs(compressor *c, const unsigned char *raw, size_t raw_len, unsigned char *out, size_t *out_len)
+{
+  size_t done = 0, made = 0;
+  lb_find_grains(raw, raw_len, &c->grains);
+  do {
+    bool random;
+    size_t run = lb_run_of_grains(&c->grains, done, raw_len, &random), n = *out_len - made;
+    bool final = done + run == raw_len;
+    if (!(random ? store_run(raw + done, run, final, out + made, &n)
+                 : c->engine->deflate(c->state, raw + done, run, final, out + made, &n))) return false;
+    done += run;
+    made += n;
+  } while (done < raw_len);
+  *out_len = made;
+  return true;
+}
+
 static int gzip_compress(void *arg, uint64_t number, const void *raw, size_t raw_len, void *out, size_t *out_len,
                          lb_error *err)
 {
   compressor *c = arg;
   size_t deflated = stored_size(raw_len) - DATA_HEADER - TRAILER_BYTES;
   (void)err;
-  if (c->engine->deflate(c->state, raw, raw_len, (unsigned char *)out + DATA_HEADER, &deflated)) {
+  if (deflate_runs(c, raw, raw_len, (unsigned char *)out + DATA_HEADER, &deflated)) {
     *out_len = frame(out, number, deflated, raw, raw_len);
   } else {
     gzip_store(number, raw, raw_len, out);

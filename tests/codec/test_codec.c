@@ -69,6 +69,56 @@ static void check_round_trip(const lb_codec *codec, int level, const unsigned ch
   free(back);
 }
 
+/* Feeds data in pieces of `piece` bytes and takes `room` at a time. LB_OK only when all ends on a member's end. */
+static int decode_stream(const lb_codec *codec, const unsigned char *data, size_t n, size_t piece, size_t room,
+                         lb_buf *out)
+{
+  lb_error err = LB_ERROR_INIT;
+  bool at_end = false;
+  unsigned char buffer[4096];
+  void *s = codec->stream_open(&err);
+  assert_non_null(s);
+  for (size_t at = 0, in = 0, made = 0; err.code == LB_OK && (at < n || made == room); at += in) {
+    in = n - at < piece ? n - at : piece;
+    made = room;
+    codec->stream_decode(s, data + at, &in, buffer, &made, &at_end, &err);
+    lb_buf_append(out, buffer, made);
+  }
+  codec->stream_close(s);
+  return err.code ? (int)err.code : at_end ? LB_OK : LB_CORRUPT;
+}
+
+static void check_stream(const lb_codec *codec, const unsigned char *data, size_t n, const void *want, size_t want_len)
+{
+  static const size_t pieces[] = { 1, 7, 4096, 1 << 20 }, rooms[] = { 1, 100, 4096 };
+  for (size_t p = 0; p < 4; p++) {
+    for (size_t r = 0; r < 3; r++) {
+      lb_buf out = { 0 };
+      assert_int_equal(decode_stream(codec, data, n, pieces[p], rooms[r], &out), LB_OK);
+      assert_int_equal(out.len, want_len);
+      assert_memory_equal(out.data, want, want_len);
+      lb_buf_free(&out);
+    }
+  }
+}
+
+static void run_tool(const char *tool, const unsigned char *data, size_t n, const unsigned char *want, size_t want_len)
+{
+  char path[] = "/tmp/lb_codec_XXXXXX", command[200];
+  unsigned char *got = malloc(want_len + 1);
+  int fd = mkstemp(path);
+  assert_true(fd >= 0 && write(fd, data, n) == (ssize_t)n);
+  close(fd);
+  snprintf(command, sizeof command, "%s < %s", tool, path);
+  FILE *p = popen(command, "r");
+  assert_non_null(p);
+  assert_int_equal(fread(got, 1, want_len + 1, p), want_len);
+  assert_int_equal(pclose(p), 0);
+  assert_memory_equal(got, want, want_len);
+  unlink(path);
+  free(got);
+}
+
 static void test_round_trips(void **state)
 {
   static const size_t sizes[] = { 0, 1, 65535, 65536, BIG };
@@ -81,6 +131,27 @@ static void test_round_trips(void **state)
         check_round_trip(codec, level, noise, sizes[s]);
       }
     }
+  }
+}
+
+/* Noise between text is stored, and text between noise is not. */
+static void test_mixed(void **state)
+{
+  (void)state;
+  static unsigned char mixed[BIG];
+  lb_error err = LB_ERROR_INIT;
+  const lb_codec *codec = lb_codec_get("gzip", &err);
+  for (size_t i = 0; i < BIG; i++) mixed[i] = i % 32768 < 20000 ? text[i] : noise[i];
+  for (int level = codec->level_min; level <= codec->level_max; level++) {
+    size_t size;
+    unsigned char *member = make_member(codec, level, 7, mixed, BIG, &size);
+    assert_true(size < BIG * 2 / 3);
+    assert_non_null(memmem(member, size, noise + 20480, 32768 - 20480));
+    run_tool("gunzip", member, size, mixed, BIG);
+    run_tool("busybox gunzip", member, size, mixed, BIG);
+    check_stream(codec, member, size, mixed, BIG);
+    free(member);
+    check_round_trip(codec, level, mixed, BIG);
   }
 }
 
@@ -145,39 +216,6 @@ static void test_records(void **state)
         if (codec->member_at(record, cut, &part)) assert_false(part.ours);
       }
       free(record);
-    }
-  }
-}
-
-/* Feeds data in pieces of `piece` bytes and takes `room` at a time. LB_OK only when all ends on a member's end. */
-static int decode_stream(const lb_codec *codec, const unsigned char *data, size_t n, size_t piece, size_t room,
-                         lb_buf *out)
-{
-  lb_error err = LB_ERROR_INIT;
-  bool at_end = false;
-  unsigned char buffer[4096];
-  void *s = codec->stream_open(&err);
-  assert_non_null(s);
-  for (size_t at = 0, in = 0, made = 0; err.code == LB_OK && (at < n || made == room); at += in) {
-    in = n - at < piece ? n - at : piece;
-    made = room;
-    codec->stream_decode(s, data + at, &in, buffer, &made, &at_end, &err);
-    lb_buf_append(out, buffer, made);
-  }
-  codec->stream_close(s);
-  return err.code ? (int)err.code : at_end ? LB_OK : LB_CORRUPT;
-}
-
-static void check_stream(const lb_codec *codec, const unsigned char *data, size_t n, const void *want, size_t want_len)
-{
-  static const size_t pieces[] = { 1, 7, 4096, 1 << 20 }, rooms[] = { 1, 100, 4096 };
-  for (size_t p = 0; p < 4; p++) {
-    for (size_t r = 0; r < 3; r++) {
-      lb_buf out = { 0 };
-      assert_int_equal(decode_stream(codec, data, n, pieces[p], rooms[r], &out), LB_OK);
-      assert_int_equal(out.len, want_len);
-      assert_memory_equal(out.data, want, want_len);
-      lb_buf_free(&out);
     }
   }
 }
@@ -304,23 +342,6 @@ static void test_long_window(void **state)
   lb_buf_free(&out);
 }
 
-static void run_tool(const char *tool, const unsigned char *data, size_t n, const unsigned char *want, size_t want_len)
-{
-  char path[] = "/tmp/lb_codec_XXXXXX", command[200];
-  unsigned char *got = malloc(want_len + 1);
-  int fd = mkstemp(path);
-  assert_true(fd >= 0 && write(fd, data, n) == (ssize_t)n);
-  close(fd);
-  snprintf(command, sizeof command, "%s < %s", tool, path);
-  FILE *p = popen(command, "r");
-  assert_non_null(p);
-  assert_int_equal(fread(got, 1, want_len + 1, p), want_len);
-  assert_int_equal(pclose(p), 0);
-  assert_memory_equal(got, want, want_len);
-  unlink(path);
-  free(got);
-}
-
 static void test_other_tools_read_members(void **state)
 {
   (void)state;
@@ -371,7 +392,8 @@ static void test_lookups(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_round_trips), cmocka_unit_test(test_store), cmocka_unit_test(test_flips_in_gzip),
+    cmocka_unit_test(test_round_trips), cmocka_unit_test(test_mixed), cmocka_unit_test(test_store),
+    cmocka_unit_test(test_flips_in_gzip),
     cmocka_unit_test(test_records), cmocka_unit_test(test_streams), cmocka_unit_test(test_unknown_gzip_flags),
     cmocka_unit_test(test_gzip_headers), cmocka_unit_test(test_long_window),
     cmocka_unit_test(test_other_tools_read_members), cmocka_unit_test(test_lookups),
