@@ -54,6 +54,20 @@ sqlite3_stmt *lb_part_prepare(sqlite3 *db, sqlite3_str *sql, const char *label, 
   return stmt;
 }
 
+/* SQLite takes U+FEFF at the beginning of a UTF-16 text that it is given for a byte order mark, and drops it (swapped,
+** it would swap all of the text). Of two it drops one, so that a text that begins so gets another in front. */
+static int bind_utf16(sqlite3_stmt *to, int parameter, const char *text, size_t n)
+{
+  static const uint16_t mark = 0xfeff, swapped = 0xfffe;
+  bool taken = n >= sizeof mark && (!memcmp(text, &mark, sizeof mark) || !memcmp(text, &swapped, sizeof swapped));
+  if (!taken) return sqlite3_bind_text64(to, parameter, text, n, SQLITE_STATIC, SQLITE_UTF16);
+  char *marked = sqlite3_malloc64(n + sizeof mark);
+  if (!marked) return SQLITE_NOMEM;
+  memcpy(marked, &mark, sizeof mark);
+  memcpy(marked + sizeof mark, text, n);
+  return sqlite3_bind_text64(to, parameter, marked, n + sizeof mark, sqlite3_free, SQLITE_UTF16);
+}
+
 /* An empty blob has no address, and without one SQLite would bind NULL. */
 int lb_part_bind(sqlite3_stmt *to, int parameter, sqlite3_stmt *from, int column, bool utf16)
 {
@@ -66,10 +80,9 @@ int lb_part_bind(sqlite3_stmt *to, int parameter, sqlite3_stmt *from, int column
   case SQLITE_TEXT:
     data = utf16 ? sqlite3_column_text16(from, column) : (const void *)sqlite3_column_text(from, column);
     if (!data) return SQLITE_NOMEM;
-    return sqlite3_bind_text64(to, parameter, data,
-                               (sqlite3_uint64)(utf16 ? sqlite3_column_bytes16(from, column)
-                                                      : sqlite3_column_bytes(from, column)),
-                               SQLITE_STATIC, utf16 ? SQLITE_UTF16 : SQLITE_UTF8);
+    if (utf16) return bind_utf16(to, parameter, data, (size_t)sqlite3_column_bytes16(from, column));
+    return sqlite3_bind_text64(to, parameter, data, (sqlite3_uint64)sqlite3_column_bytes(from, column), SQLITE_STATIC,
+                               SQLITE_UTF8);
   case SQLITE_BLOB:
     data = sqlite3_column_blob(from, column);
     if (!data) return sqlite3_column_bytes(from, column) ? SQLITE_NOMEM : sqlite3_bind_zeroblob(to, parameter, 0);

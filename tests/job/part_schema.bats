@@ -30,4 +30,5 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "no table is advised that the backup does not have" { part advice_that_can_be_taken; }
 @test "foreign keys in a circle, with actions that must not run" { part cycles; }
 @test "rows in each other's way: an error with a way out; REPLACE in a schema takes no row away" { part collisions; }
+@test "texts that begin with a byte order mark, in every encoding" { part byte_order_marks; }
 @test "a collation that only the application has" { part unknown_here; }

@@ -532,6 +532,26 @@ def collisions():
         "UNIQUE constraint failed: k.c (two rows of the backup are in each other's way here)")
 
 
+def byte_order_marks():
+    """Texts that begin with U+FEFF, as those from some files do, in every encoding: of keys, and of other columns."""
+    texts = ['\ufeffid', '\ufeff', '\ufeff\ufeffx', 'id', '']
+    for encoding in 'UTF-8', 'UTF-16le', 'UTF-16be':
+        path = encoding + '.db'
+        db = sqlite3.connect(path, isolation_level=None)
+        db.execute(f"PRAGMA encoding='{encoding}'")
+        db.executescript('CREATE TABLE t(k TEXT PRIMARY KEY, v); CREATE TABLE swapped(k TEXT PRIMARY KEY)')
+        db.executemany('INSERT INTO t VALUES (?, ?)', zip(texts, reversed(texts)))
+        db.execute("INSERT INTO swapped VALUES (CAST(x'fffe6100' AS TEXT)), (CAST(x'fefffffe0061' AS TEXT)), (char(65534, 97))")
+        everything = 'SELECT rowid, hex(k), hex(v) FROM t UNION ALL SELECT rowid, hex(k), NULL FROM swapped'
+        before = db.execute(everything).fetchall()
+        backup = create(path)
+        assert part(backup, path, ['t', 'swapped'], rows='replace')['pre_restore'] is None, encoding  # all is equal
+        db.executescript("DELETE FROM t WHERE rowid IN (1, 3); UPDATE t SET v = 'lost' WHERE rowid = 2; DELETE FROM swapped")
+        assert counts(part(backup, path, ['t', 'swapped'], rows='merge'), 't') == (2, 1, 0, 2), encoding
+        assert db.execute(everything).fetchall() == before, (encoding, before)
+        db.close()
+
+
 def unknown_here():
     """A collation or function that only the application has."""
     db = sqlite3.connect('app.db', isolation_level=None)
