@@ -15,7 +15,7 @@ SQLITE_EXTENSION_INIT3
 /* A table that one side has, or both. */
 typedef struct entry {
   char *name;
-  lb_table_kind kind[2];
+  lb_shape_listed listed[2];
 } entry;
 
 struct lb_sqlite_diff {
@@ -33,7 +33,7 @@ struct lb_sqlite_diff {
 
 /* ---- the list of tables ---- */
 
-static int add_entry(void *ctx, const char *name, lb_table_kind kind, lb_error *err)
+static int add_entry(void *ctx, const char *name, const lb_shape_listed *listed, lb_error *err)
 {
   lb_sqlite_diff *c = ctx;
   if (c->count == c->capacity) {
@@ -46,7 +46,7 @@ static int add_entry(void *ctx, const char *name, lb_table_kind kind, lb_error *
   entry *e = &c->entries[c->count];
   *e = (entry){ .name = lb_text_copy(name, err) };
   if (!e->name) return err->code;
-  e->kind[c->listing] = kind;
+  e->listed[c->listing] = *listed;
   c->count++;
   return LB_OK;
 }
@@ -55,7 +55,7 @@ static int by_name(const void *a, const void *b)
 {
   const entry *x = a, *y = b;
   int order = sqlite3_stricmp(x->name, y->name);
-  return order ? order : (x->kind[0] == LB_TABLE_NONE) - (y->kind[0] == LB_TABLE_NONE);
+  return order ? order : (x->listed[0].kind == LB_TABLE_NONE) - (y->listed[0].kind == LB_TABLE_NONE);
 }
 
 /* Two entries of one name become one. */
@@ -66,13 +66,27 @@ static void join_entries(lb_sqlite_diff *c)
   for (size_t i = 0; i < c->count; i++) {
     entry *e = &c->entries[i], *last = kept ? &c->entries[kept - 1] : NULL;
     if (last && sqlite3_stricmp(last->name, e->name) == 0) {
-      last->kind[1] = e->kind[1];
+      last->listed[1] = e->listed[1];
       free(e->name);
     } else {
       c->entries[kept++] = *e;
     }
   }
   c->count = kept;
+}
+
+static int order_of_name(const void *name, const void *e)
+{
+  return sqlite3_stricmp(name, ((const entry *)e)->name);
+}
+
+/* The first one where a damaged schema has a table twice. */
+static int add_row(void *ctx, const char *name, int64_t row, lb_error *err)
+{
+  lb_sqlite_diff *c = ctx;
+  entry *e = c->count ? bsearch(name, c->entries, c->count, sizeof *c->entries, order_of_name) : NULL;
+  if (e && !e->listed[c->listing].row) e->listed[c->listing].row = row;
+  return err->code;
 }
 
 static int list_tables(lb_sqlite_diff *c, lb_error *err)
@@ -82,12 +96,16 @@ static int list_tables(lb_sqlite_diff *c, lb_error *err)
     if (lb_shape_list(side->db, side->schema, side->label, add_entry, c, err)) return err->code;
   }
   if (c->count) join_entries(c);
+  for (c->listing = 0; c->listing < 2; c->listing++) {
+    const lb_diff_side *side = &c->sides[c->listing].rows;
+    if (lb_shape_list_rows(side->db, side->schema, side->label, add_row, c, err)) return err->code;
+  }
   return LB_OK;
 }
 
 static bool is_kind(const entry *e, lb_table_kind kind)
 {
-  return e->kind[0] == kind || e->kind[1] == kind;
+  return e->listed[0].kind == kind || e->listed[1].kind == kind;
 }
 
 /* SQLite's own tables, views, and what virtual tables keep their content in, are not told of. */
@@ -118,12 +136,12 @@ static const entry *owner_of(const lb_sqlite_diff *c, const entry *part)
 static int compare_virtual(lb_sqlite_diff *c, const entry *e, lb_difference *d, lb_error *err)
 {
   lb_buf *notes = &c->table.notes;
-  bool both = e->kind[0] && e->kind[1], same = true, any = false;
+  bool both = e->listed[0].kind && e->listed[1].kind, same = true, any = false;
   for (size_t i = 0; i < c->count && !err->code; i++) {
     const entry *own = &c->entries[i];
     if (!both || owner_of(c, own) != e) continue;
     lb_difference one = { 0 };
-    if (lb_table_diff_open(&c->table, c->job, c->sides, own->name, err) == LB_OK) {
+    if (lb_table_diff_open(&c->table, c->job, c->sides, own->name, own->listed, err) == LB_OK) {
       lb_table_diff_sum(&c->table, &c->pages, false, &one, err);
     }
     lb_table_diff_close(&c->table);
@@ -132,8 +150,8 @@ static int compare_virtual(lb_sqlite_diff *c, const entry *e, lb_difference *d, 
   }
   d->name = e->name;
   d->added = d->removed = d->changed = -1;
-  if (!both) d->change = e->kind[0] ? "only in a" : "only in b";
-  else if (e->kind[0] != e->kind[1] || !any) d->change = "not compared";
+  if (!both) d->change = e->listed[0].kind ? "only in a" : "only in b";
+  else if (e->listed[0].kind != e->listed[1].kind || !any) d->change = "not compared";
   else d->change = same ? "same" : "changed";
   lb_buf_printf(notes, "virtual table%s", !both ? "" : any ? ": compared by the tables that it keeps its content in"
                                               : ": what it keeps its content in is not known here");
@@ -151,7 +169,7 @@ static int next_table(lb_sqlite_diff *c, lb_difference *d, bool *any, lb_error *
   if (!*any || lb_task_poll(&c->job->task, err)) return err->code;
   const entry *e = &c->entries[c->at++];
   if (is_kind(e, LB_TABLE_VIRTUAL)) return compare_virtual(c, e, d, err);
-  if (lb_table_diff_open(&c->table, c->job, c->sides, e->name, err)) return err->code;
+  if (lb_table_diff_open(&c->table, c->job, c->sides, e->name, e->listed, err)) return err->code;
   return lb_table_diff_sum(&c->table, &c->pages, c->wanted.counts, d, err);
 }
 
@@ -168,7 +186,7 @@ static int begin_table(lb_sqlite_diff *c, const char *name, lb_error *err)
 {
   int64_t roots[2];
   c->rows = true;
-  if (lb_table_diff_open(&c->table, c->job, c->sides, name, err) || lb_table_diff_check(&c->table, name, err)) {
+  if (lb_table_diff_open(&c->table, c->job, c->sides, name, NULL, err) || lb_table_diff_check(&c->table, name, err)) {
     return err->code;
   }
   for (int s = 0; s < 2; s++) roots[s] = c->table.shapes[s].root;

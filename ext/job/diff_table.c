@@ -17,12 +17,14 @@ static const lb_shape *any_shape(const lb_table_diff *t)
   return &t->shapes[is_there(t, 0) ? 0 : 1];
 }
 
-int lb_table_diff_open(lb_table_diff *t, lb_job *job, lb_side sides[2], const char *name, lb_error *err)
+int lb_table_diff_open(lb_table_diff *t, lb_job *job, lb_side sides[2], const char *name,
+                       const lb_shape_listed listed[2], lb_error *err)
 {
   *t = (lb_table_diff){ .job = job, .sides = sides };
   for (int s = 0; s < 2; s++) {
     const lb_diff_side *side = &sides[s].rows;
-    if (lb_shape_read(side->db, side->schema, name, side->label, &t->shapes[s], err)) return err->code;
+    const lb_shape_listed *known = listed ? &listed[s] : NULL;
+    if (lb_shape_read(side->db, side->schema, name, known, side->label, &t->shapes[s], err)) return err->code;
   }
   return LB_OK;
 }

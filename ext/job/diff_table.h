@@ -16,8 +16,10 @@ typedef struct lb_table_diff {
   lb_buf notes, key, columns;
 } lb_table_diff;
 
-/* Looks at the table of that name on both sides. Close it also after a failure; it is all zero then. */
-int lb_table_diff_open(lb_table_diff *t, lb_job *job, lb_side sides[2], const char *name, lb_error *err);
+/* Looks at the table of that name on both sides. listed: NULL, or what a list of each side told of it. Close it also
+** after a failure; it is all zero then. */
+int lb_table_diff_open(lb_table_diff *t, lb_job *job, lb_side sides[2], const char *name,
+                       const lb_shape_listed listed[2], lb_error *err);
 void lb_table_diff_close(lb_table_diff *t);
 
 /* Fails where there is no such table, or none that has rows of its own. */

@@ -56,13 +56,35 @@ static int tell(void *ctx, sqlite3_stmt *row, lb_error *err)
 {
   const listing *l = ctx;
   const char *name = (const char *)sqlite3_column_text(row, 1);
-  return name ? l->each(l->ctx, name, kind_at(row), err) : lb_fail_nomem(err);
+  lb_shape_listed listed = { .kind = kind_at(row), .without_rowid = sqlite3_column_int(row, 4) != 0 };
+  return name ? l->each(l->ctx, name, &listed, err) : lb_fail_nomem(err);
 }
 
 int lb_shape_list(sqlite3 *db, const char *schema, const char *label, lb_shape_each each, void *ctx, lb_error *err)
 {
   listing l = { each, ctx };
   return each_row(db, sqlite3_mprintf("PRAGMA \"%w\".table_list", schema), label, tell, &l, err);
+}
+
+typedef struct listing_rows {
+  lb_shape_each_row each;
+  void *ctx;
+} listing_rows;
+
+/* A name that is NULL is a damaged schema's, and no table's. */
+static int tell_row(void *ctx, sqlite3_stmt *row, lb_error *err)
+{
+  const listing_rows *l = ctx;
+  const char *name = (const char *)sqlite3_column_text(row, 1);
+  return name ? l->each(l->ctx, name, sqlite3_column_int64(row, 0), err) : LB_OK;
+}
+
+int lb_shape_list_rows(sqlite3 *db, const char *schema, const char *label, lb_shape_each_row each, void *ctx,
+                       lb_error *err)
+{
+  listing_rows l = { each, ctx };
+  char *sql = sqlite3_mprintf("SELECT rowid, name FROM \"%w\".sqlite_schema WHERE type = 'table'", schema);
+  return each_row(db, sql, label, tell_row, &l, err);
 }
 
 static int take_table(void *ctx, sqlite3_stmt *row, lb_error *err)
@@ -153,13 +175,26 @@ static int read_columns(sqlite3 *db, const char *schema, const char *label, lb_s
   return err->code;
 }
 
-int lb_shape_read(sqlite3 *db, const char *schema, const char *name, const char *label, lb_shape *shape, lb_error *err)
+static void take_listed(lb_shape *shape, const char *name, const lb_shape_listed *listed, lb_error *err)
+{
+  shape->kind = listed->kind;
+  shape->without_rowid = listed->without_rowid;
+  if (shape->kind) shape->name = lb_text_copy(name, err);
+}
+
+int lb_shape_read(sqlite3 *db, const char *schema, const char *name, const lb_shape_listed *listed, const char *label,
+                  lb_shape *shape, lb_error *err)
 {
   *shape = (lb_shape){ 0 };
-  each_row(db, sqlite3_mprintf("PRAGMA \"%w\".table_list(\"%w\")", schema, name), label, take_table, shape, err);
+  if (listed) take_listed(shape, name, listed, err);
+  else each_row(db, sqlite3_mprintf("PRAGMA \"%w\".table_list(\"%w\")", schema, name), label, take_table, shape, err);
   if (err->code || !shape->kind || shape->kind == LB_TABLE_VIEW) return err->code;
-  each_row(db, sqlite3_mprintf("SELECT rootpage, sql FROM \"%w\".sqlite_schema WHERE type = 'table' AND name = %Q "
-                               "COLLATE NOCASE", schema, shape->name), label, take_statement, shape, err);
+  char *sql = listed && listed->row
+                  ? sqlite3_mprintf("SELECT rootpage, sql FROM \"%w\".sqlite_schema WHERE rowid = %lld", schema,
+                                    (long long)listed->row)
+                  : sqlite3_mprintf("SELECT rootpage, sql FROM \"%w\".sqlite_schema WHERE type = 'table' AND name = %Q "
+                                    "COLLATE NOCASE", schema, shape->name);
+  each_row(db, sql, label, take_statement, shape, err);
   if (err->code || shape->kind == LB_TABLE_VIRTUAL) return err->code;
   return read_columns(db, schema, label, shape, err);
 }

@@ -34,12 +34,27 @@ typedef struct lb_shape {
   int count, key_count;
 } lb_shape;
 
-/* name: in upper or lower case. Without such a table shape->kind is LB_TABLE_NONE. Free it also after a failure. */
-int lb_shape_read(sqlite3 *db, const char *schema, const char *name, const char *label, lb_shape *shape, lb_error *err);
+/* What a list of all tables tells of one. SQLite goes through all of them to tell it: whoever wants it of each should
+** not ask one by one. */
+typedef struct lb_shape_listed {
+  lb_table_kind kind;
+  bool without_rowid;
+  int64_t row;           /* its row in sqlite_schema; 0: not known */
+} lb_shape_listed;
+
+/* name: in upper or lower case. Without such a table shape->kind is LB_TABLE_NONE. listed: NULL, or what a list of the
+** same snapshot told of it. Free it also after a failure. */
+int lb_shape_read(sqlite3 *db, const char *schema, const char *name, const lb_shape_listed *listed, const char *label,
+                  lb_shape *shape, lb_error *err);
 void lb_shape_free(lb_shape *shape);
 
-/* Calls each() for every table and view of the schema, in no order. */
-typedef int (*lb_shape_each)(void *ctx, const char *name, lb_table_kind kind, lb_error *err);
+/* Calls each() for every table and view of the schema, in no order; listed->row is not known. */
+typedef int (*lb_shape_each)(void *ctx, const char *name, const lb_shape_listed *listed, lb_error *err);
 int lb_shape_list(sqlite3 *db, const char *schema, const char *label, lb_shape_each each, void *ctx, lb_error *err);
+
+/* Calls each() for every table of sqlite_schema, with its row there. */
+typedef int (*lb_shape_each_row)(void *ctx, const char *name, int64_t row, lb_error *err);
+int lb_shape_list_rows(sqlite3 *db, const char *schema, const char *label, lb_shape_each_row each, void *ctx,
+                       lb_error *err);
 
 #endif
