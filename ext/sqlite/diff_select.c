@@ -15,6 +15,8 @@ SQLITE_EXTENSION_INIT3
 
 #define COLLATION "lifeboat_order"
 
+enum { CLASSES_A_TERM = 500 };  /* an expression may be 1000 deep */
+
 bool lb_diff_is_natural(const lb_diff_reading *r)
 {
   return r->match->by_rowid[r->number] || (r->match->ordered[r->number] && !r->translated);
@@ -97,6 +99,21 @@ static void put_field(lb_buf *sql, const lb_diff_reading *r, int field, bool joi
   sqlite3_free(name);
 }
 
+/* SQLite takes as many terms as columns, and the values have one each: so classes that follow one another go into one,
+** where what differs first decides as it would in terms of their own. */
+static void put_classes(lb_buf *sql, const lb_diff_reading *r, int first, int end, bool joined)
+{
+  int in_term = 0;
+  for (int i = first; i < end; i++) {
+    bool down = r->match->fields[i].descending;
+    bool goes_on = in_term > 0 && in_term < CLASSES_A_TERM && !down;
+    lb_buf_text(sql, goes_on ? " || typeof(" : ", typeof(");
+    put_field(sql, r, i, joined);
+    lb_buf_text(sql, down ? ") DESC" : ")");
+    in_term = down ? 0 : goes_on ? in_term + 1 : 1;
+  }
+}
+
 static void put_order(lb_buf *sql, const lb_diff_reading *r, int first, int end, bool classes, bool joined)
 {
   for (int i = first; i < end; i++) {
@@ -106,11 +123,7 @@ static void put_order(lb_buf *sql, const lb_diff_reading *r, int first, int end,
     if (!r->match->by_rowid[r->number]) lb_buf_printf(sql, " COLLATE %s", r->translated ? COLLATION : "BINARY");
     lb_buf_text(sql, down ? " DESC" : "");
   }
-  for (int i = first; i < end && classes; i++) {
-    lb_buf_text(sql, ", typeof(");
-    put_field(sql, r, i, joined);
-    lb_buf_printf(sql, ")%s", r->match->fields[i].descending ? " DESC" : "");
-  }
+  if (classes) put_classes(sql, r, first, end, joined);
 }
 
 static void put_from(lb_buf *sql, const lb_diff_reading *r, bool joined)

@@ -465,3 +465,13 @@ PY
     "SELECT count(*) FROM backup_diff('latest', './app.db')"
   same $'t7|changed|0\nt8|changed|1\nt9|only in a|1\n1500' "$output"
 }
+
+@test "a thousand columns and more, by a key that may be NULL: compared like any other" {
+  columns=$(printf ', c%d' $(seq 1900))
+  db app.db "CREATE TABLE wide(k TEXT PRIMARY KEY$columns); CREATE TABLE other(a);
+    INSERT INTO wide(k, c7, c1500) VALUES ('a', 1, 1), (NULL, 2, 2), (NULL, 2, 2.0), ('d', 1, 1)"
+  backup app.db >/dev/null
+  db app.db "UPDATE wide SET c1500 = c1500 * 1.0 WHERE k = 'a'; UPDATE wide SET c1500 = 3 WHERE rowid = 3; INSERT INTO other VALUES (1)"
+  same 'other|changed|1|0|0|
+wide|changed|1|1|1|["c1500"]' "$(on app.db "SELECT name, change, added, removed, changed, columns FROM backup_diff('latest', 'main')")"
+}
