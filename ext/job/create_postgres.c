@@ -281,6 +281,8 @@ static int advise(lb_error *err)
     { "raise max_connections)", NULL },  /* a connection of ours: it has its advice */
     { "too many connections for", few }, { "too many clients", few }, { "connection slots", few },
     { "row-level security", "rows would be missing: back up as a superuser, or ALTER ROLE … BYPASSRLS" },
+    { "conflict with recovery", "the standby puts what the primary has done before reading: raise its "
+      "max_standby_streaming_delay, set hot_standby_feedback, or back up the primary" },
     { "permission denied for large object", "back up as its owner or as a superuser" },
     { "permission denied for", "GRANT pg_read_all_data TO the user; before server 14 USAGE on schemas, SELECT on "
       "tables and sequences" },

@@ -26,6 +26,15 @@ SQL
 }
 teardown_file() { pg_server_stop_all; }
 
+# Whether the standby has all that the primary has written.
+caught_up() {
+  local written
+  pg_server_use primary
+  written=$(q postgres 'SELECT pg_current_wal_lsn()')
+  pg_server_use standby
+  answers "SELECT pg_last_wal_replay_lsn() >= '$written'"
+}
+
 setup() {
   lifeboat_setup
   pg_server_use standby
@@ -51,4 +60,25 @@ setup() {
   pg_server_use standby
   run -1 sql "SELECT backup_restore('latest:src', '$(url src)', '{\"overwrite\":true,\"pre_restore\":false}')"
   [[ $output == *'is a standby, which takes no writes: name the primary'* ]]
+}
+
+@test "standby: a read that the primary's changes end is an error that says what to set, and leaves no backup" {
+  local killer
+  pg_server_use primary
+  newdb busy
+  q busy "CREATE TABLE long AS SELECT repeat(md5(i::text), 20) AS text FROM generate_series(1, 200000) AS i"
+  pg_server_use standby
+  q postgres 'ALTER SYSTEM SET max_standby_streaming_delay = 0'
+  q postgres 'SELECT pg_reload_conf()'
+  await caught_up
+  (
+    await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%COPY%long%' AND pid <> pg_backend_pid()"
+    pg_server_use primary
+    q busy 'TRUNCATE long'
+  ) >/dev/null 2>&1 3>&- &
+  killer=$!
+  failing 'conflict with recovery' sql "SELECT backup_create('$(url busy)', '{\"level\":9,\"threads\":1,\"jobs\":1}')"
+  wait $killer
+  [[ $output == *"raise its max_standby_streaming_delay, set hot_standby_feedback, or back up the primary)"* ]]
+  [ -z "$(ls -A "$T" | grep busy)" ]
 }
