@@ -267,12 +267,15 @@ tell_warnings() {
 run_sql() {
   local status
   rm -f "$private/begun"
+  # A full /tmp would leave the beginning of the SQL, or none: the shell runs that without an error, and does nothing.
   {
-    printf '.output %s/begun\n.output\n.log %s/log\n.load %s/lifeboat\n' "$private" "$private" "$private"
-    [ "${progress:-no}" = no ] ||
-      printf '%s\n' '.output /dev/null' "SELECT backup_set('progress', 'on');" '.output'
-    cat
-  } >"$private/sql"
+    printf '.output %s/begun\n.output\n.log %s/log\n.load %s/lifeboat\n' "$private" "$private" "$private" &&
+      { [ "${progress:-no}" = no ] ||
+        printf '%s\n' '.output /dev/null' "SELECT backup_set('progress', 'on');" '.output'; } &&
+      cat
+  } 2>/dev/null >"$private/sql" ||
+    fail 'cannot write to /tmp, so nothing was done' \
+      'df /tmp tells whether it is full: make room there, then run this again'
   run_shell
   status=$?
   [ "${progress:-no}" = yes ] || sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \

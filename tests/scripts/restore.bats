@@ -253,6 +253,24 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ -n "$(ls data/admin.db.before_restore.*)" ]
 }
 
+# Runs the restore where not a byte can be written to a file, as on a disk that is full.
+restore_on_full_disk() {
+  (ulimit -f 0; trap '' XFSZ; restore "$@")
+}
+
+@test "restore: /tmp is full: says so, not 0; nothing was restored, and that is no lack of backups" {
+  make_db data/admin.db 10
+  old_backup 20251104_120000
+  rm data/admin.db
+  run -1 restore_on_full_disk "$BACKUP_DIR/admin_sqlite_20251104_120000.db.gz" --yes
+  [[ $output == *'db_restore.sh: cannot write to /tmp, so nothing was done'* ]]
+  [[ $output != *'Restore finished'* ]]
+  run -1 restore_on_full_disk latest --yes
+  [[ $output == *'db_restore.sh: cannot write to /tmp, so nothing was done'* ]]
+  [[ $output != *'no good backup'* ]]
+  [ ! -e data/admin.db ]
+}
+
 @test "restore: a truncated backup, one with a flipped byte, a text: refused, the target untouched" {
   make_db data/admin.db 500
   old_backup 20200102_030405
