@@ -215,9 +215,11 @@ int lb_pg_swap_check(lb_pg *pg, bool no_owner, lb_error *err)
   char *owner = lb_pg_value(pg, err, owners, 1, &right);
   if (owner) {
     const char *user = PQuser(pg->conn);
+    /* A GRANT that is repeated without options leaves them as they are: createrole_self_grant may give one alone. */
+    const char *with = pg->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "";
     lb_fail(err, LB_PERM, "database \"%s\" belongs to \"%s\", and a swap renames it: connect as its owner or a "
-            "superuser, or GRANT %s TO %s (or pass {\"mode\":\"transaction\"})", pg->database, owner, owner,
-            user ? user : "the user");
+            "superuser, or GRANT %s TO %s%s (or pass {\"mode\":\"transaction\"})", pg->database, owner, owner,
+            user ? user : "the user", with);
   }
   free(owner);
   return err->code;

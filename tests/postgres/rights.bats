@@ -114,6 +114,25 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   [ "$(q postgres "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'swapped'")" = app ]
 }
 
+@test "swap: from server 16 on, the GRANT that the refusal tells is enough for who has one without INHERIT" {
+  require_pg 18
+  pg_server_start --name granted --tcp 18
+  q postgres 'CREATE ROLE app; CREATE ROLE maker LOGIN CREATEDB; GRANT app TO maker WITH INHERIT FALSE, SET TRUE'
+  newdb swapped OWNER app
+  q swapped 'CREATE TABLE old (id int)'
+  printf -- '--\n-- PostgreSQL database dump\n--\n\n%s\n--\n-- PostgreSQL database dump complete\n--\n' \
+    'CREATE TABLE public.t (a int);' >one.sql
+  local restore="SELECT backup_restore('$T/one.sql', '$(url_tcp swapped maker)',
+    '{\"overwrite\":true,\"mode\":\"swap\",\"pre_restore\":false}')"
+  failing 'database "swapped" belongs to "app"' sql "$restore"
+  [[ $output =~ (GRANT app TO maker[^\(]*)\  ]]
+  q postgres "${BASH_REMATCH[1]}"
+  sql "$restore"
+  q swapped 'TABLE t'
+  pg_server_stop immediate
+  pg_server_use main
+}
+
 @test "swap: settings that only a superuser may give are seen before anything is loaded" {
   printf -- '--\n-- PostgreSQL database dump\n--\n\nSELECT never_come_to();\n--\n-- PostgreSQL database dump complete\n--\n' \
     >late.sql
