@@ -460,7 +460,7 @@ PY
   } | sqlite3 -init /dev/null -bail app.db
   backup app.db >/dev/null
   db app.db "UPDATE t7 SET a = 0; DROP TABLE t8; CREATE TABLE \"T8\"(a); DROP TABLE t9"
-  run -0 timeout 20 sqlite3 -init /dev/null -batch :memory: ".load '${LIFEBOAT_SO%.so}'" \
+  run -0 timeout 20 env ${LIFEBOAT_PRELOAD:+"LD_PRELOAD=$LIFEBOAT_PRELOAD"} sqlite3 -init /dev/null -batch :memory: ".load '${LIFEBOAT_SO%.so}'" \
     "SELECT name, change, removed FROM backup_diff('latest', './app.db') WHERE change <> 'same'" \
     "SELECT count(*) FROM backup_diff('latest', './app.db')"
   same $'t7|changed|0\nt8|changed|1\nt9|only in a|1\n1500' "$output"
