@@ -74,6 +74,14 @@ check_database() {
 check_folder() {
   if [ ! -d "$BACKUP_DIR" ]; then
     check_searchable "$BACKUP_DIR"
+    # Nothing is expanded in a .env, a crontab or a unit: backups would go where nobody looks, into a folder whose name
+    # somebody may one day give to rm.
+    case $BACKUP_DIR/ in
+      */'~'/* | */'$HOME'/* | */'${HOME}'/*)
+        fail "the folder of backups is missing: $(shown "$BACKUP_DIR"), where ~ and \$HOME are not expanded" \
+          'write the whole path (a folder that is really called so is yours to make)'
+        ;;
+    esac
     # The mode is for the folder itself: what is above it may be for others as well, and is made as they would make it.
     mkdir -p -m 700 -- "$BACKUP_DIR" 2>/dev/null ||
       fail "cannot create the folder of backups: $(shown "$BACKUP_DIR")" \

@@ -216,6 +216,20 @@ newest() {
   [ "${lines[0]}" = "db_backup.sh: cannot create the folder of backups: $T/data/admin.db/x" ]
 }
 
+@test "backup: a ~ or \$HOME that nobody expands makes no folder of that name; one that is there is used" {
+  make_db data/admin.db 10
+  local folder
+  for folder in '~/backups' '$HOME/backups' '${HOME}/backups'; do
+    printf 'BACKUP_DIR=%s\n' "$folder" >.env
+    BACKUP_DIR= run -1 backup
+    [ "${lines[0]}" = "db_backup.sh: the folder of backups is missing: $T/$folder, where ~ and \$HOME are not expanded" ]
+    [ ! -e "./${folder%/*}" ]
+  done
+  mkdir -p './~/backups'
+  run -0 backup --dir '~/backups'
+  [ "$(find './~/backups' -name 'admin_sqlite_*.db.gz' | wc -l)" -eq 1 ]
+}
+
 @test "backup: hostile paths are just characters" {
   local name
   for name in 'a b' "it's" 'say "hi"' '$(touch pwned)' '`touch pwned`' $'new\nline' '-rf' "x';DROP TABLE t;--" '.load' \
