@@ -24,6 +24,7 @@ enum { UNKNOWN_SETTINGS_MAX = 100, NAME_MAX_BYTES = 256, LOGGED_SINCE = 150000 }
   "pg_catalog.current_setting('maintenance_work_mem')) < 268435456"
 
 /* The script has the search_path by now, and may have an operator of its own in it. */
+#define SCHEMA_QUERY "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) $1"
 #define ROLE_QUERY "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1"
 
 void lb_load_note(lb_pg_load *load, const char *format, ...)
@@ -46,13 +47,26 @@ int lb_execute_settings(lb_pg *pg, bool inside, lb_error *err)
   return inside ? LB_OK : lb_pg_exec(pg, "SET synchronous_commit = off", err);
 }
 
+/* Every database has plpgsql. */
+static void note_kept_extensions(lb_execute *x)
+{
+  const PGresult *rows = x->kept.extensions;
+  for (int i = 0; i < PQntuples(rows); i++) {
+    const char *name = PQgetvalue(rows, i, LB_KEPT_NAME), *owner = PQgetvalue(rows, i, LB_KEPT_OWNER);
+    if (strcmp(name, "plpgsql") == 0) continue;
+    lb_load_note(x->load, "extension %s belongs to %s: it stays as it is", name, owner);
+  }
+}
+
 int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err)
 {
   *x = (lb_execute){ .load = load };
   x->inside = PQtransactionStatus(load->pg->conn) != PQTRANS_IDLE;
   lb_buf_text(&x->preamble, "");
   if (x->preamble.failed) return lb_fail_nomem(err);
-  return lb_execute_settings(load->pg, x->inside, err);
+  if (lb_execute_settings(load->pg, x->inside, err) || lb_pg_kept_read(load->pg, &x->kept, err)) return err->code;
+  note_kept_extensions(x);
+  return LB_OK;
 }
 
 int lb_execute_end(lb_execute *x, lb_error *err)
@@ -75,6 +89,7 @@ void lb_execute_free(lb_execute *x)
   lb_buf_free(&x->preamble);
   lb_buf_free(&x->settings);
   lb_buf_free(&x->roles);
+  lb_pg_kept_free(&x->kept);
   lb_buf_free(&x->what);
   lb_copy_in_free(&x->copy);
 }
@@ -174,17 +189,41 @@ static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error
   return err->code;
 }
 
-/* pg_dump -n public makes the schema that every new database has. */
+/* pg_dump -n public makes the schema that every new database has; and where an extension stays, its schema does. */
 static int admit_schema(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
-  if (!lb_span_is(st->name, "public")) return LB_OK;
-  char *there = lb_pg_value(x->load->pg, err, "SELECT pg_catalog.to_regnamespace('public')", 0, NULL);
+  char *name = lb_span_text(st->name, err), *there = NULL;
+  const char *params[] = { name };
+  if (!name) return err->code;
+  if (strcmp(name, "public") == 0 || lb_pg_kept_schema(&x->kept, name)) {
+    there = lb_pg_value(x->load->pg, err, SCHEMA_QUERY, 1, params);
+  }
   if (there) {
     *run = false;
-    lb_load_note(x->load, "schema public is there already: not made");
+    lb_load_note(x->load, "schema %s is there already: not made", name);
   }
   free(there);
+  free(name);
   return err->code;
+}
+
+/* To make or to drop an extension, or to comment on it, which is its owner's to do. */
+static int admit_extension(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  char *name = lb_span_text(st->name, err);
+  *run = name && !lb_pg_kept_extension(&x->kept, name);
+  free(name);
+  return err->code;
+}
+
+static int admit_setval(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  const char *extension = NULL;
+  if (lb_pg_kept_relation(&x->kept, &st->table, &extension, err) || !extension) return err->code;
+  *run = false;
+  lb_load_note(x->load, "sequence %.*s is not set: it belongs to extension %s, which stays as it is",
+               (int)st->table.whole.len, st->table.whole.at, extension);
+  return LB_OK;
 }
 
 static void note_database(lb_execute *x, const char *what)
@@ -207,6 +246,11 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
   case LB_STATEMENT_ROLE:
   case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
   case LB_STATEMENT_SCHEMA:        return admit_schema(x, st, run, err);
+  case LB_STATEMENT_EXTENSION:     return admit_extension(x, st, run, err);
+  case LB_STATEMENT_DROP:
+    if (st->name.len) return admit_extension(x, st, run, err);
+    break;
+  case LB_STATEMENT_SETVAL:        return admit_setval(x, st, run, err);
   case LB_STATEMENT_OWNER:         *run = !load->no_owner; break;
   case LB_STATEMENT_PRIVILEGE:     *run = !load->no_privileges; break;
   case LB_STATEMENT_POLICY:        *run = !load->no_policies; break;
@@ -242,6 +286,10 @@ static int run_statement(lb_pg *pg, const char *sql, const char *what, lb_error 
 static void advise(const lb_statement *st, lb_error *err)
 {
   if (err->code != LB_PERM) return;
+  if (st->kind == LB_STATEMENT_EXTENSION) {
+    lb_error_advise(err, "let a superuser make it in a database, where a restore leaves it then: an empty one, or with "
+                    "{\"mode\":\"transaction\"}; or connect as a superuser");
+  }
   if (st->kind == LB_STATEMENT_OWNER) lb_error_advise(err, "pass {\"no_owner\":true}, or connect as a superuser");
   if (st->kind == LB_STATEMENT_PRIVILEGE || st->kind == LB_STATEMENT_AUTHORIZATION) {
     lb_error_advise(err, "pass {\"no_privileges\":true}, or connect as a superuser");
@@ -321,6 +369,21 @@ static void keep_setting(lb_execute *x, const lb_statement *st, const char *sql,
   lb_buf_text(&x->preamble, ";\n");
 }
 
+int lb_execute_keeper(const lb_pg_kept *kept, const char *copy, size_t len, const char **extension, lb_error *err)
+{
+  lb_qualified table;
+  lb_span columns;
+  *extension = NULL;
+  return lb_statement_copy(copy, len, &table, &columns) ? lb_pg_kept_relation(kept, &table, extension, err) : LB_OK;
+}
+
+void lb_execute_note_kept(lb_pg_load *load, const char *what, const char *extension, uint64_t rows)
+{
+  if (!rows) return;
+  lb_load_note(load, "%s: %" PRIu64 " rows are not loaded: the table belongs to extension %s, which stays as it is",
+               what, rows, extension);
+}
+
 static int take_copy(lb_execute *x, const char *sql, size_t len, uint64_t offset, lb_error *err)
 {
   const lb_pg_contents *c = x->load->contents;
@@ -329,6 +392,7 @@ static int take_copy(lb_execute *x, const char *sql, size_t len, uint64_t offset
   if (c && x->part == c->part_count) {
     return lb_fail(err, LB_CORRUPT, "%s: the table of contents does not have its data", what);
   }
+  if (lb_execute_keeper(&x->kept, sql, len, &x->keeper, err) || x->keeper) return err->code;
   return lb_copy_in_begin(&x->copy, x->load->pg, sql, len, c ? (int64_t)c->parts[x->part].bytes : -1, what, err);
 }
 
@@ -354,7 +418,8 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
 
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
 {
-  return lb_copy_in_put(&((lb_execute *)ctx)->copy, data, len, err);
+  lb_execute *x = ctx;
+  return x->keeper ? LB_OK : lb_copy_in_put(&x->copy, data, len, err);
 }
 
 int lb_execute_check_rows(const lb_pg_load *load, const lb_pg_part *part, const char *what, uint64_t sent,
@@ -378,6 +443,10 @@ static int take_copy_end(void *ctx, uint64_t rows, lb_error *err)
   lb_pg *pg = x->load->pg;
   const lb_pg_part *part = x->load->contents ? &x->load->contents->parts[x->part++] : NULL;
   uint64_t stored = 0;
+  if (x->keeper) {
+    lb_execute_note_kept(x->load, x->what.data, x->keeper, rows);
+    return lb_execute_check_rows(x->load, part, x->what.data, rows, rows, err);
+  }
   if (lb_copy_in_end(&x->copy, err) || lb_results_wait(pg, x->copy.what, &stored, err)) return err->code;
   stored += x->copy.stored;
   x->load->statements++;

@@ -7,6 +7,7 @@
 #define LB_POSTGRES_EXECUTE_H
 
 #include "postgres/copy_in.h"
+#include "postgres/kept.h"
 #include "postgres/load.h"
 #include "postgres/script.h"
 #include "postgres/statement.h"
@@ -23,8 +24,10 @@ typedef struct lb_execute {
   bool database_noted;
   bool made;               /* something: the statements that pg_dump --clean begins with are over */
   int absent;              /* of these, that were about what is not there */
+  lb_pg_kept kept;         /* what was there already and stays */
   lb_buf what;             /* the statement at hand, for messages */
   lb_copy_in copy;
+  const char *keeper;      /* the extension whose rows the COPY at hand has: they are left out; NULL: they are not */
   int64_t part;            /* the next part of DATA, where there are contents */
 } lb_execute;
 
@@ -52,6 +55,12 @@ void lb_execute_free(lb_execute *x);
 /* Rows that a COPY of `part` has stored against those the contents have, and those that were told. */
 int lb_execute_check_rows(const lb_pg_load *load, const lb_pg_part *part, const char *what, uint64_t sent,
                           uint64_t stored, lb_error *err);
+
+/* *extension: the one whose table a COPY fills, and which stays as it is, so that the rows are left out; NULL: none. */
+int lb_execute_keeper(const lb_pg_kept *kept, const char *copy, size_t len, const char **extension, lb_error *err);
+
+/* Rows that were left out. */
+void lb_execute_note_kept(lb_pg_load *load, const char *what, const char *extension, uint64_t rows);
 
 void lb_load_note(lb_pg_load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -22,8 +22,9 @@ enum { WAIT_MS = 100 };
 
 typedef struct loading {
   lb_pg_load *load;
+  const lb_pg_kept *kept;
   atomic_bool stop;        /* somebody failed, or the caller was interrupted */
-  pthread_mutex_t mutex;   /* of what follows */
+  pthread_mutex_t mutex;   /* of what follows, and of load's notes */
   pthread_cond_t ended;    /* a lane has */
   int running;
   int64_t part;            /* the next one to look at */
@@ -41,6 +42,7 @@ typedef struct lane {
   const lb_pg_part *part;
   lb_buf what;             /* the COPY at hand, for messages; empty: none yet */
   lb_copy_in copy;
+  const char *keeper;      /* the extension that has the table: the rows are left out */
   bool copy_ended;
   uint64_t sent;           /* rows of the part */
   uint64_t statements, rows;
@@ -63,13 +65,14 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (!copy || l->what.len) return fail_part(l, "is not one COPY statement", err);
   lb_statement_describe(sql, len, offset, &l->what);
   if (l->what.failed) return lb_fail_nomem(err);
+  if (lb_execute_keeper(l->all->kept, sql, len, &l->keeper, err) || l->keeper) return err->code;
   return lb_copy_in_begin(&l->copy, l->pg, sql, len, (int64_t)l->part->bytes, l->what.data, err);
 }
 
 static int take_data(void *ctx, const char *data, size_t len, lb_error *err)
 {
   lane *l = ctx;
-  return lb_copy_in_put(&l->copy, data, len, err);
+  return l->keeper ? LB_OK : lb_copy_in_put(&l->copy, data, len, err);
 }
 
 /* The server is told only once the whole part was seen to hold nothing else. */
@@ -128,15 +131,23 @@ static int send_part(lane *l, uint64_t offset, lb_error *err)
   return err->code;
 }
 
+static int leave_out(lane *l, lb_error *err)
+{
+  loading *d = l->all;
+  pthread_mutex_lock(&d->mutex);
+  lb_execute_note_kept(d->load, l->what.data, l->keeper, l->sent);
+  pthread_mutex_unlock(&d->mutex);
+  return lb_execute_check_rows(l->load, l->part, l->what.data, l->sent, l->sent, err);
+}
+
 static int load_part(lane *l, uint64_t offset, lb_error *err)
 {
   uint64_t stored = 0;
   l->what.len = 0;
   l->copy_ended = false;
-  if (send_part(l, offset, err) || lb_copy_in_end(&l->copy, err) ||
-      lb_results_wait(l->pg, l->copy.what, &stored, err)) {
-    return err->code;
-  }
+  if (send_part(l, offset, err)) return err->code;
+  if (l->keeper) return leave_out(l, err);
+  if (lb_copy_in_end(&l->copy, err) || lb_results_wait(l->pg, l->copy.what, &stored, err)) return err->code;
   stored += l->copy.stored;
   l->statements++;
   l->rows += stored;
@@ -221,9 +232,9 @@ static void end_lane(lane *l, lb_error *err)
   lb_copy_in_free(&l->copy);
 }
 
-int lb_load_data(lb_pg_load *load, lb_lanes *lanes, lb_error *err)
+int lb_load_data(lb_pg_load *load, const lb_pg_kept *kept, lb_lanes *lanes, lb_error *err)
 {
-  loading d = { .load = load, .mutex = PTHREAD_MUTEX_INITIALIZER };
+  loading d = { .load = load, .kept = kept, .mutex = PTHREAD_MUTEX_INITIALIZER };
   pthread_condattr_t monotonic;
   lane *all = calloc((size_t)lanes->count, sizeof *all);
   if (!all) return lb_fail_nomem(err);

@@ -98,7 +98,9 @@ static int load_all(lb_execute *x, lb_lanes *lanes, lb_error *err)
   x->keep = false;
   if (x->preamble.failed) return lb_fail_nomem(err);
   if (x->script_block) return lb_fail(err, LB_CORRUPT, "the script's pre-data ends inside a transaction");
-  if (lb_lanes_open(lanes, load, load->jobs, x->preamble.data, err) || lb_load_data(load, lanes, err)) return err->code;
+  if (lb_lanes_open(lanes, load, load->jobs, x->preamble.data, err) || lb_load_data(load, &x->kept, lanes, err)) {
+    return err->code;
+  }
   if (read_parts(load, LB_PART_SEQUENCES, LB_PART_LARGE_OBJECTS, &lb_execute_ops, x, err)) return err->code;
   return load_post_data(x, lanes, err);
 }

@@ -28,8 +28,20 @@ static lb_statement_kind read_transaction(lb_tokens *t, lb_statement_kind kind)
   return t->type == LB_TOKEN_END ? kind : LB_STATEMENT_CONTROL;
 }
 
-/* SELECT pg_catalog.set_config(…), SELECT pg_catalog.lo_create(…), SELECT pg_catalog.lo_unlink(…) */
-static lb_statement_kind read_select(lb_tokens *t)
+/* ('sequence', …): the name is in a string, from which a quote in it would have to be taken out first. */
+static lb_statement_kind read_setval(lb_span arguments, lb_statement *st)
+{
+  lb_tokens t = lb_tokens_begin(arguments.at, arguments.len);
+  if (!lb_token_is_symbol(&t, '(') || lb_token_next(&t) != LB_TOKEN_STRING) return LB_STATEMENT_OTHER;
+  lb_span text = t.span;
+  if (text.len < 2 || *text.at != '\'' || memchr(text.at + 1, '\'', text.len - 2)) return LB_STATEMENT_OTHER;
+  lb_tokens name = lb_tokens_begin(text.at + 1, text.len - 2);
+  bool whole = lb_token_qualified(&name, &st->table) && name.type == LB_TOKEN_END;
+  return whole ? LB_STATEMENT_SETVAL : LB_STATEMENT_OTHER;
+}
+
+/* SELECT pg_catalog.set_config(…) and the like: setval, lo_create, lo_unlink */
+static lb_statement_kind read_select(lb_tokens *t, lb_statement *st)
 {
   lb_qualified function;
   lb_span arguments;
@@ -37,6 +49,7 @@ static lb_statement_kind read_select(lb_tokens *t)
   if (!lb_token_qualified(t, &function) || !lb_token_parentheses(t, &arguments, &simple)) return LB_STATEMENT_OTHER;
   if (lb_span_is(function.name, "lo_create")) return LB_STATEMENT_RELATION;
   if (lb_span_is(function.name, "lo_unlink")) return LB_STATEMENT_DROP;
+  if (lb_span_is(function.name, "setval")) return read_setval(arguments, st);
   if (t->type == LB_TOKEN_END && lb_span_is(function.name, "set_config")) return LB_STATEMENT_SESSION;
   return LB_STATEMENT_OTHER;
 }
@@ -128,12 +141,25 @@ static lb_statement_kind read_grant(lb_tokens *t)
   return lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_PRIVILEGE;
 }
 
-static lb_statement_kind read_comment(lb_tokens *t)
+static lb_statement_kind read_comment(lb_tokens *t, lb_statement *st)
 {
   if (!lb_token_take(t, "on")) return LB_STATEMENT_OTHER;
   if (lb_token_is(t, "database")) return LB_STATEMENT_DATABASE;
   if (lb_token_is(t, "policy")) return LB_STATEMENT_POLICY;
+  if (lb_token_take(t, "extension")) {
+    return lb_token_name(t, &st->name) ? LB_STATEMENT_EXTENSION : LB_STATEMENT_OTHER;
+  }
   return lb_token_is(t, "index") || lb_token_is(t, "constraint") ? LB_STATEMENT_FOLLOWER : LB_STATEMENT_OTHER;
+}
+
+static lb_statement_kind read_drop(lb_tokens *t, lb_statement *st)
+{
+  if (lb_token_is(t, "database")) return LB_STATEMENT_DATABASE;
+  if (lb_token_take(t, "extension")) {
+    lb_token_both(t, "if", "exists");
+    lb_token_name(t, &st->name);
+  }
+  return LB_STATEMENT_DROP;
 }
 
 /* How a backup of ours makes a role that may be there already (dump.c): DO $lifeboat$BEGIN CREATE ROLE … */
@@ -154,9 +180,9 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
   if (lb_token_take(t, "create")) return read_create(t, st);
   if (lb_token_take(t, "alter")) return read_alter(t, st);
   if (lb_token_take(t, "grant") || lb_token_take(t, "revoke")) return read_grant(t);
-  if (lb_token_take(t, "comment")) return read_comment(t);
+  if (lb_token_take(t, "comment")) return read_comment(t, st);
   if (lb_token_take(t, "do")) return read_do(t, st);
-  if (lb_token_take(t, "select")) return read_select(t);
+  if (lb_token_take(t, "select")) return read_select(t, st);
   if (lb_token_take(t, "begin") || lb_token_both(t, "start", "transaction")) {
     return read_transaction(t, LB_STATEMENT_BEGIN);
   }
@@ -165,7 +191,7 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
       lb_token_is(t, "release") || lb_token_both(t, "prepare", "transaction")) {
     return LB_STATEMENT_CONTROL;
   }
-  if (lb_token_take(t, "drop")) return lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_DROP;
+  if (lb_token_take(t, "drop")) return read_drop(t, st);
   if (lb_token_both(t, "security", "label")) {
     return lb_token_seek(t, "on") && lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_OTHER;
   }

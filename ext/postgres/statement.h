@@ -31,10 +31,12 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_ROLE,           /* CREATE ROLE, also as a backup of ours wraps it in DO; name */
   LB_STATEMENT_ROLE_CHANGE,    /* ALTER ROLE; name */
   LB_STATEMENT_POLICY,         /* CREATE POLICY … TO, CREATE USER MAPPING FOR a role; COMMENT ON POLICY */
-  LB_STATEMENT_EXTENSION,      /* CREATE EXTENSION; name */
+  LB_STATEMENT_EXTENSION,      /* CREATE and COMMENT ON EXTENSION; name */
   LB_STATEMENT_SCHEMA,         /* CREATE SCHEMA and nothing but its name */
   LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */
-  LB_STATEMENT_DROP,           /* DROP, ALTER TABLE and DOMAIN … DROP, lo_unlink: what pg_dump --clean begins with */
+  LB_STATEMENT_SETVAL,         /* SELECT setval('sequence', …); table: the sequence */
+  LB_STATEMENT_DROP,           /* DROP, ALTER TABLE and DOMAIN … DROP, lo_unlink: what pg_dump --clean begins with;
+                               ** name: of an extension, else empty */
   LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
   LB_STATEMENT_KEY,            /* ALTER TABLE … ADD CONSTRAINT name PRIMARY KEY or UNIQUE; table */
   LB_STATEMENT_FOREIGN_KEY,    /* … FOREIGN KEY; table and referenced */

@@ -16,7 +16,8 @@ int lb_pg_target_claim(lb_pg *pg, lb_error *err);
 bool lb_pg_target_alone(lb_pg *pg);
 
 /* Objects of users in the database of pg: schemas other than public, relations, functions, types, large objects,
-** extensions other than those of template0, event triggers, publications, casts, servers …: 0 is an empty database. */
+** extensions other than those of template0, event triggers, publications, casts, servers …: 0 is an empty database.
+** Extensions that the user may not drop, and their schemas, do not count. */
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err);
 
 /* Whether dropping what is there and making `new_objects` fits the server's lock table (max_locks_per_transaction ×
@@ -30,7 +31,7 @@ int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error 
 int lb_pg_target_keep_writers_out(lb_pg *pg, lb_error *err);
 
 /* Drops all objects of users within the transaction that pg has open, and makes public what a new database has. What it
-** cannot drop (a subscription with a slot, an object of somebody else) is an error. */
+** cannot drop (a subscription with a slot, an object of somebody else) is an error, but for extensions: these stay. */
 int lb_pg_target_empty(lb_pg *pg, lb_error *err);
 
 /* ---- databases ---- */

@@ -1,22 +1,27 @@
 -- How many objects of users a database has: 0 for a new one, also with public's privileges changed. Parts of an object
--- (a table's indexes and row type, an extension's members) count as it. Row: objects
+-- (a table's indexes and row type, an extension's members) count as it. Extensions that the user may not drop stay
+-- whatever happens, and so do the schemas that they lie in: neither count. Row: objects
 WITH bound AS (
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
    WHERE d.deptype IN ('e', 'i') AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)
+), kept AS (
+  SELECT x.oid, x.extnamespace FROM pg_catalog.pg_extension x
+   WHERE NOT pg_catalog.pg_has_role(x.extowner, 'USAGE')
 ), schemas AS (
   SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
    WHERE (n.oid >= 16384 OR n.nspname = 'public') AND n.nspname !~ '^pg_(toast|temp)'
      AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = 'pg_catalog.pg_namespace'::regclass AND b.objid = n.oid)
 ), counts(n) AS (
-  SELECT count(*) FROM schemas WHERE nspname <> 'public'
+  SELECT count(*) FROM schemas WHERE nspname <> 'public' AND oid NOT IN (SELECT extnamespace FROM kept)
   UNION ALL
   SELECT count(DISTINCT (d.classid, d.objid))
     FROM pg_catalog.pg_depend d
     JOIN schemas s ON s.oid = d.refobjid
    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.deptype = 'n'
+     AND d.classid <> 'pg_catalog.pg_extension'::regclass
      AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = d.classid AND b.objid = d.objid)
   UNION ALL
-  SELECT count(*) FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
+  SELECT count(*) FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' AND oid NOT IN (SELECT oid FROM kept)
   UNION ALL
   SELECT count(*)
     FROM (SELECT 'pg_catalog.pg_event_trigger'::regclass, oid FROM pg_catalog.pg_event_trigger

@@ -1,6 +1,7 @@
 -- What empties a database: the statements of phase $1 (1 to 9), in their order. A phase is asked for when those before
 -- it have been executed, since a CASCADE takes along what a later one would have named.
--- Objects of users have oids from 16384 (FirstNormalObjectId); members of extensions go with their extension.
+-- Objects of users have oids from 16384 (FirstNormalObjectId); members of extensions go with their extension. Those
+-- extensions stay that the user may not drop; the schemas that they lie in are emptied of everything else, as public is.
 WITH member AS (
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
 ), bound AS (
@@ -8,13 +9,20 @@ WITH member AS (
   -- has its own key's columns for parts.
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
    WHERE d.deptype IN ('e', 'i') AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)
+), kept AS (
+  SELECT x.oid, x.extnamespace FROM pg_catalog.pg_extension x
+   WHERE NOT pg_catalog.pg_has_role(x.extowner, 'USAGE')
+), emptied AS (
+  SELECT n.oid FROM pg_catalog.pg_namespace n
+   WHERE n.nspname = 'public' OR (n.oid >= 16384 AND n.oid IN (SELECT extnamespace FROM kept))
 ), held AS (
   SELECT DISTINCT d.classid, d.objid
     FROM pg_catalog.pg_depend d
-    JOIN pg_catalog.pg_namespace n ON n.oid = d.refobjid AND n.nspname = 'public'
+    JOIN emptied e ON e.oid = d.refobjid
    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.deptype = 'n'
+     AND d.classid <> 'pg_catalog.pg_extension'::regclass
      AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = d.classid AND b.objid = d.objid)
-), public_content AS (
+), content AS (
   SELECT h.objid, i.identity,
          CASE WHEN i.type IN ('function', 'procedure', 'aggregate')
                 THEN CASE WHEN current_setting('server_version_num')::int >= 110000 THEN 'routine' ELSE i.type END
@@ -63,7 +71,7 @@ SELECT statement FROM (
   UNION ALL
   SELECT 2, 1, x.oid, format('DROP EXTENSION IF EXISTS %I CASCADE', x.extname)
     FROM pg_catalog.pg_extension x
-   WHERE x.extname <> 'plpgsql'
+   WHERE x.extname <> 'plpgsql' AND x.oid NOT IN (SELECT oid FROM kept)
   UNION ALL
   SELECT 3, 1, c.oid, format('DROP CAST IF EXISTS %s CASCADE', i.identity)
     FROM pg_catalog.pg_cast c, pg_catalog.pg_identify_object('pg_catalog.pg_cast'::regclass, c.oid, 0) i
@@ -74,18 +82,26 @@ SELECT statement FROM (
     FROM pg_catalog.pg_transform t
     JOIN pg_catalog.pg_language l ON l.oid = t.trflang,
          pg_catalog.pg_identify_object('pg_catalog.pg_type'::regclass, t.trftype, 0) i
+   WHERE ('pg_catalog.pg_transform'::regclass, t.oid) NOT IN (SELECT classid, objid FROM member)
   UNION ALL
   SELECT 3, 3, w.oid, format('DROP FOREIGN DATA WRAPPER IF EXISTS %I CASCADE', w.fdwname)
     FROM pg_catalog.pg_foreign_data_wrapper w
+   WHERE ('pg_catalog.pg_foreign_data_wrapper'::regclass, w.oid) NOT IN (SELECT classid, objid FROM member)
+  UNION ALL
+  -- Of a wrapper that stays.
+  SELECT 3, 4, s.oid, format('DROP SERVER IF EXISTS %I CASCADE', s.srvname)
+    FROM pg_catalog.pg_foreign_server s
+   WHERE ('pg_catalog.pg_foreign_server'::regclass, s.oid) NOT IN (SELECT classid, objid FROM member)
   UNION ALL
   SELECT 4, 1, n.oid, format('DROP SCHEMA IF EXISTS %I CASCADE', n.nspname)
     FROM pg_catalog.pg_namespace n
-   WHERE n.oid >= 16384 AND n.nspname <> 'public' AND n.nspname !~ '^pg_(toast|temp)'
+   WHERE n.oid >= 16384 AND n.nspname !~ '^pg_(toast|temp)' AND n.oid NOT IN (SELECT oid FROM emptied)
+     AND ('pg_catalog.pg_namespace'::regclass, n.oid) NOT IN (SELECT classid, objid FROM member)
   UNION ALL
   SELECT 5, 1, c.objid,
          format('DROP %s IF EXISTS %s CASCADE', upper(c.kind),
                 CASE c.kind WHEN 'aggregate' THEN replace(c.identity, '()', '(*)') ELSE c.identity END)
-    FROM public_content c
+    FROM content c
   UNION ALL
   SELECT 6, 1, l.oid, format('DROP LANGUAGE IF EXISTS %I CASCADE', l.lanname)
     FROM pg_catalog.pg_language l
@@ -93,7 +109,7 @@ SELECT statement FROM (
   UNION ALL
   SELECT 6, 2, a.oid, format('DROP ACCESS METHOD IF EXISTS %I CASCADE', a.amname)
     FROM pg_catalog.pg_am a
-   WHERE a.oid >= 16384
+   WHERE a.oid >= 16384 AND ('pg_catalog.pg_am'::regclass, a.oid) NOT IN (SELECT classid, objid FROM member)
   UNION ALL
   -- An entry of a schema goes away when it is empty, a global one when it equals what the server has built in.
   SELECT 7, 1, a.oid, format('ALTER DEFAULT PRIVILEGES FOR ROLE %I%s REVOKE ALL ON %s FROM %s', a.rolname,

@@ -202,3 +202,60 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   pg_server_stop immediate
   pg_server_use main
 }
+
+@test "extensions of others stay: into an empty database, over one with content, and from a script of pg_dump" {
+  local backup uri
+  install_test_extension
+  newdb held OWNER app
+  q held 'CREATE EXTENSION lifeboat_test; CREATE EXTENSION pgcrypto; CREATE EXTENSION postgres_fdw'
+  q held "INSERT INTO lifeboat_test.setting VALUES ('size', '7'); INSERT INTO lifeboat_test.log (line) VALUES ('mine')"
+  q held "GRANT CREATE, USAGE ON SCHEMA lifeboat_test TO app; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO app"
+  q "$(url_tcp held app)" "CREATE TABLE public.t (a int, b text DEFAULT public.gen_salt('md5')); INSERT INTO t VALUES (1);
+    CREATE TABLE lifeboat_test.u (a int); CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw"
+  backup=$(sql "SELECT backup_create('$(url held)')")
+  pg_dump -d "$(url held)" --clean --if-exists >held.sql
+  sed -i '/^DROP SCHEMA/d' held.sql
+
+  newdb bare OWNER app
+  uri=$(url_tcp bare app)
+  failing 'permission denied to create extension' sql "SELECT backup_restore('$backup', '$uri', '{\"no_owner\":true}')"
+  [[ $output == *'let a superuser make it in a database, where a restore leaves it then'* ]]
+
+  q bare 'CREATE EXTENSION lifeboat_test; CREATE EXTENSION pgcrypto; CREATE EXTENSION postgres_fdw'
+  q bare "INSERT INTO lifeboat_test.setting VALUES ('here', '1')"
+  q bare "GRANT CREATE, USAGE ON SCHEMA lifeboat_test TO app; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO app"
+  loaded() {  # what is the user's came, what is others' stayed
+    [ "$(q bare "SELECT count(*), min(b) FROM t")" = "$(q held "SELECT count(*), min(b) FROM t")" ]
+    q bare 'TABLE lifeboat_test.u'
+    [ "$(q bare "SELECT srvname FROM pg_foreign_server")" = s ]
+    [ "$(q bare "SELECT key FROM lifeboat_test.setting WHERE NOT standard")" = here ]
+    [ "$(q bare "SELECT is_called FROM lifeboat_test.log_id")" = f ]
+    [ "$(q bare "SELECT count(*) FROM pg_extension WHERE extowner = 'postgres'::regrole")" = 4 ]
+  }
+  noted() {
+    for note in 'extension lifeboat_test belongs to postgres: it stays as it is' \
+      'extension pgcrypto belongs to postgres: it stays as it is' 'schema lifeboat_test is there already: not made' \
+      'setting (key, value, standard) FROM stdin): 1 rows are not loaded: the table belongs to extension lifeboat_test' \
+      'log (id, line) FROM stdin): 1 rows are not loaded: the table belongs to extension lifeboat_test, which stays' \
+      'sequence lifeboat_test.log_id is not set: it belongs to extension lifeboat_test, which stays as it is'; do
+      [[ ${1//\\\"/} == *"$note"* ]] || { echo "$note in $1"; return 1; }
+    done
+    [[ $1 != *plpgsql* ]]
+  }
+  local options='{"no_owner":true,"no_privileges":true,"pre_restore":false}'
+  noted "$(sql "SELECT backup_restore('$backup', '$uri', '$options')")"
+  loaded
+
+  q "$uri" "CREATE TABLE gone (x int); CREATE TABLE lifeboat_test.gone (x int); UPDATE t SET b = ''"
+  failing 'target is not empty' sql "SELECT backup_restore('$backup', '$uri', '$options')"
+  options='{"no_owner":true,"no_privileges":true,"overwrite":true}'
+  q bare 'GRANT SELECT ON ALL TABLES IN SCHEMA lifeboat_test TO app; GRANT SELECT ON SEQUENCE lifeboat_test.log_id TO app'
+  noted "$(sql "SELECT backup_restore('$backup', '$uri', '$options')")"
+  loaded
+  [ -z "$(q bare "SELECT oid::regclass FROM pg_class WHERE relname = 'gone'")" ]
+
+  q "$uri" 'CREATE TABLE gone (x int)'
+  noted "$(sql "SELECT backup_restore('./held.sql', '$uri', '$options')")"
+  loaded
+  [ -z "$(q bare "SELECT oid::regclass FROM pg_class WHERE relname = 'gone'")" ]
+}
