@@ -51,14 +51,15 @@ static char *write_update(sqlite3 *db, const lb_table_info *info)
   return sqlite3_str_finish(sql);
 }
 
-/* Compiles what would fire triggers. why: of the first one that cannot be compiled here. */
+/* Compiles what would fire triggers. why: of the first one that cannot be compiled here, as where a virtual table that it
+** writes to is damaged: whatever the reason, it is one of the trigger's, not of the rows that are to be restored. */
 static int compile(sqlite3 *db, const char *sql, lb_buf *why, const char *label, lb_error *err)
 {
   sqlite3_stmt *stmt = NULL;
   if (!sql) return lb_fail_nomem(err);
   int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
   sqlite3_finalize(stmt);
-  if (rc && (rc & 0xff) != SQLITE_ERROR) return lb_db_fail(db, rc, label, err);
+  if (rc == SQLITE_NOMEM || rc == SQLITE_INTERRUPT) return lb_db_fail(db, rc, label, err);
   if (rc && !why->len) lb_buf_text(why, sqlite3_errmsg(db));
   return LB_OK;
 }

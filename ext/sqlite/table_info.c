@@ -58,6 +58,7 @@ static int take_list(lb_table_info *info, sqlite3_stmt *row, lb_error *err)
   (void)err;
   if (type && strcmp(type, "shadow") == 0) info->kind = LB_TABLE_SHADOW;
   info->without_rowid = sqlite3_column_int(row, 1);
+  info->strict = sqlite3_column_int(row, 2);
   return LB_OK;
 }
 
@@ -93,7 +94,7 @@ static int take_column(lb_table_info *info, sqlite3_stmt *row, lb_error *err)
   if (!grown) return lb_fail_nomem(err);
   info->columns = grown;
   grown[info->column_count] = (lb_table_column){
-    .name = text_of(row, 0, err), .affinity = affinity_of(type ? type : "", sqlite3_column_int(row, 5)),
+    .name = text_of(row, 0, err), .affinity = affinity_of(type ? type : "", info->strict),
     .not_null = sqlite3_column_int(row, 2), .has_default = sqlite3_column_type(row, 3) != SQLITE_NULL,
     .generated = hidden == VIRTUAL || hidden == STORED,
   };
@@ -166,9 +167,8 @@ static void find_autoincrement(const reading *r)
 static int read_ordinary(const reading *r, lb_error *err)
 {
   const lb_table_info *info = r->info;
-  each_row(r, "SELECT x.name, x.type, x.\"notnull\", x.dflt_value, x.hidden, l.strict FROM "
-              "pragma_table_xinfo(?1, 'main') AS x, pragma_table_list(?1) AS l WHERE l.schema = 'main'",
-           info->name, take_column, err);
+  each_row(r, "SELECT name, type, \"notnull\", dflt_value, hidden FROM pragma_table_xinfo(?1, 'main')", info->name,
+           take_column, err);
   each_row(r, "SELECT x.cid, x.coll FROM pragma_index_list(?1, 'main') AS l, pragma_index_xinfo(l.name, 'main') AS x "
               "WHERE l.origin = 'pk' AND x.key ORDER BY x.seqno",
            info->name, take_key, err);
@@ -188,7 +188,7 @@ int lb_table_info_read(sqlite3 *db, const char *name, const char *label, lb_tabl
                "WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE", name, take_schema, err);
   if (!err->code && !info->name && sqlite3_strnicmp(name, "sqlite_", 7) == 0) info->kind = LB_TABLE_INTERNAL;
   if (!err->code && info->kind == LB_TABLE_ORDINARY) {
-    each_row(&r, "SELECT type, wr FROM pragma_table_list(?1) WHERE schema = 'main'", info->name, take_list, err);
+    each_row(&r, "SELECT type, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'", info->name, take_list, err);
     if (info->kind == LB_TABLE_ORDINARY) read_ordinary(&r, err);
   }
   if (err->code) lb_table_info_free(info);

@@ -40,7 +40,7 @@ typedef struct lb_table_info {
   char *sql;                  /* CREATE …; NULL: none */
 
   /* Of an ordinary table only. */
-  bool without_rowid, autoincrement;
+  bool without_rowid, strict, autoincrement;
   bool rowid_is_key;          /* INTEGER PRIMARY KEY: the column is the rowid */
   char *rowid;                /* an SQL expression for the rowid; NULL: there is none, or columns hide its names */
   lb_table_column *columns;
