@@ -188,7 +188,8 @@ int lb_table_info_read(sqlite3 *db, const char *name, const char *label, lb_tabl
                "WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE", name, take_schema, err);
   if (!err->code && !info->name && sqlite3_strnicmp(name, "sqlite_", 7) == 0) info->kind = LB_TABLE_INTERNAL;
   if (!err->code && info->kind == LB_TABLE_ORDINARY) {
-    each_row(&r, "SELECT type, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'", info->name, take_list, err);
+    each_row(&r, "SELECT type, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'", info->name, take_list,
+             err);
     if (info->kind == LB_TABLE_ORDINARY) read_ordinary(&r, err);
   }
   if (err->code) lb_table_info_free(info);
