@@ -2,13 +2,14 @@
 **
 ** A member of ours has a header of fixed bytes, and an extra field whose subfield 'L','B' carries our mark: for data
 ** the member's size and the block's number, for a record its payload. What deflates and inflates is an engine: ISA-L at
-** levels 1 to 3 and for inflating where it is built in, zlib otherwise. It deflates the runs of a block that may
-** shrink; between them are stored those that do not (grains.h). A block that would grow is stored instead, so that
-** bound() is what store() makes.
+** levels 1 to 3 and for inflating where it is built in, zlib otherwise. It deflates the runs of a block in which it may
+** find something; the others are stored, or written as digits (grains.h). A block that would grow is stored instead, so
+** that bound() is what store() makes.
 */
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/digits.h"
 #include "codec/engine.h"
 #include "codec/formats.h"
 #include "codec/grains.h"
@@ -28,6 +29,7 @@ typedef struct compressor {
   const lb_engine *engine;
   void *state;
   lb_grains grains;  /* of the block at work */
+  lb_digits digits;
 } compressor;
 
 static const lb_engine *engine_of_level(int level)
@@ -84,6 +86,7 @@ static void *compressor_open(int level, lb_error *err)
   }
   c->engine = engine_of_level(level);
   c->state = c->engine->compressor_open(level, err);
+  lb_digits_prepare(&c->digits);
   if (c->state) return c;
   free(c);
   return NULL;
@@ -104,17 +107,34 @@ static bool store_run(const void *raw, size_t raw_len, bool final, void *out, si
   return true;
 }
 
-/* As lb_engine.deflate, for a whole block. */
+static bool put_digits(const lb_digits *digits, const void *raw, size_t raw_len, bool final, void *out,
+                       size_t *out_len)
+{
+  if (*out_len < lb_digits_bound(raw_len, raw_len / LB_GRAIN * LB_GRAIN_OTHERS_MOST)) return false;
+  *out_len = lb_digits_deflate(digits, raw, raw_len, final, out);
+  return true;
+}
+
+/* As lb_engine.deflate, for a run of one kind. */
+static bool deflate_run(compressor *c, lb_grain_kind kind, const void *raw, size_t raw_len, bool final, void *out,
+                        size_t *out_len)
+{
+  switch (kind) {
+  case LB_GRAIN_RANDOM: return store_run(raw, raw_len, final, out, out_len);
+  case LB_GRAIN_DIGITS: return put_digits(&c->digits, raw, raw_len, final, out, out_len);
+  default:              return c->engine->deflate(c->state, raw, raw_len, final, out, out_len);
+  }
+}
+
+/* The same for a whole block. */
 static bool deflate_runs(compressor *c, const unsigned char *raw, size_t raw_len, unsigned char *out, size_t *out_len)
 {
   size_t done = 0, made = 0;
   lb_find_grains(raw, raw_len, &c->grains);
   do {
-    bool random;
-    size_t run = lb_run_of_grains(&c->grains, done, raw_len, &random), n = *out_len - made;
-    bool final = done + run == raw_len;
-    if (!(random ? store_run(raw + done, run, final, out + made, &n)
-                 : c->engine->deflate(c->state, raw + done, run, final, out + made, &n))) return false;
+    lb_grain_kind kind;
+    size_t run = lb_run_of_grains(&c->grains, done, raw_len, &kind), n = *out_len - made;
+    if (!deflate_run(c, kind, raw + done, run, done + run == raw_len, out + made, &n)) return false;
     done += run;
     made += n;
   } while (done < raw_len);

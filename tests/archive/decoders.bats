@@ -7,6 +7,8 @@ setup() {
   skip_without gunzip zcat pigz busybox zstd
   export BACKUP_DIR=$T
   make_db app.db 60000
+  # Written in other ways than the rest: stored, and as digits.
+  sqlite3 app.db 'CREATE TABLE odd(bytes, digits); INSERT INTO odd VALUES (randomblob(99999), lower(hex(randomblob(99999))))'
   [ "$(stat -c %s app.db)" -gt 4000000 ]
 }
 

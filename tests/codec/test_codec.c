@@ -134,14 +134,17 @@ static void test_round_trips(void **state)
   }
 }
 
-/* Noise between text is stored, and text between noise is not. */
+/* Noise between text is stored, and text between noise is not; digits have half a byte each. */
 static void test_mixed(void **state)
 {
   (void)state;
-  static unsigned char mixed[BIG];
+  static unsigned char mixed[BIG], digits[BIG];
   lb_error err = LB_ERROR_INIT;
   const lb_codec *codec = lb_codec_get("gzip", &err);
-  for (size_t i = 0; i < BIG; i++) mixed[i] = i % 32768 < 20000 ? text[i] : noise[i];
+  for (size_t i = 0; i < BIG; i++) {
+    digits[i] = i % 10000 ? (unsigned char)"0123456789abcdef"[noise[i] % 16] : '\n';
+    mixed[i] = i % 49152 < 20000 ? text[i] : i % 49152 < 32768 ? noise[i] : digits[i];
+  }
   for (int level = codec->level_min; level <= codec->level_max; level++) {
     size_t size;
     unsigned char *member = make_member(codec, level, 7, mixed, BIG, &size);
@@ -152,6 +155,13 @@ static void test_mixed(void **state)
     check_stream(codec, member, size, mixed, BIG);
     free(member);
     check_round_trip(codec, level, mixed, BIG);
+    member = make_member(codec, level, 7, digits, BIG, &size);
+    assert_in_range(size, BIG / 2, BIG * 52 / 100);
+    run_tool("gunzip", member, size, digits, BIG);
+    run_tool("busybox gunzip", member, size, digits, BIG);
+    check_stream(codec, member, size, digits, BIG);
+    free(member);
+    check_round_trip(codec, level, digits, BIG);
   }
 }
 

@@ -1,4 +1,5 @@
-/* Grains: what does not shrink is told from what does, by frequency or by repetition; runs cover the content. */
+/* Grains: what does not shrink, and digits, are told from the rest, by frequency or by repetition; runs cover the
+** content. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,12 +30,22 @@ static void fill_random(size_t from, size_t n)
   for (size_t i = from; i < from + n; i++) content[i] = chance();
 }
 
-static size_t count_random(size_t len)
+static void fill_digits(size_t from, size_t n)
+{
+  for (size_t i = from; i < from + n; i++) content[i] = (unsigned char)"0123456789abcdef"[chance() % 16];
+}
+
+static size_t count(lb_grain_kind kind, size_t len)
 {
   size_t n = 0;
   lb_find_grains(content, len, &grains);
-  for (size_t i = 0; i < grains.count; i++) n += grains.random[i];
+  for (size_t i = 0; i < grains.count; i++) n += grains.kinds[i] == kind;
   return n;
+}
+
+static size_t count_shrinking(void)
+{
+  return count(LB_GRAIN_SHRINKS, SIZE);
 }
 
 static void test_random_bytes(void **state)
@@ -43,7 +54,7 @@ static void test_random_bytes(void **state)
   size_t found = 0;
   for (int i = 0; i < 100; i++) {
     fill_random(0, SIZE);
-    found += count_random(SIZE);
+    found += count(LB_GRAIN_RANDOM, SIZE);
   }
   assert_in_range(found, 100 * COUNT * 9 / 10, 100 * COUNT);
 }
@@ -52,11 +63,40 @@ static void test_what_codes_shorten(void **state)
 {
   (void)state;
   memset(content, 0, SIZE);
-  assert_int_equal(count_random(SIZE), 0);
-  for (size_t i = 0; i < SIZE; i++) content[i] = (unsigned char)"0123456789abcdef"[chance() % 16];
-  assert_int_equal(count_random(SIZE), 0);
+  assert_int_equal(count_shrinking(), COUNT);
   for (size_t i = 0; i < SIZE; i++) content[i] = chance() % 128;
-  assert_int_equal(count_random(SIZE), 0);
+  assert_int_equal(count_shrinking(), COUNT);
+}
+
+/* Between values there is something else, which may not be much. */
+static void test_digits(void **state)
+{
+  (void)state;
+  size_t found = 0;
+  for (int i = 0; i < 100; i++) {
+    fill_digits(0, SIZE);
+    for (size_t at = 50; at < SIZE; at += LB_GRAIN) memcpy(content + at, "\n12\tname\t\\\\x", 13);
+    found += count(LB_GRAIN_DIGITS, SIZE);
+  }
+  assert_in_range(found, 100 * COUNT * 99 / 100, 100 * COUNT);
+  for (size_t i = 0; i < SIZE; i++) if (i % LB_GRAIN < LB_GRAIN_OTHERS_MOST + 1) content[i] = 'x';
+  assert_int_equal(count_shrinking(), COUNT);
+}
+
+/* Digits of text are not all as frequent, and digits may repeat. */
+static void test_digits_that_shrink(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < SIZE; i++) content[i] = (unsigned char)"0123456789"[chance() % 10];
+  assert_int_equal(count_shrinking(), COUNT);
+  for (size_t i = 0; i < SIZE; i += 2) {
+    content[i] = (unsigned char)"67"[chance() % 2];
+    content[i + 1] = (unsigned char)"0123456789abcdef"[chance() % 16];
+  }
+  assert_int_equal(count_shrinking(), COUNT);
+  fill_digits(0, SIZE);
+  for (size_t i = 5001; i < SIZE; i++) content[i] = content[i - 5001];
+  assert_in_range(count_shrinking(), COUNT - 2, COUNT);
 }
 
 /* Records of one length, each with a key of random bytes in the same columns and nothing much in the others. */
@@ -65,7 +105,7 @@ static void test_columns(void **state)
   (void)state;
   for (size_t record = 8; record <= 100; record++) {
     for (size_t i = 0; i < SIZE; i++) content[i] = i % record < record * 3 / 4 ? chance() : (unsigned char)(i % record);
-    assert_int_equal(count_random(SIZE), 0);
+    assert_int_equal(count_shrinking(), COUNT);
   }
 }
 
@@ -74,31 +114,35 @@ static void test_repetition(void **state)
 {
   (void)state;
   for (size_t i = 0; i < SIZE; i++) content[i] = (unsigned char)(i * 37 + i / 256);
-  assert_int_equal(count_random(SIZE), 0);
+  assert_int_equal(count_shrinking(), COUNT);
   for (size_t i = 0; i < SIZE; i++) content[i] = (unsigned char)(i % 251);
-  assert_int_equal(count_random(SIZE), 0);
+  assert_int_equal(count_shrinking(), COUNT);
   fill_random(0, 9001);
   for (size_t i = 9001; i < SIZE; i++) content[i] = content[i - 9001];
-  assert_in_range(count_random(SIZE), 0, 2);  /* at most where it was for the first time */
+  assert_in_range(count_shrinking(), COUNT - 2, COUNT);  /* but where it was for the first time */
 }
 
 /* A single grain is left to deflate; what is less than a grain too. */
 static void test_runs(void **state)
 {
-  static const size_t want[] = { 3 * LB_GRAIN, 2 * LB_GRAIN, 6 * LB_GRAIN, 4 * LB_GRAIN, LB_GRAIN + 100 };
-  bool random;
+  static const size_t want[] = { 3 * LB_GRAIN, 2 * LB_GRAIN, 3 * LB_GRAIN, 3 * LB_GRAIN, 4 * LB_GRAIN, LB_GRAIN + 100 };
+  static const lb_grain_kind kinds[] = { LB_GRAIN_SHRINKS, LB_GRAIN_RANDOM, LB_GRAIN_SHRINKS, LB_GRAIN_DIGITS,
+                                         LB_GRAIN_RANDOM, LB_GRAIN_SHRINKS };
+  lb_grain_kind kind;
   (void)state;
   memset(content, 'x', sizeof content);
   fill_random(1 * LB_GRAIN, LB_GRAIN);
   fill_random(3 * LB_GRAIN, 2 * LB_GRAIN);
+  fill_digits(6 * LB_GRAIN, LB_GRAIN);
+  fill_digits(8 * LB_GRAIN, 3 * LB_GRAIN);
   fill_random(11 * LB_GRAIN, 4 * LB_GRAIN);
   fill_random(SIZE, 100);
   lb_find_grains(content, sizeof content, &grains);
   assert_int_equal(grains.count, COUNT);
   size_t at = 0;
   for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
-    assert_int_equal(lb_run_of_grains(&grains, at, sizeof content, &random), want[i]);
-    assert_int_equal(random, i % 2);
+    assert_int_equal(lb_run_of_grains(&grains, at, sizeof content, &kind), want[i]);
+    assert_int_equal(kind, kinds[i]);
     at += want[i];
   }
   assert_int_equal(at, sizeof content);
@@ -106,26 +150,27 @@ static void test_runs(void **state)
 
 static void test_ends(void **state)
 {
-  bool random;
+  lb_grain_kind kind;
   (void)state;
   lb_find_grains(content, 0, &grains);
-  assert_int_equal(lb_run_of_grains(&grains, 0, 0, &random), 0);
-  assert_false(random);
+  assert_int_equal(lb_run_of_grains(&grains, 0, 0, &kind), 0);
+  assert_int_equal(kind, LB_GRAIN_SHRINKS);
   fill_random(0, SIZE);
   lb_find_grains(content, LB_GRAIN, &grains);
-  assert_int_equal(lb_run_of_grains(&grains, 0, LB_GRAIN, &random), LB_GRAIN);
-  assert_false(random);
+  assert_int_equal(lb_run_of_grains(&grains, 0, LB_GRAIN, &kind), LB_GRAIN);
+  assert_int_equal(kind, LB_GRAIN_SHRINKS);
   lb_find_grains(content, 2 * LB_GRAIN + 1, &grains);
-  assert_int_equal(lb_run_of_grains(&grains, 0, 2 * LB_GRAIN + 1, &random), 2 * LB_GRAIN);
-  assert_true(random);
-  assert_int_equal(lb_run_of_grains(&grains, 2 * LB_GRAIN, 2 * LB_GRAIN + 1, &random), 1);
-  assert_false(random);
+  assert_int_equal(lb_run_of_grains(&grains, 0, 2 * LB_GRAIN + 1, &kind), 2 * LB_GRAIN);
+  assert_int_equal(kind, LB_GRAIN_RANDOM);
+  assert_int_equal(lb_run_of_grains(&grains, 2 * LB_GRAIN, 2 * LB_GRAIN + 1, &kind), 1);
+  assert_int_equal(kind, LB_GRAIN_SHRINKS);
 }
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_what_codes_shorten), cmocka_unit_test(test_columns),
+    cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_what_codes_shorten), cmocka_unit_test(test_digits),
+    cmocka_unit_test(test_digits_that_shrink), cmocka_unit_test(test_columns),
     cmocka_unit_test(test_repetition), cmocka_unit_test(test_runs), cmocka_unit_test(test_ends),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
