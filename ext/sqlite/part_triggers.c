@@ -51,8 +51,8 @@ static char *write_update(sqlite3 *db, const lb_table_info *info)
   return sqlite3_str_finish(sql);
 }
 
-/* Compiles what would fire triggers. why: of the first one that cannot be compiled here, as where a virtual table that it
-** writes to is damaged: whatever the reason, it is one of the trigger's, not of the rows that are to be restored. */
+/* Compiles what would fire triggers. why: of the first one that cannot be compiled here, as where a virtual table that
+** it writes to is damaged: whatever the reason, it is one of the trigger's, not of the rows that are to be restored. */
 static int compile(sqlite3 *db, const char *sql, lb_buf *why, const char *label, lb_error *err)
 {
   sqlite3_stmt *stmt = NULL;
