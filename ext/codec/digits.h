@@ -1,8 +1,8 @@
 /* Hexadecimal digits as deflate (RFC 1951, 3.2.7): the text that COPY of PostgreSQL makes of bytea, where it does not
 ** shrink otherwise.
 **
-** Deflaters look for repetition in it and find what three digits in a row have by chance: half a byte a digit is better,
-** and several times as fast to make. The code is always the same: 4 bits for a digit, 5 for 'f', 12 or 13 for all else.
+** Deflaters look for repetition in it and find what three digits in a row have by chance: half a byte a digit is
+** better, and several times as fast to make. The code is always the same: 4 bits for a digit, 5 for 'f', 12 or 13 for all else.
 */
 #ifndef LB_CODEC_DIGITS_H
 #define LB_CODEC_DIGITS_H

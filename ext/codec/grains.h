@@ -1,8 +1,8 @@
-/* What deflate does badly, told from the rest by a look at it: content that does not shrink (pictures, archives, keys in
-** a BLOB), and such content as hexadecimal digits.
+/* What deflate does badly, told from the rest by a look at it: content that does not shrink (pictures, archives, keys
+** in a BLOB), and such content as hexadecimal digits.
 **
-** The first is better stored: deflating gains nothing on it, its bytes spoil the codes of their neighbours, and one code
-** a byte is the slowest that inflating gets. For the second there is digits.h.
+** The first is better stored: deflating gains nothing on it, its bytes spoil the codes of their neighbours, and one
+** code a byte is the slowest that inflating gets. For the second there is digits.h.
 */
 #ifndef LB_CODEC_GRAINS_H
 #define LB_CODEC_GRAINS_H
