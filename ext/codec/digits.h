@@ -2,7 +2,8 @@
 ** shrink otherwise.
 **
 ** Deflaters look for repetition in it and find what three digits in a row have by chance: half a byte a digit is
-** better, and several times as fast to make. The code is always the same: 4 bits for a digit, 5 for 'f', 12 or 13 for all else.
+** better, and several times as fast to make. The code is always the same: 4 bits for a digit, 5 for 'f', 12 or 13 for
+** all else.
 */
 #ifndef LB_CODEC_DIGITS_H
 #define LB_CODEC_DIGITS_H
