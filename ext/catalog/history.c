@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <sqlite3ext.h>
+#include <stdbool.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "catalog/history_file.h"
@@ -22,8 +24,9 @@ static const char add_run_sql[] =
 static const char trim_run_sql[] = "DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - 10000";
 static const char add_verification_sql[] =
   "INSERT OR REPLACE INTO verification(file, bytes, mtime, at, level, result) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
-static const char trim_verification_sql[] =
-  "DELETE FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
+static const char old_verifications_sql[] =
+  "SELECT rowid, file FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
+static const char forget_verification_sql[] = "DELETE FROM verification WHERE rowid = ?1";
 
 /* Two lines, because SQLite cuts one at 210 bytes. */
 void lb_history_warn(const char *what, const lb_error *why)
@@ -32,12 +35,18 @@ void lb_history_warn(const char *what, const lb_error *why)
   sqlite3_log(SQLITE_WARNING, "lifeboat: %s", why->message);
 }
 
+static const char *text_at(sqlite3_stmt *row, int column)
+{
+  return (const char *)sqlite3_column_text(row, column);
+}
+
 /* ---- writing ---- */
 
-/* The statements of one row: what binds its values, the insert, the trim. */
+/* How one row is written: the insert, what binds its values, what forgets old ones (returns SQLite's result code). */
 typedef struct write_plan {
-  const char *insert, *trim;
+  const char *insert;
   void (*bind)(sqlite3_stmt *stmt, const void *row);
+  int (*trim)(lb_history_file *file);
   const void *row;
 } write_plan;
 
@@ -55,7 +64,7 @@ static int insert_row(lb_history_file *file, const write_plan *plan, lb_error *e
     if (rc == SQLITE_DONE) rc = SQLITE_OK;
   }
   sqlite3_finalize(stmt);
-  if (rc == SQLITE_OK) rc = sqlite3_exec(file->db, plan->trim, NULL, NULL, NULL);
+  if (rc == SQLITE_OK) rc = plan->trim(file);
   if (rc == SQLITE_OK) rc = sqlite3_exec(file->db, "COMMIT", NULL, NULL, NULL);
   return rc == SQLITE_OK ? LB_OK : lb_history_file_fail(file, rc, err);
 }
@@ -108,9 +117,14 @@ static void bind_run(sqlite3_stmt *stmt, const void *row)
   bind_text(stmt, 11, run->notes);
 }
 
+static int trim_runs(lb_history_file *file)
+{
+  return sqlite3_exec(file->db, trim_run_sql, NULL, NULL, NULL);
+}
+
 int lb_history_add(const char *dir, const lb_run *run, lb_error *err)
 {
-  write_plan plan = { add_run_sql, trim_run_sql, bind_run, run };
+  write_plan plan = { add_run_sql, bind_run, trim_runs, run };
   return write_row(dir, &plan, err);
 }
 
@@ -130,20 +144,46 @@ static void bind_verification(sqlite3_stmt *stmt, const void *row)
   bind_text(stmt, 6, v->result);
 }
 
+/* Whether no file of this name lies beside the history; in doubt there is one. */
+static bool is_gone(const lb_history_file *file, const char *name)
+{
+  struct stat st;
+  lb_error no_memory = LB_ERROR_INIT;
+  char *dir = name ? lb_path_dir(file->path, &no_memory) : NULL;
+  char *path = dir ? lb_path_join(dir, name, &no_memory) : NULL;
+  bool gone = path && lstat(path, &st) && errno == ENOENT;
+  free(path);
+  free(dir);
+  return gone;
+}
+
+/* A result stays as long as its file does: a damaged backup whose result was forgotten would pass for a good one. */
+static int trim_verifications(lb_history_file *file)
+{
+  sqlite3_stmt *old = NULL, *forget = NULL;
+  int rc = sqlite3_prepare_v2(file->db, old_verifications_sql, -1, &old, NULL);
+  if (rc == SQLITE_OK) rc = sqlite3_prepare_v2(file->db, forget_verification_sql, -1, &forget, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(old)) == SQLITE_ROW) {
+    rc = SQLITE_OK;
+    if (!is_gone(file, text_at(old, 1))) continue;
+    sqlite3_bind_int64(forget, 1, sqlite3_column_int64(old, 0));
+    sqlite3_step(forget);
+    rc = sqlite3_reset(forget);
+  }
+  sqlite3_finalize(forget);
+  sqlite3_finalize(old);
+  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
 int lb_history_verified(const char *dir, const char *path, const struct stat *st, const char *level,
                         const char *result, lb_error *err)
 {
   lb_verification v = { lb_path_base(path), st->st_size, lb_history_mtime(st), lb_clock_now(), level, result };
-  write_plan plan = { add_verification_sql, trim_verification_sql, bind_verification, &v };
+  write_plan plan = { add_verification_sql, bind_verification, trim_verifications, &v };
   return write_row(dir, &plan, err);
 }
 
 /* ---- reading ---- */
-
-static const char *text_at(sqlite3_stmt *row, int column)
-{
-  return (const char *)sqlite3_column_text(row, column);
-}
 
 static const char *text_or_empty(sqlite3_stmt *row, int column)
 {

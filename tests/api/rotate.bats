@@ -249,6 +249,23 @@ verified_pair() {
   [ "$(sql "SELECT count(*) FROM backups WHERE backup_verify(path) = 'ok'")" = 1 ]
 }
 
+@test "that a backup is damaged is known as long as it is there, whatever is verified after it" {
+  verified_pair
+  db "$BACKUP_DIR/catalog.db" "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10500)
+    INSERT INTO verification(file, bytes, mtime, at, level, result)
+    SELECT 'gone_sqlite_' || i || '.db.gz', 1, 1, 1, 'quick', 'ok' FROM n"
+  make_db shop.db 10
+  sql "SELECT backup_create('shop.db', '{\"verify\":true}')"
+  gives "1|1" "SELECT count(*) FILTER (WHERE verify_result = 'ok'), count(*) FILTER (WHERE verify_result <> 'ok')
+    FROM backups WHERE name = 'admin'"
+  gives 0 "SELECT backup_rotate('{\"keep_last\":1,\"name\":\"admin\"}')"
+  [ -e "$good" ]
+  # Results of files that are gone are what is forgotten.
+  rm "$bad"
+  sql "SELECT backup_verify('latest:shop')"
+  same "10000|0" "$(db "$BACKUP_DIR/catalog.db" "SELECT count(*), count(*) FILTER (WHERE result <> 'ok') FROM verification")"
+}
+
 @test "a history that is locked: nothing is removed, and the error says so" {
   verified_pair
   why="results of verifications cannot be read, so nothing is removed: history T/backups/catalog.db: database is locked\
