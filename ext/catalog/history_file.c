@@ -207,7 +207,8 @@ int lb_history_file_open(lb_history_file *file, const char *pragmas, lb_error *e
   file->ours = false;
   if (lstat(file->path, &file->opened)) return lb_fail_errno(err, errno, "cannot open %s", file->path);
   if (!S_ISREG(file->opened.st_mode)) return fail_foreign(file, "not a regular file", err);
-  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+  /* A cache that the program's connections share answers "locked" at once, where another one waits. */
+  int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_PRIVATECACHE;
   int rc = sqlite3_open_v2(file->path, &file->db, flags, NULL);
   if (rc != SQLITE_OK) return lb_history_file_fail(file, rc, err);
   harden(file->db);

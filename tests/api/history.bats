@@ -63,6 +63,27 @@ PY
   gives "1|" "SELECT count(*), max(verify_result) FROM backups"
 }
 
+@test "a program whose connections share their caches: its threads wait for each other's rows of history" {
+  sql "SELECT backup_create('admin.db')"
+  python -W ignore - <<'PY'
+import os, sqlite3, threading
+sqlite3.enable_shared_cache(True)
+db = sqlite3.connect('admin.db')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+# Another thread is at its own row.
+other = sqlite3.connect(os.environ['BACKUP_DIR'] + '/catalog.db', isolation_level=None, check_same_thread=False)
+for statement in ('''SELECT backup_create('main', '{"verify":true}')''', 'SELECT backup_rotate()'):
+    other.execute('BEGIN EXCLUSIVE')
+    threading.Timer(0.3, other.execute, ['COMMIT']).start()
+    db.execute(statement).fetchone()
+PY
+  gives "rotate|
+create|
+create|" "SELECT operation, notes FROM backup_history"
+  gives 1 "SELECT count(verified_at) FROM backups"
+}
+
 @test "a history that cannot be written is told: in the report of a restore, and in the host's log" {
   path=$(sql "SELECT backup_create('admin.db')")
   rm "$BACKUP_DIR/catalog.db"
