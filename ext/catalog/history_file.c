@@ -71,10 +71,19 @@ static const char *advice(lb_code code)
   return "";
 }
 
+/* Why a file could not be opened, where it is not for want of a permission, but of descriptors for example; else 0. */
+static int trouble_of_process(const lb_history_file *file, int rc)
+{
+  int errnum = file->db && (rc & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(file->db) : 0;
+  return errnum == EACCES || errnum == EPERM || errnum == EROFS ? 0 : errnum;
+}
+
 int lb_history_file_fail(const lb_history_file *file, int rc, lb_error *err)
 {
   const char *reason = file->db ? sqlite3_errmsg(file->db) : sqlite3_errstr(rc);
   lb_code code = code_of_sqlite(rc);
+  int errnum = trouble_of_process(file, rc);
+  if (errnum) return lb_fail_errno(err, errnum, "history %s: %s", file->path, reason);
   /* Closing it would put a -wal into the damaged file, and remove it. */
   if (code == LB_CORRUPT) sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   if (code == LB_CORRUPT && !file->ours) return fail_foreign(file, "a damaged database without our mark", err);

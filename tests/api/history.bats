@@ -106,6 +106,29 @@ $warned
 T/backups/admin_sqlite_STAMP.db.gz" ".log stderr" "SELECT backup_create('admin.db', '{\"verify\":true}')"
 }
 
+@test "a history that cannot be opened for want of descriptors: it is not said to be in the way" {
+  sql "SELECT backup_create('admin.db')"
+  python - >got <<'PY'
+import os, resource, sqlite3
+db = sqlite3.connect(':memory:')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+taken = []
+try:
+    while True:
+        taken.append(os.open('/dev/null', os.O_RDONLY))
+except OSError:
+    os.close(taken.pop())  # one is left, for the folder
+try:
+    db.execute('SELECT backup_rotate()')
+except sqlite3.Error as error:
+    print(error)
+PY
+  same "results of verifications cannot be read, so nothing is removed: history T/backups/catalog.db:\
+ unable to open database file: Too many open files" "$(plain <got)"
+}
+
 @test "root makes catalog.db for the owner of the folder, as readable as the folder is" {
   [ "$(id -u)" = 0 ] || skip 'needs root'
   chown 65534:65533 "$BACKUP_DIR"
