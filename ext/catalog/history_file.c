@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/disk.h"
 #include "core/file.h"
 
 SQLITE_EXTENSION_INIT3
@@ -80,10 +81,12 @@ static int trouble_of_process(const lb_history_file *file, int rc)
 
 int lb_history_file_fail(const lb_history_file *file, int rc, lb_error *err)
 {
-  const char *reason = file->db ? sqlite3_errmsg(file->db) : sqlite3_errstr(rc);
+  bool known = file->db && (sqlite3_errcode(file->db) & 0xff) == (rc & 0xff);
+  const char *reason = known ? sqlite3_errmsg(file->db) : sqlite3_errstr(rc);
   lb_code code = code_of_sqlite(rc);
   int errnum = trouble_of_process(file, rc);
   if (errnum) return lb_fail_errno(err, errnum, "history %s: %s", file->path, reason);
+  if (code == LB_CORRUPT && lb_disk_failed(file->db, "main")) return lb_history_file_fail(file, SQLITE_IOERR, err);
   /* Closing it would put a -wal into the damaged file, and remove it. */
   if (code == LB_CORRUPT) sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
   if (code == LB_CORRUPT && !file->ours) return fail_foreign(file, "a damaged database without our mark", err);

@@ -345,10 +345,39 @@ class Rotate(Scenario):
         check_finals(self.db, self.backups, self.known)
 
 
+class RotateDamaged(Scenario):
+    """where the newest is known to be damaged: the last good one stays, and what was known is known afterwards"""
+
+    def prepare(self):
+        source = make_db(self.in_template("app.db"), "source")
+        made = []
+        for days in (40, 30, 20):
+            shim().fault_shift_clock(-days * 86400)
+            made.append(self.back_up(source))
+        shim().fault_shift_clock(0)
+        with open(made[-1], "r+b") as f:
+            f.seek(600)
+            f.write(b"damage")
+        options = json.dumps({"dir": self.template + "/backups"})
+        found = self.db.execute("SELECT backup_verify(?, ?)", (made[-1], options)).fetchone()[0]
+        require(found != "ok", "the damage was not found")
+        self.good = os.path.basename(made[1])
+
+    def statement(self):
+        return f"SELECT backup_rotate({quote(json.dumps({'dir': self.backups, 'retention_days': 1}))})"
+
+    def check(self, done, answer):
+        left = [os.path.basename(p) for p in finals(self.backups)]
+        require(self.good in left, "the last good one is gone; left are", left)
+        require(not glob.glob(self.backups + "/catalog.db.damaged*"), "a sound history was set aside")
+        require(not done or answer["happened"] or left == [self.good], "without a fault these are left:", left)
+
+
 SCENARIOS = {
     "create": Create, "create-zstd": CreateZstd, "restore-wal": Restore, "restore-new": RestoreNew,
     "restore-in-place": RestoreInPlace, "restore-rollback": RestoreRollback, "restore-pages": RestorePages,
     "restore-garbage": RestoreGarbage, "restore-part": RestorePart, "rotate": Rotate,
+    "rotate-damaged": RotateDamaged,
     "verify": Verify, "verify-foreign": VerifyForeign,
 }
 

@@ -27,3 +27,4 @@ drive() {
 @test "faults in verify" { drive verify; }
 @test "faults in verify: of another tool's backup" { drive verify-foreign; }
 @test "faults in rotate" { drive rotate; }
+@test "faults in rotate: where the newest backup is known to be damaged" { drive rotate-damaged; }
