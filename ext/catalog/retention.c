@@ -18,7 +18,8 @@ typedef struct source {
   int newest_good;
   int newest_whole;     /* known to be */
   int newest_verified;
-  int64_t good_seen;  /* second pass: good full backups passed so far */
+  bool only_ahead;      /* every good one is dated in the future */
+  int64_t good_seen;    /* second pass: good full backups passed so far */
 } source;
 
 typedef struct survey {
@@ -40,7 +41,31 @@ static void survey_free(survey *s)
   free(s->sources);
 }
 
-static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
+/* Dated by a clock that was wrong, unless this one is. */
+static bool is_ahead(const lb_backup *b, int64_t now) { return b->created > now; }
+
+/* Newest first, so that the first one of a kind is the newest. */
+static void take_good(source *of, const lb_backup *b, int item)
+{
+  if (of->newest_good < 0) of->newest_good = item;
+  if (of->newest_whole < 0 && lb_backup_is_known_whole(b)) of->newest_whole = item;
+  if (of->newest_verified < 0 && b->verify_result) of->newest_verified = item;
+}
+
+/* Those that are dated in the future count only where there are no others: what they stand for may be old. */
+static void find_newest(const lb_listing *listing, survey *s, int count, int64_t now)
+{
+  for (int ahead = 0; ahead < 2; ahead++) {
+    for (int g = 0; g < count; g++) s->sources[g].only_ahead = s->sources[g].newest_good < 0;
+    for (int i = 0; i < listing->count; i++) {
+      const lb_backup *b = &listing->items[i];
+      source *of = source_of(s, listing, i);
+      if (!is_saved(b) && lb_backup_is_good(b) && is_ahead(b, now) == ahead && of->only_ahead) take_good(of, b, i);
+    }
+  }
+}
+
+static int survey_listing(const lb_listing *listing, int64_t now, survey *s, lb_error *err)
 {
   int count;
   memset(s, 0, sizeof *s);
@@ -51,15 +76,8 @@ static int survey_listing(const lb_listing *listing, survey *s, lb_error *err)
     survey_free(s);
     return lb_fail_nomem(err);
   }
-  for (int g = 0; g < count; g++) s->sources[g] = (source){ -1, -1, -1, 0 };
-  for (int i = 0; i < listing->count; i++) {
-    const lb_backup *b = &listing->items[i];
-    source *of = source_of(s, listing, i);
-    if (is_saved(b) || !lb_backup_is_good(b)) continue;
-    if (of->newest_good < 0) of->newest_good = i;
-    if (of->newest_whole < 0 && lb_backup_is_known_whole(b)) of->newest_whole = i;
-    if (of->newest_verified < 0 && b->verify_result) of->newest_verified = i;
-  }
+  for (int g = 0; g < count; g++) s->sources[g] = (source){ -1, -1, -1, false, 0 };
+  find_newest(listing, s, count, now);
   return LB_OK;
 }
 
@@ -107,7 +125,7 @@ static int relies_on(const lb_listing *listing, const survey *s, int item)
   const lb_backup *b = &listing->items[item];
   const source *of = source_of(s, listing, item);
   bool counts = !is_saved(b) && lb_backup_is_good(b);
-  if (of->newest_whole >= 0 && (!counts || of->newest_whole < item)) return -1;
+  if (of->newest_whole >= 0 && (!counts || of->newest_whole < item || of->newest_whole == of->newest_good)) return -1;
   return of->newest_good;
 }
 
@@ -160,19 +178,22 @@ static void rely(const lb_listing *listing, const survey *s, int item, lb_decisi
   }
 }
 
-/* Ranks count good backups only: a damaged one takes no place among the last that are kept. */
+/* Ranks count good backups only: a damaged one takes no place among the last that are kept, nor does one that is dated
+** in the future beside others that are not: it would push out each new one. */
 static void decide(const lb_listing *listing, survey *s, int item, const lb_policy *policy, int64_t now,
                    lb_decision *decision)
 {
   const lb_backup *b = &listing->items[item];
   source *of = source_of(s, listing, item);
+  bool counts = !is_saved(b) && lb_backup_is_good(b), ahead = counts && is_ahead(b, now) && !of->only_ahead;
   decision->item = item;
   decision->relies_on = -1;
   if (must_stay(listing, s, item, now, decision->reason)) decision->remove = false;
+  else if (ahead) say(decision->reason, "its date lies in the future");
   else if (!is_saved(b)) decision->remove = decide_full(b, of->good_seen, policy, now, decision->reason);
   else decision->remove = decide_before_restore(b, policy, now, decision->reason);
   if (decision->remove) rely(listing, s, item, decision);
-  if (!is_saved(b) && lb_backup_is_good(b)) of->good_seen++;
+  if (counts && !ahead) of->good_seen++;
 }
 
 int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_t now, lb_decision **plan, int *count,
@@ -181,7 +202,7 @@ int lb_retention_plan(const lb_listing *listing, const lb_policy *policy, int64_
   survey s;
   *plan = NULL;
   *count = 0;
-  if (survey_listing(listing, &s, err)) return err->code;
+  if (survey_listing(listing, now, &s, err)) return err->code;
   *plan = calloc((size_t)listing->count + 1, sizeof **plan);
   if (!*plan) lb_fail_nomem(err);
   for (int i = 0; *plan && i < listing->count; i++) {
@@ -196,7 +217,7 @@ void lb_retention_may_delete(const lb_listing *listing, int item, int64_t now, l
   survey s;
   lb_error err = LB_ERROR_INIT;
   *decision = (lb_decision){ .item = item, .relies_on = -1 };
-  if (survey_listing(listing, &s, &err)) {
+  if (survey_listing(listing, now, &s, &err)) {
     say(decision->reason, "%.150s", err.message);
     return;
   }

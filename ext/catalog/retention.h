@@ -9,8 +9,10 @@
 ** stays too, and what is not older than that may go only after the newest good one was verified: the decision names it.
 **
 ** Partial backups are kept by the same rules among themselves. before_restore copies have their own clock
-** (before_restore_days) and are counted apart. created in the future counts as age 0. The listing is newest first, as
-** lb_listing_read makes it.
+** (before_restore_days) and are counted apart. The listing is newest first, as lb_listing_read makes it.
+**
+** One whose date lies in the future stays, and stands for no other: a clock was ahead once, and what is newest by its
+** date may be old. Where all good ones of a source are so, it is this clock that is behind, and they count as any.
 */
 #ifndef LB_CATALOG_RETENTION_H
 #define LB_CATALOG_RETENTION_H

@@ -62,6 +62,19 @@ plan() { sql "SELECT CASE action WHEN 'keep' THEN '+' ELSE '-' END || cast(round
   same "+20 admin: one of the last 6" "$(plan '{"keep_last":6,"retention_days":3}' | tail -1)"
 }
 
+@test "what a clock that was ahead has dated in the future pushes nothing out" {
+  for days in -400 -399 0 1; do old_backup admin $days admin.db >/dev/null; done
+  same "+-400 admin: its date lies in the future
++-399 admin: its date lies in the future
++0 admin: newest good backup of admin (sqlite)$unverified
+-1 admin: not one of the last 1$first" "$(plan '{"keep_last":1}')"
+  gives 1 "SELECT backup_rotate('{\"keep_last\":1}')"
+  gives "3|0" "SELECT count(*), count(*) FILTER (WHERE created_at < datetime('now', '-1 hour')) FROM backups"
+  # Where there is no other, it is this clock that is behind.
+  rm "$BACKUP_DIR"/admin_sqlite_"$(date -u +%Y)"*.gz
+  same "newest good backup of admin (sqlite)$unverified" "$(sql "SELECT reason FROM backup_plan LIMIT 1")"
+}
+
 @test "pins and keep_until hold whatever the policy says" {
   for days in 1 8 9; do old_backup admin $days admin.db >/dev/null; done
   pinned=$(old_backup admin 10 admin.db)
@@ -175,8 +188,9 @@ cut_off() { head -c $(($(stat -c %s "$1") / 2)) "$1" >cut && cat cut >"$1"; }
   gives 5 "SELECT backup_rotate()"
   gives 5 "SELECT count(*) FROM backup_history WHERE notes LIKE 'verified %'"
   ours=$(sql "SELECT backup_create('admin.db')")
-  cut_off "$(old_backup admin -1 admin.db)"
-  same "+-1 admin: newest good backup of admin (sqlite)$unverified
+  sleep 1.1
+  cut_off "$(old_backup admin 0 admin.db)"
+  same "+0 admin: newest good backup of admin (sqlite)$unverified
 +0 admin: newest backup of admin (sqlite) that is known to be whole
 +12 admin: newest verified backup of admin (sqlite)" "$(plan '{"keep_last":1}')"
   sql "SELECT backup_verify('$ours')"

@@ -165,6 +165,33 @@ static void test_keep_last(void **state)
   assert_string_equal(decided(&policy, 3), "K:no limit is set");
 }
 
+/* A clock was ahead once, and made backups; or it is behind now. */
+static void test_dated_in_the_future(void **state)
+{
+  (void)state;
+  lb_policy policy = { .keep_last = 1 };
+  listing.count = 0;
+  add("admin", -300 * DAY);
+  add("admin", -299 * DAY)->problem = "truncated";
+  add("admin", -298 * DAY);
+  add("admin", 0);
+  add("admin", 1 * DAY);
+  assert_string_equal(decided(&policy, 0), "K:its date lies in the future");
+  assert_string_equal(decided(&policy, 1), "K:the last one");
+  assert_string_equal(decided(&policy, 2), "K:its date lies in the future");
+  assert_string_equal(decided(&policy, 3), "K:newest good backup of admin (sqlite)");
+  assert_string_equal(decided(&policy, 4), "R:not one of the last 1");
+  lb_decision d;
+  lb_retention_may_delete(&listing, 0, NOW, &d);
+  assert_true(d.remove);
+  assert_int_equal(d.relies_on, -1);
+  lb_retention_may_delete(&listing, 3, NOW, &d);
+  assert_false(d.remove);
+  items[3].problem = items[4].problem = "truncated";
+  assert_string_equal(decided(&policy, 0), "K:newest good backup of admin (sqlite)");
+  assert_string_equal(decided(&policy, 2), "R:not one of the last 1");
+}
+
 static void test_before_restore(void **state)
 {
   (void)state;
@@ -380,7 +407,7 @@ int main(void)
     cmocka_unit_test(test_age), cmocka_unit_test(test_marks_and_promises),
     cmocka_unit_test(test_newest_good_and_verified), cmocka_unit_test(test_no_good_one),
     cmocka_unit_test(test_not_known_to_be_whole),
-    cmocka_unit_test(test_keep_last), cmocka_unit_test(test_before_restore),
+    cmocka_unit_test(test_keep_last), cmocka_unit_test(test_dated_in_the_future), cmocka_unit_test(test_before_restore),
     cmocka_unit_test(test_sources_and_selection), cmocka_unit_test(test_may_delete),
     cmocka_unit_test(test_random_listings),
   };
