@@ -150,16 +150,18 @@ static int verify(verifying *v, const char *dir, const char *name, lb_error *err
   return postgres ? check_postgres(v, full, err) : check_sqlite(v, full, err);
 }
 
-/* The result is remembered where the backup is listed; one that lies elsewhere is in no listing. */
+/* The result is remembered where the backup is listed; one that lies elsewhere is in no listing. It lies where the file
+** itself is: a path may lead there through links. */
 static void remember(const verifying *v, const char *dir, const char *path, const struct stat *st, const char *result)
 {
   lb_error why = LB_ERROR_INIT;
-  char *folder = lb_path_dir(path, &why);
-  if (folder && strcmp(folder, dir) == 0 &&
-      lb_history_verified(dir, path, st, v->o->level ? v->o->level : "quick", result, &why)) {
-    lb_job_warn(v->job, "the result of the verification was not recorded", &why);
+  char *real = lb_path_absolute(path, &why), *folder = real ? lb_path_dir(real, &why) : NULL;
+  if (folder && strcmp(folder, dir) == 0) {
+    lb_history_verified(dir, real, st, v->o->level ? v->o->level : "quick", result, &why);
   }
+  if (why.code) lb_job_warn(v->job, "the result of the verification was not recorded", &why);
   free(folder);
+  free(real);
 }
 
 /* What is wrong, or "ok"; allocated. */

@@ -32,6 +32,23 @@ ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verifie
   gives "1" "SELECT verified_at IS NULL FROM backups"
 }
 
+@test "the result is remembered whatever path led to the backup, and not where it only lies elsewhere" {
+  path=$(sql "SELECT backup_create('admin.db')")
+  file=${path##*/}
+  ln -s backups by_link
+  ln -s "$path" file_link.db.gz
+  for way in "backups/$file" "./backups/../backups/$file" "$T/by_link/$file" ./file_link.db.gz; do
+    rm -f "$BACKUP_DIR/catalog.db"
+    gives "ok
+1" "SELECT backup_verify('$way')" "SELECT count(*) FROM backups WHERE verify_result = 'ok'"
+  done
+  mkdir elsewhere
+  cp "$path" elsewhere
+  rm "$BACKUP_DIR/catalog.db"
+  gives "ok
+0" "SELECT backup_verify('elsewhere/$file')" "SELECT count(verified_at) FROM backups"
+}
+
 @test "a file that took the backup's name meanwhile does not inherit the result" {
   python "$BATS_TEST_DIRNAME/replaced.py"
 }
