@@ -10,6 +10,7 @@
 #include "core/buffer.h"
 #include "core/config.h"
 #include "core/file.h"
+#include "core/utf8.h"
 
 enum { NAMES_TOLD = 5 };
 
@@ -230,12 +231,11 @@ static int resolve_file(const char *dir, const char *asked, char **path, lb_erro
   return err->code;
 }
 
-int lb_resolve(const char *dir, const char *backup, const char *target_source, lb_type type, lb_json *json, char **path,
-               lb_error *err)
+static int resolve(const char *dir, const char *backup, const char *target_source, lb_type type, lb_json *json,
+                   char **path, lb_error *err)
 {
   lb_name name;
   wish w = { .type = type, .target_source = target_source };
-  *path = NULL;
   if (!*backup) return lb_fail(err, LB_MISUSE, "the name of a backup may not be empty");
   if (lb_config_is_uri(backup) || lb_config_is_address(backup)) {
     return lb_fail(err, LB_MISUSE, "not a backup but the address of a server: pass latest, a file name or a path");
@@ -261,4 +261,15 @@ int lb_resolve(const char *dir, const char *backup, const char *target_source, l
     return resolve_latest(dir, backup, &w, json, path, err);
   }
   return resolve_file(dir, backup, path, err);
+}
+
+/* The source is compared with those of manifests. */
+int lb_resolve(const char *dir, const char *backup, const char *target_source, lb_type type, lb_json *json, char **path,
+               lb_error *err)
+{
+  char *source = target_source ? lb_utf8_mended(target_source, err) : NULL;
+  *path = NULL;
+  if (!err->code) resolve(dir, backup, source, type, json, path, err);
+  free(source);
+  return err->code;
 }

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/buffer.h"
+
 size_t lb_utf8_length(const void *data, size_t n)
 {
   const unsigned char *p = data;
@@ -46,4 +48,18 @@ bool lb_utf8_is_valid(const void *data, size_t n)
     if (!k) return false;
   }
   return true;
+}
+
+char *lb_utf8_mended(const char *text, lb_error *err)
+{
+  lb_buf mended = { 0 };
+  size_t n = strlen(text);
+  for (size_t i = 0, k; i < n; i += k ? k : 1) {
+    k = lb_utf8_length(text + i, n - i);
+    if (k) lb_buf_append(&mended, text + i, k);
+    else lb_buf_text(&mended, "\xEF\xBF\xBD");
+  }
+  char *result = lb_buf_take(&mended);
+  if (!result) lb_fail_nomem(err);
+  return result;
 }

@@ -9,6 +9,7 @@
 #include "archive/reader.h"
 #include "core/clock.h"
 #include "core/spool.h"
+#include "core/utf8.h"
 #include "job/creation.h"
 #include "job/stage.h"
 #include "sqlite/check.h"
@@ -149,7 +150,7 @@ static char *usual_name(const lb_sqlite_source *source, lb_error *err)
 static int create(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  if (s->source.path) c->source = lb_text_copy(s->source.path, err);
+  if (s->source.path) c->source = lb_utf8_mended(s->source.path, err);  /* as the manifests of others have it */
   c->job->run.source = c->source;
   c->label = s->source.label;
   char *usual = usual_name(&s->source, err);

@@ -211,6 +211,19 @@ newer SQLite than this one, which is $(sqlite3 :memory: 'SELECT sqlite_version()
   sql "SELECT backup_create('data/../data/admin.db')" "SELECT backup_create('linked/admin.db')"
 }
 
+@test "a database whose path is no UTF-8 is one source, in every backup of it and for latest" {
+  file=$(printf 'b\344r.db')
+  there() { sqlite3 -init /dev/null -batch -bail "$file" -cmd ".load '${LIFEBOAT_SO%.so}'" "$@"; }
+  make_db "$file" 10
+  there "SELECT backup_create('main')" >/dev/null
+  there "SELECT backup_create('main')" >/dev/null
+  make_db other.db 10
+  sql "SELECT backup_create('other.db')"
+  gives "2|T/b$(printf '\357\277\275')r.db" "SELECT count(*), max(source) FROM backups WHERE name <> 'other'"
+  there "SELECT backup_restore('latest', 'main', '{\"overwrite\":true}')" >/dev/null
+  gives "T/b$(printf '\357\277\275')r.db" "SELECT source FROM backup_history WHERE operation = 'restore'"
+}
+
 @test "a level that the codec does not have: the error says which it has" {
   fails 'level 99: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":99}')"
   if has_zstd; then
