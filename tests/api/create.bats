@@ -273,6 +273,9 @@ NAMES
   sqlite3 data/evil.db "CREATE TABLE t(a); CREATE TRIGGER r AFTER INSERT ON t BEGIN SELECT backup_create('main'); END;
     CREATE VIEW v AS SELECT * FROM backups; CREATE VIEW w AS SELECT backup_version() AS x;"
   fails 'unsafe use of backup_create()' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "INSERT INTO t VALUES(1)"
+  gives 0 "CREATE TEMP VIEW mine AS SELECT * FROM backups" "SELECT count(*) FROM mine"
+  fails 'unsafe use of backup_verify(): something inside the database calls it' \
+    "CREATE TEMP VIEW mine AS SELECT backup_verify('latest') AS result" "SELECT * FROM mine"
   fails 'unsafe use of virtual table "backups"' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "SELECT * FROM v"
   fails 'unsafe use of backup_version()' ".open data/evil.db" ".load ${LIFEBOAT_SO%.so}" "SELECT * FROM w"
   [ -z "$(ls -A "$BACKUP_DIR")" ]
