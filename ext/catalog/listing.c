@@ -304,12 +304,15 @@ static int read_entry(DIR *d, const char *dir, const char *file, lb_json *json, 
   lb_name name;
   struct stat st;
   if (!lb_name_parse(file, &name)) return LB_OK;
-  if (fstatat(dirfd(d), file, &st, AT_SYMLINK_NOFOLLOW) || !S_ISREG(st.st_mode)) return LB_OK;
+  bool seen = fstatat(dirfd(d), file, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  int stat_error = errno;
+  if (seen ? !S_ISREG(st.st_mode) : stat_error == ENOENT) return LB_OK;
+  if (!seen) memset(&st, 0, sizeof st);  /* no search permission, or a disk that fails: its name is all that is known */
   /* Closing a descriptor of ours would drop SQLite's locks on a database that this process has open. */
   char *path = lb_path_join(dir, file, err);
   bool live = path && !*name.suffix && lb_holders_open_here(path);
-  int fd = live || !path ? -1 : openat(dirfd(d), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  int open_error = live ? EBUSY : errno;
+  int fd = live || !path || !seen ? -1 : openat(dirfd(d), file, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+  int open_error = !seen ? stat_error : live ? EBUSY : errno;
   bool gone = fd < 0 && (open_error == ENOENT || open_error == ELOOP);
   if (fd >= 0) gone = fstat(fd, &st) || !S_ISREG(st.st_mode); /* what was opened counts, not what was seen before */
   if (!gone && path) {

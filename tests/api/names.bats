@@ -61,6 +61,15 @@ restored() { gives 1 "SELECT backup_restore('$1', 'out.db') ->> 'backup' = '$2'"
 T/backups/admin_sqlite_STAMP.db.gz: Permission denied" "SELECT backup_restore('latest', 'out.db')"
 }
 
+@test "in a folder that may be listed and not entered, backups are told of, and why they cannot be read" {
+  chmod 644 "$BACKUP_DIR"
+  sqlite3() { held sqlite3 "$@"; }
+  gives "admin_sqlite_STAMP.db.gz|cannot open T/backups/admin_sqlite_STAMP.db.gz: Permission denied" "SELECT file, problem FROM backups"
+  fails "no good backup for \"latest\" in T/backups: the 1 found is damaged, or cannot be read here: cannot open \
+T/backups/admin_sqlite_STAMP.db.gz: Permission denied" "SELECT backup_restore('latest', 'out.db')"
+  chmod 755 "$BACKUP_DIR"
+}
+
 @test "names with control bytes, .. or a leading dot are refused by every function" {
   for call in "backup_restore(%s, 'out.db')" "backup_verify(%s)" "backup_delete(%s)" "backup_pin(%s)" "backup_note(%s, 'x')"; do
     # shellcheck disable=SC2059
