@@ -22,8 +22,11 @@ static const char add_run_sql[] =
   "INSERT INTO run(operation, backup, source, target, started, seconds, snapshot_seconds, bytes, raw_bytes, error,"
   " notes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 static const char trim_run_sql[] = "DELETE FROM run WHERE id <= (SELECT max(id) FROM run) - 10000";
+/* What a full verification found wrong with these very bytes, a quick one that finds nothing does not take back. */
 static const char add_verification_sql[] =
-  "INSERT OR REPLACE INTO verification(file, bytes, mtime, at, level, result) VALUES(?1, ?2, ?3, ?4, ?5, ?6)";
+  "INSERT OR REPLACE INTO verification(file, bytes, mtime, at, level, result) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
+  " WHERE NOT (?5 = 'quick' AND ?6 = 'ok' AND EXISTS (SELECT 1 FROM verification WHERE file = ?1 AND bytes = ?2"
+  " AND mtime = ?3 AND level = 'full' AND result <> 'ok'))";
 static const char old_verifications_sql[] =
   "SELECT rowid, file FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
 static const char forget_verification_sql[] = "DELETE FROM verification WHERE rowid = ?1";

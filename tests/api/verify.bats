@@ -94,6 +94,12 @@ ok|ok" "SELECT backup_verify('latest')" "SELECT verify_result, CASE WHEN verifie
   run sql "SELECT backup_verify('$path', 'full')"
   [ "$status" = 0 ]
   [ "$output" != ok ] && [ -n "$output" ]
+  # Nor does a quick one take back what a full one has found; of other bytes it knows nothing.
+  gives "ok
+0" "SELECT backup_verify('$path')" "SELECT verify_result = 'ok' FROM backups WHERE path = '$path'"
+  touch -d '1 hour' "$path"
+  gives "ok
+1" "SELECT backup_verify('$path')" "SELECT verify_result = 'ok' FROM backups WHERE path = '$path'"
 }
 
 @test "foreign key violations and unknown collations are the data's: ok, with a note" {
