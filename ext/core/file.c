@@ -185,6 +185,12 @@ void lb_file_unlock(int fd)
   flock(fd, LOCK_UN);  /* it cannot fail where it could be locked */
 }
 
+void lb_file_close_locked(int fd)
+{
+  lb_file_unlock(fd);
+  close(fd);
+}
+
 char *lb_file_slurp(const char *path, size_t max, lb_error *err)
 {
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -282,7 +288,7 @@ int lb_partial_replace(lb_partial *partial, const char *name, lb_error *err)
 void lb_partial_close(lb_partial *partial)
 {
   if (partial->path) unlink(partial->path);
-  if (partial->fd >= 0) close(partial->fd);
+  if (partial->fd >= 0) lb_file_close_locked(partial->fd);
   free(partial->path);
   free(partial->dir);
   *partial = (lb_partial)LB_PARTIAL_INIT;

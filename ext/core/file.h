@@ -43,6 +43,9 @@ int lb_space_check(const char *dir, int64_t need, const char *what, lb_error *er
 bool lb_file_lock(int fd, bool exclusive);
 void lb_file_unlock(int fd);
 
+/* close() alone lets go of the lock only when no child that was forked meanwhile has the descriptor still. */
+void lb_file_close_locked(int fd);
+
 /* Reads a small text file whole into a new string (the caller frees); fails above max bytes. */
 char *lb_file_slurp(const char *path, size_t max, lb_error *err);
 

@@ -233,7 +233,7 @@ void lb_job_close_backup(lb_opened *o)
 {
   lb_reader_close(o->reader);
   lb_backup_free(&o->about);
-  if (o->fd >= 0) close(o->fd);
+  if (o->fd >= 0) lb_file_close_locked(o->fd);
   free(o->path);
   memset(o, 0, sizeof *o);
   o->fd = -1;

@@ -248,6 +248,37 @@ removed admin_sqlite_STAMP.db.gz" "SELECT notes FROM backup_history WHERE operat
   gives 1 "SELECT backup_delete('$held')"
 }
 
+@test "a process forked while a backup was made does not hold it for as long as it lives" {
+  db admin.db "CREATE TABLE big(a); INSERT INTO big
+    SELECT hex(randomblob(2000)) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000) SELECT i FROM n)"
+  python - <<'PY'
+import os, sqlite3, threading, time
+def connect():
+    db = sqlite3.connect(':memory:', check_same_thread=False)
+    db.enable_load_extension(True)
+    db.load_extension(os.environ['LIFEBOAT_SO'])
+    return db
+paths, db, other = [], connect(), connect()
+def run():
+    paths.extend(db.execute('''SELECT backup_create('admin.db', '{"level":9,"threads":1}')''').fetchone())
+thread = threading.Thread(target=run)
+thread.start()
+while other.execute('SELECT count(*) FROM backup_activity WHERE done > 0').fetchone() != (1,):
+    time.sleep(0.001)
+from_parent, to_child = os.pipe()
+child = os.fork()
+if child == 0:
+    os.close(to_child)
+    os.read(from_parent, 1)  # until the parent ends
+    os._exit(0)
+thread.join()
+db.execute("SELECT backup_create('admin.db')").fetchone()
+assert db.execute('SELECT backup_delete(?)', paths).fetchone() == (1,)
+os.close(to_child)
+os.waitpid(child, 0)
+PY
+}
+
 @test "two rotations at once remove each file once" {
   for days in $(seq 1 60); do old_backup admin "$days" admin.db >/dev/null; done
   sql "SELECT backup_rotate()" >one & sql "SELECT backup_rotate()" >two & wait
