@@ -36,7 +36,7 @@ struct lb_ring {
   lb_error err;
   entry *entries;
   int slots;
-  int opened, started;         /* workers with a state, workers with a thread */
+  int started;                 /* workers: each has a state and a thread */
   worker *workers;
   unsigned char *memory;
   uint64_t produced, taken, consumed;  /* sequence numbers; entry of sequence s is s % slots */
@@ -51,7 +51,7 @@ static entry *entry_at(lb_ring *ring, uint64_t sequence)
 ** once all that was submitted has been taken: by then it finds several that are done. */
 static bool worth_waking(const lb_ring *ring)
 {
-  return ring->err.code != LB_OK || ring->produced - ring->taken < (uint64_t)ring->opened;
+  return ring->err.code != LB_OK || ring->produced - ring->taken < (uint64_t)ring->started;
 }
 
 /* Below what the host runs at, which may be low already. */
@@ -88,6 +88,11 @@ static void *worker_main(void *arg)
   return NULL;
 }
 
+static void close_worker(lb_ring *ring, const worker *w)
+{
+  if (ring->ops.worker_close) ring->ops.worker_close(w->state);
+}
+
 static int start_worker(lb_ring *ring, worker *w, lb_error *err)
 {
   w->ring = ring;
@@ -95,15 +100,18 @@ static int start_worker(lb_ring *ring, worker *w, lb_error *err)
     w->state = ring->ops.worker_open(ring->ctx, err);
     if (!w->state) return err->code;
   }
-  ring->opened++;
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   int rc = pthread_create(&w->thread, NULL, worker_main, w);
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  if (rc) return lb_fail_errno(err, rc, "cannot start a thread");
-  ring->started++;
-  return LB_OK;
+  if (rc == 0) {
+    ring->started++;
+    return LB_OK;
+  }
+  close_worker(ring, w);
+  /* Where no more threads may be (a container's limit), it goes on with those that there are. */
+  return rc == EAGAIN && ring->started ? (int)LB_OK : lb_fail_errno(err, rc, "cannot start a thread");
 }
 
 lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots, size_t in_bytes, size_t out_bytes,
@@ -139,7 +147,7 @@ lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots,
     ring->entries[i].slot.in = ring->memory + (size_t)i * (in_bytes + out_bytes);
     ring->entries[i].slot.out = ring->entries[i].slot.in + in_bytes;
   }
-  for (int i = 0; i < threads; i++) {
+  for (int i = 0; i < threads && ring->started == i; i++) {
     if (start_worker(ring, &ring->workers[i], err)) {
       lb_ring_close(ring);
       return NULL;
@@ -214,9 +222,7 @@ void lb_ring_close(lb_ring *ring)
   pthread_cond_broadcast(&ring->work_ready);
   pthread_mutex_unlock(&ring->mutex);
   for (int i = 0; i < ring->started; i++) pthread_join(ring->workers[i].thread, NULL);
-  for (int i = 0; i < ring->opened; i++) {
-    if (ring->ops.worker_close) ring->ops.worker_close(ring->workers[i].state);
-  }
+  for (int i = 0; i < ring->started; i++) close_worker(ring, &ring->workers[i]);
   pthread_mutex_destroy(&ring->mutex);
   pthread_cond_destroy(&ring->work_ready);
   pthread_cond_destroy(&ring->work_done);

@@ -40,8 +40,8 @@ typedef struct lb_ring_ops {
 
 typedef struct lb_ring lb_ring;
 
-/* Starts `threads` workers (1 or more) on `slots` slots. in_bytes and out_bytes are 0 where workers have memory of
-** their own. task may not be NULL; it is polled while waiting. */
+/* Starts `threads` workers (1 or more), or as many of them as the system lets, on `slots` slots. in_bytes and out_bytes
+** are 0 where workers have memory of their own. task may not be NULL; it is polled while waiting. */
 lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots, size_t in_bytes, size_t out_bytes,
                       lb_task *task, lb_error *err);
 

@@ -179,6 +179,8 @@ class Create(Scenario):
         require(file_digest(self.in_place("app.db")) == self.bytes, "the source was changed")
         check_finals(self.db, self.backups, self.known)
         require(not done or answer["text"] in finals(self.backups), "success was reported, and there is no backup")
+        fewer = answer and answer.get("fault") == "thread" and answer["counted"] > 1
+        require(done or not fewer or self.options["threads"] == 1, "one thread was there, and did not do")
         if done:
             require(content(self.in_place("app.db")) == self.content, "the source has other content")
 
