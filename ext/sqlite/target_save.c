@@ -258,16 +258,20 @@ static bool remove_copy(const lb_target *t, const char *file, lb_buf *notes)
   return gone;
 }
 
+/* Those that are dated in the future are counted apart: a clock was ahead, or is behind now, and nobody knows which of
+** both are the newer ones. */
 void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *notes)
 {
   lb_error err = LB_ERROR_INIT;
   copy *copies;
-  int count;
+  int count, kept[2] = { 0 };
+  char now[LB_STAMP_BYTES];
   if (!t->path) return;
+  lb_clock_stamp(lb_clock_now(), now);
   list_copies(t, false, &copies, &count, &err);
-  for (int i = keep; i < count && !err.code; i++) {
+  for (int i = 0; i < count && !err.code; i++) {
     bool just_made = saved && strcmp(lb_path_base(saved), copies[i].file) == 0;  /* the clock may have gone back */
-    if (!just_made) remove_copy(t, copies[i].file, notes);
+    if (kept[strcmp(copies[i].stamp, now) > 0]++ >= keep && !just_made) remove_copy(t, copies[i].file, notes);
   }
   free_copies(copies, count);
 }

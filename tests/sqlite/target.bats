@@ -29,6 +29,7 @@ target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "a WAL that a crashed writer left is saved with its commits" { target crashed_wal; }
 @test "journal mode, mode bits, owner and inode of the target are kept" { target keeps delete && rm -rf ./* && mkdir backups && target keeps wal; }
 @test "the last three before_restore copies are kept" { target keeps_three; }
+@test "copies that are dated in the future take no place of them" { target keeps_three_beside_the_future; }
 @test "the copy that a report names is never pruned, however many restores a second has" { target keeps_the_newest; }
 @test "a caller that locks others out: its database is saved as well" { target exclusive_caller; }
 @test "rollback: no acknowledged commit of a busy writer is lost" { target busy_writer delete; }

@@ -415,6 +415,16 @@ def keeps_three():
     assert all(os.path.exists(name) for name in strangers)
 
 
+def keeps_three_beside_the_future():
+    """What was saved while a clock was ahead takes no place of what is saved now."""
+    backup = old_and_new('delete')
+    for day in range(1, 6):
+        make(f'app.db.before_restore.2100010{day}_000000', 'ahead')
+    saved = [os.path.basename(restore(backup, 'app.db')['pre_restore']) for _ in range(5)]
+    ahead = [f'app.db.before_restore.2100010{day}_000000' for day in (3, 4, 5)]
+    assert saved_copies() == sorted(saved[2:] + ahead), saved_copies()
+
+
 def keeps_the_newest():
     """Many restores within one second: the copy that a report names is there, and is the last three's."""
     backup = old_and_new('delete')
