@@ -7,11 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "codec/codec.h"
 #include "core/file.h"
+#include "core/holders.h"
 
 #define NOTE_BYTES 4096
+#define REMOVAL_MS 5000      /* far more than a removal takes */
 
 static int check_exists(const char *path, lb_error *err)
 {
@@ -67,13 +71,38 @@ static int remove_mark(const char *path, const char *ending, lb_error *err)
   return err->code;
 }
 
+/* Waits for whoever has the file locked for itself, which a removal has from its look for a pin until the file is gone.
+** Where it cannot be locked at all, nothing is removed either. */
+static int wait_for_removal(int fd, const char *file, lb_error *err)
+{
+  static const struct timespec moment = { .tv_nsec = 1000 * 1000 };
+  for (int i = 0; i < REMOVAL_MS; i++) {
+    if (lb_file_lock(fd, false) || errno != EWOULDBLOCK) return LB_OK;
+    nanosleep(&moment, NULL);
+  }
+  return lb_fail(err, LB_BUSY, "backup %s is being written or removed by another process", file);
+}
+
+/* A rotation that had looked before there was a pin may be about to remove the file. Closing a descriptor of ours would
+** drop SQLite's locks on a plain database that this process has open: that one is not looked at, and not removed. */
+static int check_stays(const char *file, lb_error *err)
+{
+  bool live = !lb_codec_by_suffix(file) && lb_holders_open_here(file);
+  int fd = live ? -1 : open(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd >= 0) {
+    wait_for_removal(fd, file, err);
+    lb_file_close_locked(fd);
+  }
+  return err->code ? err->code : check_exists(file, err);
+}
+
 int lb_mark_pin(const char *path, bool pinned, lb_error *err)
 {
   char *file = find_file(path, err);
   if (!file) return err->code;
   if (pinned) {
     put_mark(file, ".pin", "", err);
-    if (!err->code) check_exists(path, err);  /* a rotation may have been faster */
+    if (!err->code) check_stays(file, err);
   } else {
     remove_mark(file, ".pin", err);
   }

@@ -42,6 +42,27 @@ from the manifest" "SELECT backup_note('latest', 'x')" "SELECT backup_note('late
   [ -z "$(ls "$BACKUP_DIR"/*.note "$BACKUP_DIR"/*.pin 2>/dev/null)" ]
 }
 
+@test "one that is just being removed is not called pinned" {
+  python - <<'PY'
+import fcntl, glob, os, sqlite3, threading
+path, = glob.glob(os.environ['BACKUP_DIR'] + '/*.gz')
+db = sqlite3.connect(':memory:')
+db.enable_load_extension(True)
+db.load_extension(os.environ['LIFEBOAT_SO'])
+held = os.open(path, os.O_RDWR)
+fcntl.flock(held, fcntl.LOCK_EX)  # as a rotation does, before it looks for a pin
+def remove():
+    os.remove(path)
+    os.close(held)
+threading.Timer(0.3, remove).start()
+try:
+    db.execute('SELECT backup_pin(?)', (path,))
+    assert False, 'called pinned'
+except sqlite3.Error as error:
+    assert 'No such file' in str(error), error
+PY
+}
+
 @test "a backup outside the folder can be marked by its path" {
   mkdir off
   cp "$BACKUP" off/
