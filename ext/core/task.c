@@ -1,10 +1,13 @@
 /* See task.h. */
 #include "core/task.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
@@ -81,6 +84,24 @@ static void describe(const lb_task *task, lb_activity *a)
   a->eta = a->rate > 0 && a->total >= a->done ? (double)(a->total - a->done) / a->rate : -1;
 }
 
+/* Returns false where nobody listens. A pipe that was closed at its other end would end the host by a signal, which is
+** taken back here: it goes to the thread that writes. */
+static bool write_quietly(const char *text, size_t n)
+{
+  static const struct timespec at_once = { 0 };
+  sigset_t pipe, pending, before;
+  sigemptyset(&pipe);
+  sigaddset(&pipe, SIGPIPE);
+  sigpending(&pending);
+  pthread_sigmask(SIG_BLOCK, &pipe, &before);
+  bool written = write(STDERR_FILENO, text, n) >= 0;
+  if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
+    while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) continue;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return written;
+}
+
 /* One line, rewritten in place: create admin.db: reading [#####.....]  52%  412.0 MB/s  eta 2 s */
 static void draw(lb_task *task)
 {
@@ -100,8 +121,7 @@ static void draw(lb_task *task)
   }
   if (n > 0 && (size_t)n < sizeof line) n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");
   if (n > (int)sizeof line - 1) n = (int)sizeof line - 1;
-  if (write(STDERR_FILENO, line, (size_t)n) < 0) task->draw = false; /* nobody listens: stop drawing */
-  task->drew = true;
+  task->draw = task->drew = write_quietly(line, (size_t)n);
 }
 
 int lb_task_poll(lb_task *task, lb_error *err)
@@ -130,7 +150,7 @@ void lb_task_end(lb_task *task)
     }
   }
   pthread_mutex_unlock(&list_mutex);
-  if (task->drew && write(STDERR_FILENO, "\r\033[K", 4) < 0) task->drew = false;
+  if (task->drew) write_quietly("\r\033[K", 4);
 }
 
 int lb_task_list(lb_activity **list)

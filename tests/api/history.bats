@@ -161,6 +161,20 @@ PY
   [ ! -s bar ]
 }
 
+@test "a progress bar that nobody reads any more costs nothing but itself" {
+  sqlite3 big.db "CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+    INSERT INTO b SELECT hex(randomblob(500000)) FROM n"
+  python - <<'PY'
+import os, subprocess
+reader, writer = os.pipe()
+os.close(reader)
+shell = ['sqlite3', '-init', '/dev/null', '-batch', '-bail', ':memory:', '-cmd', f".load '{os.environ['LIFEBOAT_SO'][:-3]}'",
+         "SELECT backup_set('progress', 'on')", '''SELECT backup_create('big.db', '{"level":9,"threads":1}')''']
+done = subprocess.run(shell, stdout=subprocess.PIPE, stderr=writer)  # it does not ignore SIGPIPE
+assert done.returncode == 0 and b'big_sqlite_' in done.stdout, done
+PY
+}
+
 @test "an interrupt stops a long backup and leaves nothing" {
   sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
     INSERT INTO b SELECT hex(randomblob(500000)) FROM n"
