@@ -115,7 +115,7 @@ static int verify_full(creating *s, lb_error *err)
   lb_reader *reader = lb_reader_open(c->file.fd, c->file.path, err);
   if (!reader) return err->code;
   lb_opened opened = { .fd = c->file.fd, .path = c->file.path, .reader = reader };
-  if (lb_stage_unpack(c->job, &opened, c->dir, "verify", c->threads, false, &stage, err) == LB_OK) {
+  if (lb_stage_unpack(c->job, &opened, c->dir, LB_STAGE_VERIFY, c->threads, false, &stage, err) == LB_OK) {
     lb_stage_check(c->job, &stage, LB_CHECK_FULL, c->name, err);
   }
   lb_stage_close(&stage);

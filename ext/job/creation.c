@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "core/version.h"
+#include "job/stage.h"
 
 #define COMMON_OPTIONS \
   { "dir", LB_OPTION_TEXT, offsetof(lb_create_options, dir), 0, 0, NULL }, \
@@ -99,6 +100,7 @@ int lb_creation_name(lb_creation *c, const char *usual, lb_error *err)
   c->name = lb_text_copy(given ? given : usual, err);
   if (!c->name || lb_name_check(c->name, err) || look_at_others(c, err)) return err->code;
   lb_partial_sweep(c->dir, c->name);
+  lb_stage_sweep(c->dir);
   return lb_partial_create(&c->file, c->dir, c->name, err);
 }
 

@@ -145,7 +145,7 @@ static int inspect_sqlite(inspecting *in, lb_error *err)
   lb_stage stage = { .file = LB_PARTIAL_INIT };
   int threads = lb_job_threads(in->job, 0, err);
   char *dir = err->code ? NULL : lb_path_dir(in->backup->path, err);
-  if (dir && lb_stage_unpack(in->job, in->backup, dir, "contents", threads, false, &stage, err) == LB_OK) {
+  if (dir && lb_stage_unpack(in->job, in->backup, dir, LB_STAGE_CONTENTS, threads, false, &stage, err) == LB_OK) {
     inspect_file(in, &stage, err);
   }
   lb_stage_close(&stage);

@@ -104,6 +104,12 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
   return clear_wal_mode(stage, err);
 }
 
+void lb_stage_sweep(const char *dir)
+{
+  lb_partial_sweep(dir, LB_STAGE_VERIFY ".");
+  lb_partial_sweep(dir, LB_STAGE_CONTENTS ".");
+}
+
 int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err)
 {
   if (level == LB_CHECK_NONE || err->code) return err->code;

@@ -21,6 +21,13 @@ typedef struct lb_stage {
 int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char *name, int threads, bool keep,
                     lb_stage *stage, lb_error *err);
 
+/* Names for what is unpacked beside its backup only to be looked into. */
+#define LB_STAGE_VERIFY "verify"
+#define LB_STAGE_CONTENTS "contents"
+
+/* Removes what crashed runs have left of these in dir: no run of their kind need ever follow. */
+void lb_stage_sweep(const char *dir);
+
 /* SQLite's check of it. Damage is LB_CORRUPT, with all lines in the message; notes go to the job. */
 int lb_stage_check(lb_job *job, lb_stage *stage, lb_check_level level, const char *label, lb_error *err);
 

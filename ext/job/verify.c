@@ -97,7 +97,7 @@ static int check_sqlite(verifying *v, bool full, lb_error *err)
     return sort_out(v, &inside, err);
   }
   char *dir = lb_path_dir(v->backup->path, err);
-  if (dir && lb_stage_unpack(v->job, v->backup, dir, "verify", v->threads, false, &stage, &inside) == LB_OK) {
+  if (dir && lb_stage_unpack(v->job, v->backup, dir, LB_STAGE_VERIFY, v->threads, false, &stage, &inside) == LB_OK) {
     lb_stage_check(v->job, &stage, LB_CHECK_FULL, v->backup->path, &inside);
   }
   lb_stage_close(&stage);

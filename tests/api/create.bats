@@ -224,6 +224,17 @@ newer SQLite than this one, which is $(sqlite3 :memory: 'SELECT sqlite_version()
   gives "T/b$(printf '\357\277\275')r.db" "SELECT source FROM backup_history WHERE operation = 'restore'"
 }
 
+@test "what a killed run left is removed, of a verification and a look inside too; what is locked stays" {
+  make_db admin.db 10
+  cd "$BACKUP_DIR"
+  touch .admin.000001.partial .verify.000002.partial .contents.000003.partial .verify.000004.partial .other.000005.partial
+  exec 9<.verify.000004.partial
+  flock -x 9
+  sql "SELECT backup_create('$T/admin.db')"
+  same ".other.000005.partial .verify.000004.partial" "$(echo .*.partial)"
+  exec 9<&-
+}
+
 @test "a level that the codec does not have: the error says which it has" {
   fails 'level 99: gzip has levels 1 to 9' "SELECT backup_create('data/admin.db', '{\"level\":99}')"
   if has_zstd; then
