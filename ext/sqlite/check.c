@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/disk.h"
 #include "core/file.h"
 #include "sqlite/findings.h"
 
@@ -89,6 +90,12 @@ static int collect(checking *c, const char *pragma, const char *table, bool all)
   return rc;
 }
 
+/* What the disk did not give says nothing of what is in the file. */
+static int tell_from_disk(const checking *c, int rc)
+{
+  return (rc & 0xff) == SQLITE_CORRUPT && lb_disk_failed(c->db, c->schema) ? SQLITE_IOERR : rc;
+}
+
 /* quick_check of SQLite 3.40 takes columns of a WITHOUT ROWID table for NULL where the key has them in another order
 ** than the table. integrity_check finds all that is really wrong, so what it says of such a complaint holds.
 ** Where broken rules were all that was told, what else there is may only have had no place: SQLite looks at the trees
@@ -108,7 +115,7 @@ static int judge(checking *c, const char *pragma, const char *table)
     lb_findings_forget(f, &before, damage);
     rc = collect(c, pragma, table, true);
   }
-  return rc;
+  return tell_from_disk(c, rc);
 }
 
 /* The connection knows nothing of a failure that it took for a line of the result. */
@@ -218,6 +225,9 @@ int lb_sqlite_check_file(const char *path, lb_check_level level, lb_task *task, 
   if (lb_db_exec(db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err) ==
       LB_OK) {
     lb_sqlite_check(db, "main", level, label, damage, notes, err);
+  } else if (err->code == LB_CORRUPT && lb_disk_failed(db, "main")) {
+    lb_error_clear(err);
+    lb_db_fail(NULL, SQLITE_IOERR, label, err);
   }
   lb_db_close(db);
   return err->code;

@@ -310,12 +310,16 @@ class Verify(Scenario):
 
 
 class VerifyForeign(Verify):
-    """of another tool: it is unpacked"""
+    """of another tool: it is unpacked; its schema takes more than the first page"""
 
     def prepare(self):
         self.name = "app.db.gz"
-        with gzip.open(self.in_template("backups/" + self.name), "wb") as f, \
-                open(make_db(self.in_template("app.db"), "source"), "rb") as source:
+        path = make_db(self.in_template("app.db"), "source")
+        db = sqlite3.connect(path, isolation_level=None)
+        for i in range(12):
+            db.execute(f"CREATE TABLE of_many_{i}(a INTEGER PRIMARY KEY, b TEXT)")
+        db.close()
+        with gzip.open(self.in_template("backups/" + self.name), "wb") as f, open(path, "rb") as source:
             f.write(source.read())
 
 
