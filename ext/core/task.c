@@ -1,15 +1,12 @@
 /* See task.h. */
 #include "core/task.h"
 
-#include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "core/bar.h"
 #include "core/clock.h"
 
 static pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -36,7 +33,7 @@ void lb_task_begin(lb_task *task, const char *operation, const char *subject)
   snprintf(task->subject, sizeof task->subject, "%s", subject);
   task->started = task->phase_started = lb_clock_monotonic();
   task->drawn = 0;
-  task->drew = false;
+  task->drawn_columns = 0;
   pthread_once(&once, watch_forks);
   pthread_mutex_lock(&list_mutex);
   task->phase = "starting";
@@ -84,44 +81,13 @@ static void describe(const lb_task *task, lb_activity *a)
   a->eta = a->rate > 0 && a->total >= a->done ? (double)(a->total - a->done) / a->rate : -1;
 }
 
-/* Returns false where nobody listens. A pipe that was closed at its other end would end the host by a signal, which is
-** taken back here: it goes to the thread that writes. */
-static bool write_quietly(const char *text, size_t n)
-{
-  static const struct timespec at_once = { 0 };
-  sigset_t pipe, pending, before;
-  sigemptyset(&pipe);
-  sigaddset(&pipe, SIGPIPE);
-  sigpending(&pending);
-  pthread_sigmask(SIG_BLOCK, &pipe, &before);
-  bool written = write(STDERR_FILENO, text, n) >= 0;
-  if (!written && errno == EPIPE && !sigismember(&pending, SIGPIPE)) {
-    while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR) continue;
-  }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  return written;
-}
-
-/* One line, rewritten in place: create admin.db: reading [#####.....]  52%  412.0 MB/s  eta 2 s */
 static void draw(lb_task *task)
 {
   lb_activity a;
   pthread_mutex_lock(&list_mutex);
   describe(task, &a);
   pthread_mutex_unlock(&list_mutex);
-  char bar[21] = "", line[256];
-  int percent = a.total > 0 ? (int)(a.done * 100 / a.total) : 0;
-  if (percent > 100) percent = 100;
-  for (int i = 0; i < 20; i++) bar[i] = i < percent / 5 ? '#' : '.';
-  const char *base = strrchr(a.subject, '/');
-  int n = snprintf(line, sizeof line, "\r%s %.40s: %s [%s] %3d%%  %.1f MB/s", a.operation, base ? base + 1 : a.subject,
-                   a.phase, bar, percent, a.rate / 1e6);
-  if (a.eta >= 0 && n > 0 && (size_t)n < sizeof line) {
-    n += snprintf(line + n, sizeof line - (size_t)n, "  eta %.0f s", a.eta);
-  }
-  if (n > 0 && (size_t)n < sizeof line) n += snprintf(line + n, sizeof line - (size_t)n, "\033[K");
-  if (n > (int)sizeof line - 1) n = (int)sizeof line - 1;
-  task->draw = task->drew = write_quietly(line, (size_t)n);
+  if (!lb_bar_draw(&a, &task->drawn_columns)) task->draw = false;
 }
 
 int lb_task_poll(lb_task *task, lb_error *err)
@@ -150,7 +116,7 @@ void lb_task_end(lb_task *task)
     }
   }
   pthread_mutex_unlock(&list_mutex);
-  if (task->drew) write_quietly("\r\033[K", 4);
+  lb_bar_wipe(&task->drawn_columns);
 }
 
 int lb_task_list(lb_activity **list)

@@ -32,7 +32,7 @@ typedef struct lb_task {
   double started;                  /* lb_clock_monotonic() */
   double phase_started;
   double drawn;
-  bool drew;
+  int drawn_columns;               /* of the bar that stands on the terminal; 0: none */
   struct lb_task *next;
 } lb_task;
 

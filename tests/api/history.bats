@@ -156,7 +156,7 @@ PY
   sort -n -c <(tr -d % <percent)
   [ "$(tail -1 percent)" != "$(head -1 percent)" ]
   tr '\r' '\n' <bar | grep -qE '^create big.db: [a-z]+ \[#+\.*\] +[0-9]+%  [0-9.]+ MB/s  eta [0-9]+ s'
-  [ "$(tail -c 4 bar | od -An -c | tr -d ' ')" = '\r033[K' ]
+  [[ $(tr '\r' '\n' <bar | tail -n 1) =~ ^\ +$ ]]
   sql "SELECT backup_create('big.db')" 2>bar >/dev/null
   [ ! -s bar ]
 }
@@ -172,6 +172,35 @@ shell = ['sqlite3', '-init', '/dev/null', '-batch', '-bail', ':memory:', '-cmd',
          "SELECT backup_set('progress', 'on')", '''SELECT backup_create('big.db', '{"level":9,"threads":1}')''']
 done = subprocess.run(shell, stdout=subprocess.PIPE, stderr=writer)  # it does not ignore SIGPIPE
 assert done.returncode == 0 and b'big_sqlite_' in done.stdout, done
+PY
+}
+
+@test "the progress bar keeps to the width of the terminal, and to what every terminal knows" {
+  sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60)
+    INSERT INTO b SELECT hex(randomblob(500000)) FROM n"
+  mv big.db $'a-database-with-a-name-\e[2J-of-many-letters.db'
+  python - <<'PY'
+import fcntl, os, pty, re, struct, termios
+
+pid, terminal = pty.fork()
+if pid == 0:
+    fcntl.ioctl(2, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 60, 0, 0))
+    extension = os.environ['LIFEBOAT_SO'].removesuffix('.so')
+    os.execvp('sqlite3', ['sqlite3', '-init', '/dev/null', '-batch', ':memory:', f".load '{extension}'",
+                          "SELECT backup_set('progress', 'on');",
+                          """SELECT backup_create('./a-database-with-a-name-\033[2J-of-many-letters.db',
+                               '{"level":9,"threads":1}');"""])
+output = b''
+try:
+    while chunk := os.read(terminal, 65536):
+        output += chunk
+except OSError:
+    pass  # the terminal of a process that has ended
+assert os.waitpid(pid, 0)[1] == 0, output
+assert b'\033' not in output, output
+lines = re.findall(rb'\r(create [^\r\n]*)', output)
+assert len(lines) >= 2, output
+assert max(map(len, lines)) <= 59, lines
 PY
 }
 
