@@ -65,6 +65,9 @@ int lb_restore_sqlite_refuse_itself(const struct lb_target *target, const char *
 /* Saves what is there, unless option pre_restore says otherwise: r->saved. */
 int lb_restore_sqlite_save(lb_restoration *r, struct lb_target *target, lb_error *err);
 
+/* Removes the copy that was saved of a target that has not changed. */
+void lb_restore_sqlite_unsave(lb_restoration *r, const struct lb_target *target);
+
 /* Removes all but the newest saved copies. */
 void lb_restore_sqlite_prune(lb_restoration *r, const struct lb_target *target);
 

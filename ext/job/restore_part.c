@@ -198,12 +198,9 @@ static int put_copy(restoring *s, lb_error *err)
   return lb_target_put(&s->target, &content, &s->r->job->notes, err);
 }
 
-/* What has not changed need not be kept: whoever mends an error and tries again would fill the disk with copies, and
-** push out the one from before the accident. */
 static void unsave(restoring *s)
 {
-  lb_restoration *r = s->r;
-  if (r->saved && lb_target_unsave(&s->target, &r->job->notes)) lb_restoration_unsaved(r);
+  lb_restore_sqlite_unsave(s->r, &s->target);
 }
 
 static void undo(restoring *s)

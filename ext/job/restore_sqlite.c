@@ -124,6 +124,13 @@ void lb_restore_sqlite_prune(lb_restoration *r, const lb_target *target)
   if (r->saved) lb_target_prune(target, r->saved, SAVED_COPIES_KEPT, &r->job->notes);
 }
 
+/* What has not changed need not be kept: whoever tries again until nobody is in the way, or mends an error first, would
+** fill the disk with copies, and push out the one from before the accident. */
+void lb_restore_sqlite_unsave(lb_restoration *r, const lb_target *target)
+{
+  if (r->saved && lb_target_unsave(target, &r->job->notes)) lb_restoration_unsaved(r);
+}
+
 /* SQLite only knows that reading failed. Reading all of it again tells which block it was. */
 static void name_damage(restoring *s, lb_error *err)
 {
@@ -144,6 +151,7 @@ static int put_in_place(restoring *s, lb_error *err)
   };
   lb_task_phase(&s->r->job->task, "putting it in place", 0);
   if (lb_target_put(&s->target, &content, &s->r->job->notes, err)) {
+    if (lb_target_is_as_it_was(&s->target, err)) lb_restore_sqlite_unsave(s->r, &s->target);
     if (s->in_place && err->code == LB_IO) name_damage(s, err);
     return err->code;
   }

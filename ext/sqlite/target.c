@@ -192,7 +192,7 @@ void lb_target_close(lb_target *t)
   if (t->left_wal) return_to_wal(t);
   if (t->own && (t->touched || t->left_wal)) lb_db_close(t->db);
   else if (t->own) lb_db_close_untouched(t->db, t->path, t->had_shm);
-  lb_buf_free(&t->copies);
+  lb_buf_free(&t->copy);
   free(t->path);
   free(t->dir);
   free(t->label);

@@ -46,8 +46,9 @@ typedef struct lb_target {
   lb_sqlite_source before;/* DATABASE: the connection that `save` read through; tells whether somebody wrote since */
   uint64_t saved_stamp;
   bool saved;
-  lb_buf copies;          /* names of the files that saving has made, each with its NUL */
+  lb_buf copy;            /* name of the file that saving has made, with its NUL */
   bool copied;            /* as lb_target_copy does; saved_stamp is that of the copy */
+  bool written;           /* pages of the new content were put into it */
   bool touched;           /* its content was replaced, or a transaction of ours was begun: closing it is SQLite's */
 } lb_target;
 
@@ -69,11 +70,15 @@ int64_t lb_target_save_bytes(const lb_target *target);
 int lb_target_prepare(lb_target *target, int64_t page_size, lb_error *err);
 
 /* Keeps what is there as PATH.before_restore.STAMP; *saved is its path, allocated, or NULL where there was nothing. For
-** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way, and notes name it. */
+** UNREADABLE the -wal and -journal go along; for NEW a stale -wal or -journal is kept that way, and notes name it.
+** Called again it replaces the copy that it has made. */
 int lb_target_save(lb_target *target, char **saved, lb_buf *notes, lb_error *err);
 
-/* Removes the copies that were just saved of a target that we have not changed. false: not all could be; a note. */
+/* Removes the copy that was just saved of a target that we have not changed. false: it could not be; a note. */
 bool lb_target_unsave(const lb_target *target, lb_buf *notes);
+
+/* Whether a DATABASE is certain to have its old content after lb_target_put has failed, and why. */
+bool lb_target_is_as_it_was(const lb_target *target, const lb_error *why);
 
 /* A snapshot of a target on the caller's connection as a file in dir, in rollback mode. Whatever is saved and put
 ** afterwards has to find the target as it was copied, else it is LB_BUSY. */

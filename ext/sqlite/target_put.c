@@ -124,6 +124,7 @@ static int copy_pages(lb_target *t, const lb_target_content *c, sqlite3_backup *
   lb_task_phase(t->task, "writing the target", (int64_t)sqlite3_backup_pagecount(backup) * c->page_size);
   do {
     rc = sqlite3_backup_step(backup, PAGES_A_STEP);
+    if (rc != SQLITE_READONLY) t->written = true;
     int now = sqlite3_backup_remaining(backup);
     lb_task_advance(t->task, (int64_t)(left - now) * c->page_size);
     left = now;

@@ -209,6 +209,34 @@ static int next_serial(const lb_target *t, const char *stamp, lb_error *err)
   return (int)serial;
 }
 
+/* Under a name that is free. */
+static void save_new(lb_target *t, lb_partial *partial, char **saved, lb_buf *notes, lb_error *err)
+{
+  for (int attempt = 1; !err->code; attempt++) {
+    lb_error one = LB_ERROR_INIT;
+    char stamp[LB_STAMP_BYTES];
+    lb_clock_stamp(lb_clock_now(), stamp);
+    int serial = next_serial(t, stamp, &one);
+    if (!one.code) save_as(t, stamp, serial, partial, saved, notes, &one);
+    if (one.code == LB_EXISTS && attempt < 100) continue;  /* another process was faster */
+    if (one.code) *err = one;
+    break;
+  }
+  if (!err->code && *saved) {
+    const char *file = lb_path_base(*saved);
+    lb_buf_append(&t->copy, file, strlen(file) + 1);
+    if (t->copy.failed) lb_fail_nomem(err);
+  }
+}
+
+/* What is there has changed since it was saved: the new copy takes the place of the one that this restore has made. Two
+** or three of one restore would push out those of earlier ones. */
+static void save_again(lb_target *t, lb_partial *partial, char **saved, lb_error *err)
+{
+  *saved = lb_path_join(t->dir, t->copy.data, err);
+  lb_partial_replace(partial, t->copy.data, err);
+}
+
 int lb_target_save(lb_target *t, char **saved, lb_buf *notes, lb_error *err)
 {
   *saved = NULL;
@@ -216,24 +244,11 @@ int lb_target_save(lb_target *t, char **saved, lb_buf *notes, lb_error *err)
   lb_partial partial = LB_PARTIAL_INIT;
   char *name = lb_text_printf(err, "%s.before_restore", lb_path_base(t->path));
   if (name && t->kind == LB_TARGET_DATABASE) save_database(t, name, &partial, err);
-  for (int attempt = 1; !err->code; attempt++) {
-    lb_error one = LB_ERROR_INIT;
-    char stamp[LB_STAMP_BYTES];
-    lb_clock_stamp(lb_clock_now(), stamp);
-    int serial = next_serial(t, stamp, &one);
-    if (!one.code) save_as(t, stamp, serial, &partial, saved, notes, &one);
-    if (one.code == LB_EXISTS && attempt < 100) continue;  /* another process was faster */
-    if (one.code) *err = one;
-    break;
-  }
+  if (!err->code && t->copy.len) save_again(t, &partial, saved, err);
+  else if (!err->code) save_new(t, &partial, saved, notes, err);
   lb_partial_close(&partial);
   free(name);
   t->saved = err->code == LB_OK;
-  if (!err->code && *saved) {
-    const char *file = lb_path_base(*saved);
-    lb_buf_append(&t->copies, file, strlen(file) + 1);
-    if (t->copies.failed) lb_fail_nomem(err);
-  }
   if (err->code) {
     free(*saved);
     *saved = NULL;
@@ -278,9 +293,19 @@ void lb_target_prune(const lb_target *t, const char *saved, int keep, lb_buf *no
 
 bool lb_target_unsave(const lb_target *t, lb_buf *notes)
 {
-  bool gone = true;
-  for (size_t at = 0; at < t->copies.len; at += strlen(t->copies.data + at) + 1) {
-    if (!remove_copy(t, t->copies.data + at, notes)) gone = false;
-  }
-  return gone;
+  return !t->copy.len || remove_copy(t, t->copy.data, notes);
+}
+
+/* An interrupt is asked for between pages: nothing was committed then. With a rollback journal the pages that were
+** written have to be taken back, and if that failed the journal is still there. */
+bool lb_target_is_as_it_was(const lb_target *t, const lb_error *why)
+{
+  if (t->kind != LB_TARGET_DATABASE || t->touched) return false;
+  if (!t->written) return true;
+  if (!t->own || why->code != LB_INTERRUPT) return false;
+  lb_error err = LB_ERROR_INIT;
+  char *journal = lb_text_printf(&err, "%s-journal", t->path);
+  bool none = t->wal || (journal && access(journal, F_OK) && errno == ENOENT);
+  free(journal);
+  return none;
 }

@@ -340,7 +340,6 @@ restore_on_full_disk() {
     wait $script || status=$?
     [ $status = "${signal#*:}" ]
     [ "$(tail -n 1 out)" = "db_restore.sh: stopped by SIG${signal%:*} (SELECT * FROM backup_history tells what was done)" ]
-    rm data/*.before_restore.*
     [ "$(ls -A data)" = admin.db ]
   done
   exec 9>&-

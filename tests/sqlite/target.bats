@@ -31,6 +31,9 @@ target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "the last three before_restore copies are kept" { target keeps_three; }
 @test "copies that are dated in the future take no place of them" { target keeps_three_beside_the_future; }
 @test "the copy that a report names is never pruned, however many restores a second has" { target keeps_the_newest; }
+@test "a restore that fails keeps no copy, so that trying again does not push out older ones" { target failures_keep_nothing delete && rm -rf ./* && mkdir backups && target failures_keep_nothing wal; }
+@test "nor does one that is interrupted while it writes" { target interrupted delete && rm -rf ./* && mkdir backups && target interrupted wal; }
+@test "a target that changes after it was saved is saved again, in one copy: of what was replaced" { target saved_again_once delete && rm -rf ./* && mkdir backups && target saved_again_once wal; }
 @test "a caller that locks others out: its database is saved as well" { target exclusive_caller; }
 @test "rollback: no acknowledged commit of a busy writer is lost" { target busy_writer delete; }
 @test "WAL: no acknowledged commit of a busy writer is lost" { target busy_writer wal; }

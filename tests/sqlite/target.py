@@ -439,6 +439,84 @@ def keeps_the_newest():
     assert sorted(query(p, 'SELECT max(a) FROM t') for p in saved_copies()) == ['v12', 'v13', 'v14']
 
 
+def failures_keep_nothing(mode):
+    """Whoever tries again until nobody is in the way has the copy from before the accident all the same."""
+    backup = old_and_new(mode)
+    first = restore(backup, 'app.db')['pre_restore']
+    with Holder('app.db') as other:
+        other('BEGIN IMMEDIATE')
+        for _ in range(4):
+            assert 'nothing was changed' in restore_error(backup, 'app.db', timeout_ms=50)
+            assert saved_copies() == [os.path.basename(first)]
+        other('COMMIT')
+    notes, = connect().execute("SELECT notes FROM backup_history WHERE operation = 'restore' LIMIT 1").fetchone()
+    assert notes == 'nothing was changed, so the copy that was saved first was removed again', notes
+    restore(backup, 'app.db')
+    assert len(saved_copies()) == 2 and query(first, 'SELECT max(a) FROM t') == 'new'
+
+
+def interrupted(mode):
+    """Taken back in the middle of writing the target: it is as it was, and so is what earlier restores have saved."""
+    make('app.db', 'old', rows=20000, mode=mode, size=2000)
+    backup = create('app.db')
+    db = sqlite3.connect('app.db')
+    db.execute("UPDATE t SET a = 'new'")
+    db.commit()
+    db.close()
+    stopped = False
+    for _ in range(20):
+        caller, watcher = connect(check_same_thread=False), connect(check_same_thread=False)
+        done = threading.Event()
+
+        def interrupt():
+            while not done.is_set():
+                phases = watcher.execute('SELECT phase, done FROM backup_activity').fetchall()
+                if any(phase == 'writing the target' and pages for phase, pages in phases):
+                    caller.interrupt()
+                    return
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        try:
+            restore(backup, 'app.db', caller)
+        except sqlite3.OperationalError as e:
+            assert str(e) == 'interrupted', e
+        done.set()
+        thread.join()
+        if query('app.db', 'SELECT max(a) FROM t') == 'new':
+            stopped = True
+            assert saved_copies() == [] and query('app.db', 'PRAGMA integrity_check') == 'ok', saved_copies()
+            break
+        for path in saved_copies():  # it was too late
+            os.remove(path)
+        db = sqlite3.connect('app.db')
+        db.execute("UPDATE t SET a = 'new'")
+        db.commit()
+        db.close()
+    assert stopped
+
+
+def saved_again_once(mode):
+    """Somebody commits between the copy and the lock: one restore leaves one copy, and it has what was replaced."""
+    backup = old_and_new(mode)
+    first = restore(backup, 'app.db')['pre_restore']
+    outcome = []
+    with Holder('app.db') as other:
+        other('BEGIN IMMEDIATE')
+        other("INSERT INTO t VALUES('meanwhile', 1)")
+        thread = threading.Thread(target=lambda: outcome.append(restore(backup, 'app.db', timeout_ms=20000)))
+        thread.start()
+        while len(saved_copies()) < 2:
+            time.sleep(0.005)
+        other('COMMIT')
+        thread.join()
+    report, = outcome
+    assert report['notes'] == f"the target changed meanwhile and was saved again: {report['pre_restore']}", report
+    assert saved_copies() == sorted(os.path.basename(path) for path in (first, report['pre_restore'])), saved_copies()
+    assert query(report['pre_restore'], "SELECT count(*) FROM t WHERE a = 'meanwhile'") == 1
+    assert query(first, 'SELECT max(a) FROM t') == 'new' and query('app.db', 'SELECT max(a) FROM t') == 'old'
+
+
 def exclusive_caller():
     """The caller's connection locks others out, so it is the target's only door: what is there is saved all the same."""
     backup = old_and_new('delete')
