@@ -102,7 +102,11 @@ check_folder
 
 # The extension's words are about SQL; with a progress bar they went by unseen.
 backup_failed() {
-  local hint='the message above says why; old backups go only after the new one has been checked'
+  local hint='the message above says why; old backups go only after the new one has been checked' made
+  # Whoever reads this at night has to know whether there is a backup.
+  made=$(sed -n 's/^made //p' "$private/summary")
+  [ -z "$made" ] || fail 'the backup was made, but the removal of old ones failed' \
+    "the message above says why; $made is whole and checked"
   if [ $progress = yes ] || grep -q 'belongs to another source' "$private/errors"; then
     hint+='. The name of a
         backup is always admin here: what it calls {"name":"…"} is another folder, by --dir or BACKUP_DIR'
@@ -121,6 +125,7 @@ CREATE TEMP TABLE made AS
   SELECT b.type, b.source, b.bytes, b.raw_bytes, c.file
     FROM (SELECT substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) AS file FROM created) AS c
     JOIN backups AS b ON substr(b.path, length(rtrim(b.path, replace(b.path, '/', ''))) + 1) = c.file;
+SELECT 'made ' || file FROM made;
 CREATE TEMP TABLE rotated AS
   SELECT backup_rotate(json_object('name', 'admin', 'type', type)) AS removed FROM made;
 CREATE TEMP TABLE kept AS
@@ -144,7 +149,7 @@ SELECT '  verified   ' || result FROM verified;
 SELECT '  kept       ' || n FROM kept;
 SELECT '  removed    ' || removed FROM rotated;
 SQL
-summary=$(cat "$private/summary")
+summary=$(sed '/^made /d' "$private/summary")
 # Without its row in the listing the statements above had nothing to rotate.
 case $summary in
   *'  removed    '*) ;;

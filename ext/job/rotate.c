@@ -124,7 +124,8 @@ int lb_job_rotate(lb_job *job, const char *options, int64_t *removed, lb_error *
       const lb_decision *d = &plan.decisions[i];
       const lb_backup *backup = &plan.listing.items[d->item];
       if (backup->problem && backup->unread && backup->unread != LB_UNSUPPORTED) {
-        lb_fail(err, backup->unread, "%s could not be read, so it is kept: %s", backup->file, backup->problem);
+        lb_fail(err, backup->unread, "%s could not be read, so it is kept: %s%s", backup->file, backup->problem,
+                backup->unread == LB_PERM ? " (somebody else made it: chown it to the owner of the others)" : "");
       }
       if (!d->remove) continue;
       if (dry_run || (is_proven(job, dir, &plan.listing, d, err) && remove_one(job, backup, err))) ++*removed;

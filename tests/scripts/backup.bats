@@ -378,6 +378,23 @@ STUB
   [ -z "$stderr" ]
 }
 
+@test "backup: a removal that fails is not called a failed backup" {
+  make_db data/admin.db 10
+  old_backup 3 >/dev/null
+  local theirs
+  theirs=$(old_backup 2)
+  chmod 000 "$theirs"  # as root's are for others
+  run -1 --separate-stderr held "$ROOT/scripts/db_backup.sh" --retention-days 1
+  [ -z "$output" ]
+  [[ ${stderr_lines[0]} == "db_backup.sh: ${theirs##*/} could not be read, so it is kept: "*' (somebody else made it: chown it to the owner of the others) (3)' ]]
+  [ "${stderr_lines[1]}" = 'db_backup.sh: the backup was made, but the removal of old ones failed' ]
+  local new
+  new=$(newest)
+  [ "${stderr_lines[2]}" = "  hint: the message above says why; ${new##*/} is whole and checked" ]
+  gunzip -c "$new" >copy.db
+  [ "$(content copy.db)" = "$(content data/admin.db)" ]
+}
+
 @test "backup: a history that cannot be read stops the rotation" {
   make_db data/admin.db 10
   run -0 backup
