@@ -2,6 +2,8 @@
 # Backs up the database that the environment or .env names, checks the backup, removes old ones, prints a summary.
 # Thin: the SQL below does the work, through the Lifeboat extension. See lib.sh for how values reach it.
 # It does not decide what a good backup is, nor what may go: backup_verify and backup_rotate do.
+# A crontab that says `sh db_backup.sh` gets another shell on Debian.
+[ -n "${BASH_VERSION:-}" ] || exec bash -- "$0" "$@"
 set -u
 
 program=${0##*/}

@@ -2,6 +2,8 @@
 # Restores a backup into the database that the environment or .env names, after asking. Thin: the SQL below does the
 # work, through the Lifeboat extension, which checks the backup and saves what is there before it changes anything.
 # See lib.sh for how values reach it.
+# `sh db_restore.sh` gets another shell on Debian.
+[ -n "${BASH_VERSION:-}" ] || exec bash -- "$0" "$@"
 set -u
 
 program=${0##*/}

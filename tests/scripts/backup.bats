@@ -30,6 +30,17 @@ newest() {
   [[ $output == 'Usage: db_backup.sh [--retention-days N]'* ]]
 }
 
+@test "sh db_backup.sh, sh db_restore.sh: in bash all the same" {
+  make_db "data/admin.db" 10
+  mkdir backups
+  run -0 sh "$ROOT/scripts/db_backup.sh" --quiet --retention-days '5'
+  [ -z "$output" ]
+  run -0 sh "$ROOT/scripts/db_restore.sh" latest --yes --target "a copy.db"
+  [ "$(content "a copy.db")" = "$(content data/admin.db)" ]
+  run -2 sh "$ROOT/scripts/db_backup.sh" 'a  b'
+  [ "${lines[0]}" = 'db_backup.sh: unknown option: a  b' ]
+}
+
 @test "backup: wrong options: status 2, a hint" {
   run -2 backup --frequency 3
   [ "${lines[0]}" = 'db_backup.sh: unknown option: --frequency' ]
