@@ -152,13 +152,18 @@ read_env_file() {
 
 # .env of the working directory, else the one beside the scripts' folder; then the defaults.
 read_settings() {
-  local root=${here%/*}
+  local file
   [ -z "${RETENTION_DAYS:-}" ] || retention_from='the environment'
-  if [ -f "$PWD/.env" ]; then
-    read_env_file "$PWD/.env"
-  elif [ -f "$root/.env" ]; then
-    read_env_file "$root/.env"
-  fi
+  for file in "$PWD/.env" "${here%/*}/.env"; do
+    # Without its settings the defaults would decide what is removed.
+    [ ! -L "$file" ] || [ -e "$file" ] ||
+      fail "cannot read $(shown "$file"): it is a link that leads nowhere, or to where this user may not look" \
+        'mend the link, or remove it'
+    if [ -f "$file" ]; then
+      read_env_file "$file"
+      break
+    fi
+  done
   export BACKUP_NAME=admin
   export BACKUP_DIR="${BACKUP_DIR:-/data/backups}"
   export RETENTION_DAYS="${RETENTION_DAYS:-7}"

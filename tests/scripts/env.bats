@@ -120,6 +120,21 @@ test: $T/.env: line 5: BAKCUP_DIR is not read (is BACKUP_DIR meant?)" ]
   [ "$(value RETENTION_DAYS)" = 5 ]
 }
 
+@test "env: a link that leads nowhere is an error, a folder of that name is not meant" {
+  mkdir -p app/scripts work
+  echo 'RETENTION_DAYS=100' >app/.env
+  cd work
+  ln -s ../shared/env .env
+  run -1 settings
+  [ "${lines[0]}" = "test: cannot read $T/work/.env: it is a link that leads nowhere, or to where this user may not look" ]
+  mkdir ../shared
+  echo 'RETENTION_DAYS=300' >../shared/env
+  [ "$(value RETENTION_DAYS)" = 300 ]
+  rm .env
+  mkdir .env  # Python's virtual environments may be called so
+  [ "$(value RETENTION_DAYS)" = 100 ]
+}
+
 @test "env: leftovers of RESTORE_* are forgotten" {
   export RESTORE_BACKUP=x RESTORE_TARGET=y RESTORE_OPTIONS=z
   run -0 bash -c 'program=t; here=/x/y; . "$1/scripts/lib.sh"; read_settings
