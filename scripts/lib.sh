@@ -176,6 +176,9 @@ read_settings() {
 check_settings() {
   case $ADMIN_DB_TYPE in
     sqlite)
+      [ -n "${ADMIN_DB_PATH:-}" ] || [ -z "${ADMIN_DATABASE_URL:-}" ] ||
+        fail 'ADMIN_DATABASE_URL is set, but ADMIN_DB_TYPE says sqlite (the default), and ADMIN_DB_PATH is not set' \
+          'for Postgres export ADMIN_DB_TYPE=postgres, or write that line into .env'
       [ -n "${ADMIN_DB_PATH:-}" ] || fail 'ADMIN_DB_PATH is not set' \
         'export ADMIN_DB_PATH=/path/to/admin.db, or write that line into .env'
       ! is_address "$ADMIN_DB_PATH" || fail 'ADMIN_DB_PATH is the address of a server, not the path of a database' \

@@ -64,6 +64,9 @@ newest() {
   unset ADMIN_DB_PATH
   run -1 backup
   [ "${lines[0]}" = 'db_backup.sh: ADMIN_DB_PATH is not set' ]
+  ADMIN_DATABASE_URL=postgresql://u:hunter2@h/d run -1 backup
+  [[ ${lines[0]} == 'db_backup.sh: ADMIN_DATABASE_URL is set, but ADMIN_DB_TYPE says sqlite (the default)'* ]]
+  [ "${lines[1]}" = '  hint: for Postgres export ADMIN_DB_TYPE=postgres, or write that line into .env' ]
   ADMIN_DB_TYPE=postgres run -1 backup
   [ "${lines[0]}" = 'db_backup.sh: ADMIN_DATABASE_URL is not set' ]
   ADMIN_DB_TYPE='mysql; touch pwned' run -1 backup
