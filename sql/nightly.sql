@@ -7,8 +7,8 @@
 -- ADMIN_DATABASE_URL), BACKUP_DIR (default /data/backups), RETENTION_DAYS (default 7), BACKUP_NAME (default: the name
 -- of the file without its extension, for Postgres that of the database). Adapt the path after .load.
 --
--- Prints the path of the new backup, ok, and how many old ones are gone. -bail: the first failure ends it with a status
--- other than 0, so nothing is removed unless the new backup is proven.
+-- Prints the path of the new backup, ok, and how many old ones of this database are gone. -bail: the first failure ends
+-- it with a status other than 0, so nothing is removed unless the new backup is proven.
 
 .load ./build/lifeboat
 
@@ -20,4 +20,5 @@ SELECT path FROM nightly;
 -- "raise" turns damage into an error.
 SELECT backup_verify(path, '{"level":"full","raise":true}') FROM nightly;
 
-SELECT backup_rotate();
+-- Of this database only: others whose backups lie in the folder have limits of their own.
+SELECT backup_rotate(json_object('name', name, 'type', type)) FROM nightly JOIN backups USING (path);

@@ -30,6 +30,19 @@ file() { sqlite3 -init /dev/null -batch -bail :memory: <"$ROOT/sql/$1.sql"; }
   [ "${lines[2]}" = 1 ]
 }
 
+@test "nightly.sql: removes nothing of another database, nor of the other type" {
+  local stamp others
+  for stamp in 20200101_000000 20200102_000000; do
+    gzip -c admin.db >"backups/ledger_sqlite_$stamp.db.gz"
+    echo '-- PostgreSQL database dump' | gzip >"backups/admin_postgres_$stamp.sql.gz"
+    gzip -c admin.db >"backups/admin_sqlite_$stamp.db.gz"
+  done
+  others=$(ls backups/ledger_* backups/*_postgres_*)
+  BACKUP_DIR=backups run -0 file nightly
+  [ "${lines[2]}" = 2 ]
+  [ "$(ls backups/ledger_* backups/*_postgres_*)" = "$others" ]
+}
+
 @test "nightly.sql: no database, no folder, damage in the database: not 0, nothing removed" {
   local old
   old=backups/admin_sqlite_20200102_030405.db.gz
