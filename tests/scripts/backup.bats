@@ -419,3 +419,27 @@ STUB
 $T/backups/catalog.db: unable to open database file (let the owner of its folder have it, or move it away: it is made anew)"* ]]
   [ -e "$old" ]
 }
+
+# Runs the commands of lifeboat.cron as cron does, here.
+run_crontab() {
+  local command
+  while IFS= read -r command; do
+    command=${command//\/srv\/app/$T}
+    command=${command//\/usr\/local\/bin\/db_backup.sh/$ROOT/scripts/db_backup.sh}
+    env -u ADMIN_DB_PATH -u BACKUP_DIR PATH=/usr/bin:/bin sh -c "${command//\/data\/backups/$T/backups}" </dev/null
+  done < <(sed -n 's/^[0-9][^a-z]*root  //p' "$ROOT/scripts/lifeboat.cron")
+}
+
+@test "lifeboat.cron: the nightly job keeps backups for as long as .env says" {
+  make_db data/admin.db 10
+  printf '%s\n' "ADMIN_DB_PATH=$ADMIN_DB_PATH" "BACKUP_DIR=$BACKUP_DIR" RETENTION_DAYS=90 >.env
+  local young old
+  young=$(old_backup 80)
+  old=$(old_backup 100)
+  mkdir backups/weekly
+  run -0 run_crontab
+  [ -z "$output" ]
+  [ -e "$young" ]
+  [ ! -e "$old" ]
+  [ -n "$(ls backups/weekly/admin_sqlite_*.db.gz)" ]
+}
