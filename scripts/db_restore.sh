@@ -218,11 +218,31 @@ human_size() {
   }'
 }
 
+# The database that the backup is of, if it tells, and if that is not the target: of another application, or of this one
+# before it moved. All backups of the scripts are called admin. With --target another database is meant.
+other_source() {
+  local source target
+  [ -z "$option_target" ] && [ "$ADMIN_DB_TYPE" = sqlite ] || return 0
+  source=$(run_sql 2>/dev/null <<'SQL'
+WITH chosen(path) AS (SELECT value FROM backup_config WHERE key = 'backup'),
+     split(folder, file) AS (SELECT rtrim(path, replace(path, '/', '')),
+                                    substr(path, length(rtrim(path, replace(path, '/', ''))) + 1) FROM chosen),
+     whole(folder, file) AS (SELECT iif(folder = '', value, folder), file
+                               FROM split JOIN backup_config ON key = 'dir')
+SELECT source FROM whole JOIN backups ON backups.dir = whole.folder AND backups.file = whole.file;
+SQL
+  ) || return 0
+  target=$(readlink -f -- "$ADMIN_DB_PATH") || target=$ADMIN_DB_PATH
+  [ "$source" = "$target" ] || printf '%s' "$source"
+}
+
 show_plan() {
-  local saved='no: --no-pre-restore' target
+  local saved='no: --no-pre-restore' target source
   say 'About to restore'
   row backup "$(shown "${file##*/}")"
   row folder "$(shown "${file%/*}")"
+  source=$(other_source)
+  [ -z "$source" ] || row source "$(shown "$source"), which is not the target"
   row made "$(made_at "$file")"
   row size "$(human_size "$file")"
   if [ "$ADMIN_DB_TYPE" = postgres ]; then

@@ -241,6 +241,30 @@ rows() { db "$1" 'SELECT count(*) FROM t'; }
   [ -z "$output" ]
 }
 
+@test "restore: a backup of another database is told before the question" {
+  make_db data/admin.db 100
+  mkdir elsewhere
+  make_db elsewhere/admin.db 5
+  ln -s "$T/data/admin.db" link.db
+  "$ROOT/scripts/db_backup.sh" --quiet
+  local own=$'\n'"  made " file
+  file=$(cd backups && echo admin_*.db.gz)
+  for target in data/admin.db "$T/data/admin.db" link.db; do
+    ADMIN_DB_PATH=$target run -1 restore latest <<<no
+    [[ $output == *"  folder     $BACKUP_DIR$own"* ]]
+  done
+  export ADMIN_DB_PATH=elsewhere/admin.db
+  for target in latest "$file" "backups/$file"; do
+    run -1 restore "$target" <<<no
+    [[ $output == *"  source     $T/data/admin.db, which is not the target$own"* ]]
+  done
+  run -0 restore latest --yes --target look.db
+  [[ $output == *"  folder     $BACKUP_DIR$own"* ]]
+  old_backup 20200102_030405  # which does not tell
+  run -1 restore admin_sqlite_20200102_030405.db.gz <<<no
+  [[ $output == *"  folder     $BACKUP_DIR$own"* ]]
+}
+
 @test "restore: leftovers in the environment choose nothing" {
   make_db data/admin.db 100
   old_backup 20200102_030405
