@@ -270,7 +270,8 @@ tell_warnings() {
 }
 
 # Runs the fixed SQL of standard input with the extension loaded; status 0 only if every statement went well.
-# Errors lose the shell's "Runtime error near line 3: "; a progress bar needs standard error as it is.
+# Errors lose the shell's "Runtime error near line 3: ", which newer ones call "Error near line 3: "; a progress bar
+# needs standard error as it is.
 # What takes its time must not run in $(…): bash looks at signals only after that.
 run_sql() {
   local status
@@ -286,7 +287,7 @@ run_sql() {
       'df /tmp tells whether it is full: make room there, then run this again'
   run_shell
   status=$?
-  [ "${progress:-no}" = yes ] || sed -E -e 's/^(Runtime|Parse) error near line [0-9]+: //' -e 's/^Error: //' \
+  [ "${progress:-no}" = yes ] || sed -E -e 's/^(Runtime e|Parse e|E)rror near line [0-9]+: //' -e 's/^Error: //' \
     -e "1s/^/$program: /" "$private/errors" >&2
   tell_warnings
   return $status

@@ -325,6 +325,23 @@ STUB
   [ -e "$old" ]
 }
 
+@test "backup: an error of a newer sqlite3, which calls it otherwise, is told as well without what is the shell's" {
+  make_db data/admin.db 10
+  backup --quiet 2>/dev/null
+  mkdir bin
+  cat >bin/sqlite3 <<STUB
+#!/bin/sh
+"$(command -v sqlite3)" "\$@" 2>"$T/errors"
+status=\$?
+sed -E 's/^Runtime error near/Error near/; s/ [(][0-9]+[)]\$//' "$T/errors" >&2
+exit \$status
+STUB
+  chmod +x bin/sqlite3
+  make_db other.db 10
+  ADMIN_DB_PATH=other.db PATH=$T/bin:$PATH run -1 backup
+  [[ ${lines[0]} == 'db_backup.sh: the name "admin" in '* ]]
+}
+
 # A sqlite3 that takes its time: one thread at the highest level.
 slow_sqlite() {
   mkdir bin
@@ -400,7 +417,7 @@ STUB
   chmod 000 "$theirs"  # as root's are for others
   run -1 --separate-stderr held "$ROOT/scripts/db_backup.sh" --retention-days 1
   [ -z "$output" ]
-  [[ ${stderr_lines[0]} == "db_backup.sh: ${theirs##*/} could not be read, so it is kept: "*' (somebody else made it: chown it to the owner of the others) (3)' ]]
+  [[ ${stderr_lines[0]} == "db_backup.sh: ${theirs##*/} could not be read, so it is kept: "*' (somebody else made it: chown it to the owner of the others)'* ]]
   [ "${stderr_lines[1]}" = 'db_backup.sh: the backup was made, but the removal of old ones failed' ]
   local new
   new=$(newest)
