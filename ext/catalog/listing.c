@@ -197,12 +197,20 @@ static int read_marks(lb_backup *backup, lb_error *err)
   return err->code;
 }
 
+/* No file is older than what it holds. The earlier scripts wrote local time into names, which east of Greenwich is
+** ahead by up to 14 hours: such a file would be newer than backups that were made after it. */
+static int64_t created_by_name(int64_t stamp, int64_t modified)
+{
+  enum { AHEAD_MOST = 14 * 60 * 60 };
+  return modified < stamp && stamp - modified <= AHEAD_MOST ? modified : stamp;
+}
+
 /* Fills backup from an open file. Its path and name are set; fd may be -1, and open_error then tells why. */
 static int read_backup(int fd, int open_error, const struct stat *st, bool named, lb_json *json,
                        const verified_list *list, lb_backup *backup, lb_error *err)
 {
   backup->bytes = st->st_size;
-  backup->created = named ? backup->name.created : st->st_mtim.tv_sec;
+  backup->created = named ? created_by_name(backup->name.created, st->st_mtim.tv_sec) : st->st_mtim.tv_sec;
   if (fd >= 0) {
     read_content(fd, json, named, backup, err);
   } else {

@@ -44,6 +44,18 @@ restored() { gives 1 "SELECT backup_restore('$1', 'out.db') ->> 'backup' = '$2'"
   restored latest "$newest"
 }
 
+@test "the old scripts' file, named by the clock on a wall in the east, is not newer than what was made after it" {
+  made=$(stat -c %Y "$ADMIN")
+  old=$BACKUP_DIR/admin_sqlite_$(date -u -d "@$((made + 8 * 3600))" +%Y%m%d_%H%M%S).db.gz
+  gzip -c admin.db >"$old"
+  touch -d "@$((made - 3600))" "$old"
+  restored latest "$ADMIN"
+  [ "$(sql "SELECT created_at FROM backups WHERE file = '${old##*/}'")" = "$(date -u -d "@$((made - 3600))" '+%F %T')" ]
+  # What differs by more is no time zone: the file may have been touched.
+  touch -d "@$((made - 7 * 3600))" "$old"
+  [ "$(sql "SELECT created_at FROM backups WHERE file = '${old##*/}'")" = "$(date -u -d "@$((made + 8 * 3600))" '+%F %T')" ]
+}
+
 @test "no backup, or only damaged ones" {
   fails 'no backup for "latest:none" in T/backups (it has: admin (sqlite))' "SELECT backup_restore('latest:none', 'out.db')"
   fails 'no backup for "none_sqlite_latest.db.gz" in T/backups (it has: admin (sqlite))' "SELECT backup_restore('none_sqlite_latest.db.gz', 'out.db')"
