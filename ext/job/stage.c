@@ -34,20 +34,26 @@ int lb_stage_peek(lb_opened *backup, lb_sqlite_header *header, lb_error *err)
   return LB_OK;
 }
 
-/* A plain .db that has a -wal beside it is a live database: without the -wal its newest commits would be lost. */
-static int refuse_live(const lb_opened *backup, lb_error *err)
+static bool has_wal(const char *path, lb_error *err)
 {
   struct stat st;
-  if (lb_reader_kind_of(backup->reader) != LB_READER_PLAIN) return LB_OK;
-  char *wal = lb_text_printf(err, "%s-wal", backup->path);
-  if (wal && stat(wal, &st) == 0 && st.st_size > 0) {
-    lb_fail(err, LB_MISUSE,
-            "%s: has a -wal file beside it, so it is a database in use and not a whole backup: back it up "
-            "with backup_create('%s') and restore that",
-            backup->path, backup->path);
-  }
+  char *wal = lb_text_printf(err, "%s-wal", path);
+  bool there = wal && stat(wal, &st) == 0 && st.st_size > 0;
   free(wal);
-  return err->code;
+  return there;
+}
+
+/* A plain .db that has a -wal beside it is a live database: without the -wal its newest commits would be lost. One with
+** a journal has half a transaction in it, which only the journal takes back. */
+static int refuse_live(const lb_opened *backup, lb_error *err)
+{
+  const char *path = backup->path, *left = NULL;
+  if (lb_reader_kind_of(backup->reader) != LB_READER_PLAIN) return LB_OK;
+  if (has_wal(path, err)) left = "-wal file beside it";
+  else if (lb_sqlite_has_hot_journal(path)) left = "-journal beside it, of a transaction that did not end";
+  if (!left || err->code) return err->code;
+  return lb_fail(err, LB_MISUSE, "%s: has a %s, so it is a database in use and not a whole backup: back it up with "
+                 "backup_create('%s') and restore that", path, left, path);
 }
 
 typedef struct unpacking {

@@ -67,14 +67,20 @@ static bool sibling_has(const char *path, const char *suffix, int64_t least, con
   return has;
 }
 
-/* sqlite.org/fileformat2.html: 3 (the rollback journal) and 4.1 (the WAL; the last bit is its byte order). */
+/* sqlite.org/fileformat2.html: 3, the rollback journal. */
+bool lb_sqlite_has_hot_journal(const char *path)
+{
+  static const unsigned char magic[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
+  enum { JOURNAL_HEADER = 28 };
+  return sibling_has(path, "-journal", JOURNAL_HEADER, magic, sizeof magic);
+}
+
+/* sqlite.org/fileformat2.html: 4.1, the WAL; the last bit is its byte order. */
 static bool may_be_mended(const char *path)
 {
-  static const unsigned char journal[8] = { 0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7 };
   static const unsigned char wal_le[4] = { 0x37, 0x7f, 0x06, 0x82 }, wal_be[4] = { 0x37, 0x7f, 0x06, 0x83 };
-  enum { WAL_HEADER = 32, JOURNAL_HEADER = 28 };
-  return sibling_has(path, "-journal", JOURNAL_HEADER, journal, sizeof journal) ||
-         sibling_has(path, "-wal", WAL_HEADER, wal_le, sizeof wal_le) ||
+  enum { WAL_HEADER = 32 };
+  return lb_sqlite_has_hot_journal(path) || sibling_has(path, "-wal", WAL_HEADER, wal_le, sizeof wal_le) ||
          sibling_has(path, "-wal", WAL_HEADER, wal_be, sizeof wal_be);
 }
 

@@ -34,6 +34,10 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
 ** somebody is just writing may look so for a moment. */
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 
+/* Whether a -journal with content lies beside the file: of a transaction that is being written, or of a writer that
+** crashed. What journal_mode=PERSIST and TRUNCATE leave there is none. */
+bool lb_sqlite_has_hot_journal(const char *path);
+
 /* LB_PERM for a database in WAL mode, without a -shm, that this process may not write: SQLite would make a -shm and a
 ** -wal for reading it and leave them there, and as this user's they lock the owner out. */
 int lb_sqlite_refuse_shm(const char *path, lb_error *err);

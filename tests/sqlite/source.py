@@ -147,6 +147,31 @@ def hot_journal():
     assert query('restored.db', 'SELECT count(*) || min(a) || max(a) FROM t') == '3000oldold'
 
 
+def half_a_transaction_is_no_backup():
+    """What is in a plain file beside a -journal was not committed, and only the journal can take it back. One that was
+    done with (journal_mode=PERSIST) is in nobody's way."""
+    leave_journal('app.db')
+    path = os.path.abspath('app.db')
+    wanted = ('./app.db: has a -journal beside it, of a transaction that did not end, so it is a database in use and not '
+              "a whole backup: back it up with backup_create('./app.db') and restore that")
+    for verify in True, False:
+        error = restore_error('./app.db', 'out.db', overwrite=False, verify=verify)
+        assert error == wanted and not os.path.exists('out.db'), error
+    make('target.db', 'new', rows=3)
+    error = restore_error('./app.db', 'target.db', overwrite=None, tables=['t'])
+    assert error == wanted and query('target.db', 'SELECT group_concat(a) FROM t') == 'new,new,new', error
+    try:
+        value(connect(), "SELECT backup_verify(?, 'full')", path)
+        raise AssertionError('half a transaction was called ok')
+    except sqlite3.Error as e:
+        assert 'has a -journal beside it' in str(e), e
+    assert query('app.db', 'SELECT min(a) || max(a) FROM t') == 'oldold'  # SQLite, with the journal
+    make('kept.db', 'old', mode='persist')
+    assert os.path.getsize('kept.db-journal') > 512
+    restore('./kept.db', 'out.db', overwrite=False)
+    assert query('out.db', 'SELECT min(a) || max(a) FROM t') == 'oldold'
+
+
 def hot_journal_read_only():
     """Who may only read cannot roll back, and is told so; the copy that the error advises can be backed up."""
     os.mkdir('src')
