@@ -98,20 +98,22 @@ static int tell_from_disk(const checking *c, int rc)
 
 /* quick_check of SQLite 3.40 takes columns of a WITHOUT ROWID table for NULL where the key has them in another order
 ** than the table. integrity_check finds all that is really wrong, so what it says of such a complaint holds.
-** Where broken rules were all that was told, what else there is may only have had no place: SQLite looks at the trees
-** first, so it cannot be very many lines. */
+** Where nothing was told but what is merely odd, what else there is may only have had no place: SQLite looks at the
+** trees first, so it cannot be very many lines. */
 static int judge(checking *c, const char *pragma, const char *table)
 {
   lb_findings *f = &c->found;
   const lb_findings before = *f;
   size_t damage = f->damage->len;
   int rc = collect(c, pragma, table, false);
-  if (rc == SQLITE_DONE && (f->lines > before.lines || f->broken > before.broken) && !strcmp(pragma, "quick_check")) {
+  bool any = f->lines > before.lines || lb_findings_odd(f) > lb_findings_odd(&before);
+  if (rc == SQLITE_DONE && any && !strcmp(pragma, "quick_check")) {
     pragma = "integrity_check";
     lb_findings_forget(f, &before, damage);
     rc = collect(c, pragma, table, false);
   }
-  if (rc == SQLITE_DONE && !table && f->lines == before.lines && f->broken - before.broken >= LB_FINDINGS_MAX) {
+  int odd = lb_findings_odd(f) - lb_findings_odd(&before);
+  if (rc == SQLITE_DONE && !table && f->lines == before.lines && odd >= LB_FINDINGS_MAX) {
     lb_findings_forget(f, &before, damage);
     rc = collect(c, pragma, table, true);
   }
@@ -131,10 +133,12 @@ static int check_one(checking *c, const char *pragma, const char *table)
   const lb_findings before = c->found;
   int rc = judge(c, pragma, table);
   /* A check of one table ends with so many lines, whatever they are. */
-  bool same = c->found.lines == before.lines, cut = same && c->found.broken - before.broken >= LB_FINDINGS_MAX;
+  bool same = c->found.lines == before.lines;
+  bool cut = same && lb_findings_odd(&c->found) - lb_findings_odd(&before) >= LB_FINDINGS_MAX;
   if (rc == SQLITE_DONE && cut) {
-    lb_buf_printf(notes, "%stable %s not checked to its end: %d rows or more break a rule of it",
-                  notes->len ? "\n" : "", table, LB_FINDINGS_MAX);
+    lb_buf_printf(notes, "%stable %s not checked to its end: %d rows or more %s", notes->len ? "\n" : "", table,
+                  LB_FINDINGS_MAX, c->found.broken > before.broken ? "break a rule of it" : "are rounded otherwise in "
+                  "an index");
   }
   if (rc == SQLITE_DONE || !is_missing_feature(sqlite3_errmsg(c->db))) return rc;
   lb_buf_printf(notes, "%stable %s not checked: %s", notes->len ? "\n" : "", table, sqlite3_errmsg(c->db));

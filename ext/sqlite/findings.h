@@ -13,6 +13,8 @@ typedef struct lb_findings {
   int lines;                        /* of damage */
   int broken;                       /* rows that break a rule of their table */
   char first[LB_FINDING_BYTES];     /* of these */
+  int rounded;                      /* entries of indexes that were computed with another rounding */
+  char first_rounded[LB_FINDING_BYTES];
   char failed[LB_FINDING_BYTES];    /* why no row was held against a CHECK; "": they were */
 } lb_findings;
 
@@ -26,8 +28,11 @@ int lb_finding_failure(const char *line);
 /* Copies a line; where there is no place for all of it, it ends with a whole character. */
 void lb_finding_keep(char kept[LB_FINDING_BYTES], const char *line);
 
-/* Damage goes to `damage`, LB_FINDINGS_MAX lines at most; rows that break a rule are counted. */
+/* Damage goes to `damage`, LB_FINDINGS_MAX lines at most; what is merely odd is counted. */
 void lb_findings_take(lb_findings *f, const char *line);
+
+/* How many lines were of what is merely odd: they count for SQLite's limit as well. */
+int lb_findings_odd(const lb_findings *f);
 
 /* Back to what they were before, when `damage` was so long. Notes stay. */
 void lb_findings_forget(lb_findings *f, const lb_findings *before, size_t damage);

@@ -43,6 +43,19 @@ assert.equal(odd.prepare('PRAGMA integrity_check').get().integrity_check, told);
 odd.prepare('SELECT backup_create(?, ?)').get('main', '{"check":true,"verify":"full"}');
 assert.equal(JSON.parse(Object.values(odd.prepare("SELECT backup_restore('latest:odd', './odd2.db')").get())[0]).notes, told);
 odd.close();
+// An index on an expression that another SQLite computed, and rounded otherwise: told by newer ones, and no damage.
+const rounded = new DatabaseSync('rounded.db', { allowExtension: true, defensive: false });
+rounded.loadExtension(process.env.LIFEBOAT_SO);
+rounded.exec("CREATE TABLE r(id INTEGER PRIMARY KEY, a REAL); CREATE INDEX i ON r(a*1.1); INSERT INTO r(a) VALUES(1.5), (2.5); " +
+  "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql='CREATE INDEX i ON r(a*1.1000000000000003)' WHERE name='i'; " +
+  'PRAGMA writable_schema=RESET');
+const imprecise = 'index i stores an imprecise floating-point value for row 1';
+if (rounded.prepare('PRAGMA integrity_check').get().integrity_check === imprecise) {
+  rounded.prepare('SELECT backup_create(?, ?)').get('main', '{"check":true,"verify":"full"}');
+  assert.equal(JSON.parse(Object.values(rounded.prepare("SELECT backup_restore('latest:rounded', './rounded2.db')").get())[0]).notes,
+    `entries of indexes that another SQLite rounded otherwise (REINDEX makes them anew): 2, the first one: ${imprecise}`);
+}
+rounded.close();
 db.loadExtension(process.env.LIFEBOAT_SO);
 const second = new DatabaseSync(':memory:', { allowExtension: true });
 second.loadExtension(process.env.LIFEBOAT_SO);
