@@ -33,9 +33,11 @@ struct lb_sqlite_diff {
 
 /* ---- the list of tables ---- */
 
+/* A view is no table, so that what the other side has under its name is only there. */
 static int add_entry(void *ctx, const char *name, const lb_shape_listed *listed, lb_error *err)
 {
   lb_sqlite_diff *c = ctx;
+  if (listed->kind == LB_TABLE_VIEW) return LB_OK;
   if (c->count == c->capacity) {
     size_t capacity = c->capacity ? c->capacity * 2 : 64;
     entry *grown = realloc(c->entries, capacity * sizeof *grown);
@@ -108,10 +110,11 @@ static bool is_kind(const entry *e, lb_table_kind kind)
   return e->listed[0].kind == kind || e->listed[1].kind == kind;
 }
 
-/* SQLite's own tables, views, and what virtual tables keep their content in, are not told of. */
+/* SQLite's own tables, and what virtual tables keep their content in, are not told of: unless it is a table like any
+** other on one side, whose rows may be gone. */
 static bool is_told(const entry *e)
 {
-  return strncasecmp(e->name, "sqlite_", 7) != 0 && !is_kind(e, LB_TABLE_VIEW) && !is_kind(e, LB_TABLE_SHADOW);
+  return strncasecmp(e->name, "sqlite_", 7) != 0 && (is_kind(e, LB_TABLE_ORDINARY) || is_kind(e, LB_TABLE_VIRTUAL));
 }
 
 /* ---- virtual tables ---- */

@@ -160,6 +160,20 @@ words_of|same|0|' "$(on :memory: "SELECT name, change, added, notes FROM backup_
     "$(on :memory: "SELECT * FROM backup_diff('./a.db', './b.db', 'words')")"
 }
 
+@test "a table that is a view now, or a part of a virtual table, is told of: its rows are gone" {
+  db app.db "CREATE TABLE t(a); INSERT INTO t VALUES (1), (2); CREATE TABLE f_content(id INTEGER PRIMARY KEY, c0); CREATE VIEW v AS SELECT 1;
+    INSERT INTO f_content VALUES (1, 'mine'); CREATE TABLE f_data(a); CREATE VIEW w AS SELECT 1"
+  backup app.db >/dev/null
+  db app.db "DROP TABLE t; CREATE VIEW t AS SELECT 1 AS a; DROP TABLE f_content; DROP TABLE f_data; CREATE VIRTUAL TABLE f USING fts5(c);
+    DROP VIEW v; CREATE TABLE v(a); INSERT INTO v VALUES (1)"
+  same 'f|only in b||
+f_content|changed|0|1
+f_data|changed|2|0
+t|only in a|0|2
+v|only in b|1|0' "$(on app.db "SELECT name, change, added, removed FROM backup_diff('latest', 'main')")"
+  same $'t|only in b\nv|only in a' "$(on app.db "SELECT name, change FROM backup_diff('main', 'latest') WHERE name IN ('t', 'v')")"
+}
+
 @test "what is not committed, what is only in memory, what is attached" {
   make_changed
   same 'agents|changed|1|1|2
