@@ -16,6 +16,7 @@ SQLITE_EXTENSION_INIT3
 typedef struct entry {
   char *name;
   lb_shape_listed listed[2];
+  const struct entry *owner;  /* the virtual table that it is part of; NULL: none */
 } entry;
 
 struct lb_sqlite_diff {
@@ -91,6 +92,32 @@ static int add_row(void *ctx, const char *name, int64_t row, lb_error *err)
   return err->code;
 }
 
+static bool is_kind(const entry *e, lb_table_kind kind)
+{
+  return e->listed[0].kind == kind || e->listed[1].kind == kind;
+}
+
+/* The virtual table that a table is part of, by its name: of docs and docs_old, docs_old for docs_old_data. */
+static int find_owner(const lb_sqlite_diff *c, entry *part, lb_error *err)
+{
+  char *name = lb_text_copy(part->name, err);
+  for (char *end = name ? strrchr(name, '_') : NULL; end && !part->owner; end = strrchr(name, '_')) {
+    *end = 0;
+    const entry *e = bsearch(name, c->entries, c->count, sizeof *c->entries, order_of_name);
+    if (e && is_kind(e, LB_TABLE_VIRTUAL)) part->owner = e;
+  }
+  free(name);
+  return err->code;
+}
+
+static int find_owners(lb_sqlite_diff *c, lb_error *err)
+{
+  for (size_t i = 0; i < c->count && !err->code; i++) {
+    if (is_kind(&c->entries[i], LB_TABLE_SHADOW)) find_owner(c, &c->entries[i], err);
+  }
+  return err->code;
+}
+
 static int list_tables(lb_sqlite_diff *c, lb_error *err)
 {
   for (c->listing = 0; c->listing < 2; c->listing++) {
@@ -102,12 +129,7 @@ static int list_tables(lb_sqlite_diff *c, lb_error *err)
     const lb_diff_side *side = &c->sides[c->listing].rows;
     if (lb_shape_list_rows(side->db, side->schema, side->label, add_row, c, err)) return err->code;
   }
-  return LB_OK;
-}
-
-static bool is_kind(const entry *e, lb_table_kind kind)
-{
-  return e->listed[0].kind == kind || e->listed[1].kind == kind;
+  return find_owners(c, err);
 }
 
 /* SQLite's own tables, and what virtual tables keep their content in, are not told of: unless it is a table like any
@@ -119,22 +141,6 @@ static bool is_told(const entry *e)
 
 /* ---- virtual tables ---- */
 
-/* The virtual table that a table is part of, by its name: of docs and docs_old, docs_old for docs_old_data. */
-static const entry *owner_of(const lb_sqlite_diff *c, const entry *part)
-{
-  const entry *owner = NULL;
-  size_t longest = 0;
-  for (size_t i = 0; i < c->count && is_kind(part, LB_TABLE_SHADOW); i++) {
-    const entry *e = &c->entries[i];
-    size_t n = strlen(e->name);
-    if (!is_kind(e, LB_TABLE_VIRTUAL) || n <= longest || strncasecmp(part->name, e->name, n) != 0) continue;
-    if (part->name[n] != '_') continue;
-    owner = e;
-    longest = n;
-  }
-  return owner;
-}
-
 /* A virtual table is what its own tables have. */
 static int compare_virtual(lb_sqlite_diff *c, const entry *e, lb_difference *d, lb_error *err)
 {
@@ -142,7 +148,7 @@ static int compare_virtual(lb_sqlite_diff *c, const entry *e, lb_difference *d, 
   bool both = e->listed[0].kind && e->listed[1].kind, same = true, any = false;
   for (size_t i = 0; i < c->count && !err->code; i++) {
     const entry *own = &c->entries[i];
-    if (!both || owner_of(c, own) != e) continue;
+    if (!both || own->owner != e) continue;
     lb_difference one = { 0 };
     if (lb_table_diff_open(&c->table, c->job, c->sides, own->name, own->listed, err) == LB_OK) {
       lb_table_diff_sum(&c->table, &c->pages, false, &one, err);

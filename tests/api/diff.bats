@@ -480,6 +480,19 @@ PY
   same $'t7|changed|0\nt8|changed|1\nt9|only in a|1\n1500' "$output"
 }
 
+@test "many virtual tables: which tables belong to one is not looked for again and again" {
+  {
+    echo 'BEGIN;'
+    for i in $(seq 700); do echo "CREATE VIRTUAL TABLE f$i USING fts5(a);"; done
+    echo "CREATE VIRTUAL TABLE f7_old USING fts5(a); COMMIT;"
+  } | sqlite3 -init /dev/null -bail app.db
+  backup app.db >/dev/null
+  db app.db "INSERT INTO f7_old VALUES ('x'); INSERT INTO f9 VALUES ('y')"
+  run -0 timeout 20 env ${LIFEBOAT_PRELOAD:+"LD_PRELOAD=$LIFEBOAT_PRELOAD"} sqlite3 -init /dev/null -batch :memory: ".load '${LIFEBOAT_SO%.so}'" \
+    "SELECT name, change FROM backup_diff('latest', './app.db') WHERE change <> 'same'"
+  same $'f7_old|changed\nf9|changed' "$output"
+}
+
 @test "a thousand columns and more, by a key that may be NULL: compared like any other" {
   columns=$(printf ', c%d' $(seq 1900))
   db app.db "CREATE TABLE wide(k TEXT PRIMARY KEY$columns); CREATE TABLE other(a);
