@@ -114,6 +114,7 @@ static int inspect_file(inspecting *in, lb_stage *stage, lb_error *err)
   lb_task_phase(task, "looking inside", in->what->bytes ? (int64_t)stage->bytes : 0);
   in->db = lb_db_open(stage->file.path, SQLITE_OPEN_READWRITE, NULL, 0, task, label, err);
   if (!in->db) return err->code;
+  lb_db_stand_in_collations(in->db);
   lb_db_exec(in->db, "PRAGMA query_only=1; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-24000", label, err);
   if (in->what->bytes && stage->bytes && !err->code) {
     in->sizes = lb_sqlite_sizes_open(stage->file.fd, &stage->header, stage->bytes, label, task, err);

@@ -46,6 +46,7 @@ static int open_live(lb_job *job, const char *spec, bool schema, lb_side *side, 
   /* Nothing may be read before it has looked what lies there: SQLite deletes the -wal of an empty file. */
   if (lb_sqlite_source_begin(s, err)) return err->code;
   if (!s->own) return hold_snapshot(side, err);
+  lb_db_stand_in_collations(s->db);
   if (lb_db_exec(s->db, SETTINGS, s->label, err)) return err->code;
   side->pages = (lb_pages){ .label = s->label, .size = (uint32_t)s->page_size,
                             .count = s->page_count > LB_PAGES_MAX ? LB_PAGES_MAX : (uint32_t)s->page_count };
@@ -87,6 +88,7 @@ static int open_sqlite_backup(lb_job *job, lb_side *side, lb_error *err)
   if (!side->rows.db || lb_db_exec(side->rows.db, SETTINGS "; BEGIN", path, err) || check_same_file(side, err)) {
     return err->code;
   }
+  lb_db_stand_in_collations(side->rows.db);
   if (!header.page_size) return LB_OK;
   side->pages = (lb_pages){ .read = read_page, .ctx = side, .label = path, .size = (uint32_t)header.page_size };
   return lb_pages_init(&side->pages, header.page_size, header.page_count, side->bytes, err);

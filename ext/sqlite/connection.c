@@ -220,6 +220,29 @@ sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeou
   return db;
 }
 
+/* ---- collations ---- */
+
+int lb_db_compare_bytes(void *ctx, int n, const void *a, int m, const void *b)
+{
+  (void)ctx;
+  size_t both = (size_t)(n < m ? n : m);
+  int order = both ? memcmp(a, b, both) : 0;
+  return order ? order : (n > m) - (n < m);
+}
+
+/* Ours are asked for in the database's encoding as well, before SQLite goes for the one that there is. */
+static void stand_in(void *ctx, sqlite3 *db, int format, const char *name)
+{
+  (void)ctx;
+  if (strncmp(name, LB_OWN_COLLATIONS, strlen(LB_OWN_COLLATIONS)) == 0) return;
+  sqlite3_create_collation_v2(db, name, format, NULL, lb_db_compare_bytes, NULL);
+}
+
+void lb_db_stand_in_collations(sqlite3 *db)
+{
+  sqlite3_collation_needed(db, NULL, stand_in);
+}
+
 void lb_db_close(sqlite3 *db)
 {
   sqlite3_close_v2(db);

@@ -20,6 +20,15 @@ sqlite3 *lb_db_open(const char *path, int flags, const char *vfs, int64_t timeou
                     lb_error *err);
 void lb_db_close(sqlite3 *db);  /* accepts NULL */
 
+/* A collation, as sqlite3_create_collation_v2 takes it: byte by byte, whatever the encoding. */
+int lb_db_compare_bytes(void *ctx, int n, const void *a, int m, const void *b);
+
+/* From here on a collation that is not known here is one that compares bytes: for connections that neither look up nor
+** order by one. Without it SQLite does not so much as count the rows of some tables. Names that begin with
+** LB_OWN_COLLATIONS are not stood in for. */
+#define LB_OWN_COLLATIONS "lifeboat_"
+void lb_db_stand_in_collations(sqlite3 *db);
+
 /* Closes a connection that only read the database at path (NULL: in memory) and leaves its folder as it was: no
 ** checkpoint of a -wal with content, no -shm of ours. had_shm: lb_db_has_shm(path) before the first read. */
 void lb_db_close_untouched(sqlite3 *db, const char *path, bool had_shm);

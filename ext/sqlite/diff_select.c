@@ -13,7 +13,7 @@
 
 SQLITE_EXTENSION_INIT3
 
-#define COLLATION "lifeboat_order"
+#define COLLATION LB_OWN_COLLATIONS "order"
 
 enum { CLASSES_A_TERM = 500 };  /* an expression may be 1000 deep */
 
@@ -24,29 +24,13 @@ bool lb_diff_is_natural(const lb_diff_reading *r)
 
 /* ---- what a private connection is given ---- */
 
-static int compare_texts(void *ctx, int n, const void *a, int m, const void *b)
-{
-  (void)ctx;
-  size_t both = (size_t)(n < m ? n : m);
-  int order = both ? memcmp(a, b, both) : 0;
-  return order ? order : (n > m) - (n < m);
-}
-
 /* The other database's order: SQLite hands texts over in its encoding. */
 static int add_order(const lb_diff_reading *r, lb_error *err)
 {
   static const int formats[] = { [LB_UTF8] = SQLITE_UTF8, [LB_UTF16LE] = SQLITE_UTF16LE,
                                  [LB_UTF16BE] = SQLITE_UTF16BE };
-  int rc = sqlite3_create_collation_v2(r->side->db, COLLATION, formats[r->encoding], NULL, compare_texts, NULL);
+  int rc = sqlite3_create_collation_v2(r->side->db, COLLATION, formats[r->encoding], NULL, lb_db_compare_bytes, NULL);
   return rc ? lb_db_fail(r->side->db, rc, r->side->label, err) : LB_OK;
-}
-
-/* A collation of the application's: nothing is looked up or ordered by it here, so that any will do. Ours is asked for
-** in the database's encoding as well, before SQLite goes for the one that there is. */
-static void stand_in(void *ctx, sqlite3 *db, int format, const char *name)
-{
-  (void)ctx;
-  if (strcmp(name, COLLATION) != 0) sqlite3_create_collation_v2(db, name, format, NULL, compare_texts, NULL);
 }
 
 static sqlite3_stmt *stretches_table(const lb_diff_reading *r, lb_error *err)
@@ -160,7 +144,6 @@ sqlite3_stmt *lb_diff_select(const lb_diff_reading *r, lb_error *err)
   lb_buf sql = { 0 };
   sqlite3_stmt *stmt = NULL;
   if (r->shape->kind == LB_TABLE_NONE) return NULL;
-  if (r->side->own) sqlite3_collation_needed(r->side->db, NULL, stand_in);
   if (r->translated && !lb_diff_is_natural(r) && add_order(r, err)) return NULL;
   put_select(&sql, r);
   if (sql.failed) {

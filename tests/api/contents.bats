@@ -155,6 +155,13 @@ c|1|4096|
 v|||" "SELECT name, rows, bytes, schema FROM backup_contents('./odd.db') WHERE name IN ('f', 'c', 'v') ORDER BY kind, name DESC"
 }
 
+@test "rows are counted whatever collation their key has" {
+  sqlite3 odd.db "CREATE TABLE w(k TEXT COLLATE NOCASE PRIMARY KEY) WITHOUT ROWID; CREATE TABLE r(k TEXT COLLATE NOCASE PRIMARY KEY, v);
+    INSERT INTO w VALUES('a'), ('b'); INSERT INTO r VALUES('a', 1); PRAGMA writable_schema=1; UPDATE sqlite_schema SET sql = replace(sql, 'NOCASE', 'of_elsewhere')"
+  gives "r|1
+w|2" "SELECT name, rows FROM backup_contents('./odd.db') WHERE name IN ('r', 'w') ORDER BY 1"
+}
+
 # damage PAGE OFFSET BYTES…: overwrites bytes (two hex digits each) of bad.db, which has pages of 512 bytes.
 damage() {
   local at=$((($1 - 1) * 512 + $2))

@@ -338,6 +338,8 @@ quiet|same|0' "$(on app.db "SELECT name, change, changed FROM backup_diff('$a', 
   same 'c|changed|2|1|1
 none|same|0|0|0
 r|same|0|0|0' "$(on :memory: "SELECT name, change, added, removed, changed FROM backup_diff('./a.db', './b.db')")"
+  db empty.db 'CREATE TABLE none(a, b, PRIMARY KEY(a, b))'
+  same $'c|only in a|2\nnone|same|0\nr|only in a|2' "$(on :memory: "SELECT name, change, removed FROM backup_diff('./a.db', './empty.db')")"
 }
 
 @test "a schema that was made to deceive: pragmas, tables and sides keep to their own" {
