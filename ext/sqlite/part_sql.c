@@ -93,17 +93,24 @@ static sqlite3_stmt *on_target(const lb_part_move *m, sqlite3_str *sql, lb_error
   return lb_part_prepare(m->request->to, sql, m->request->to_label, err);
 }
 
-/* Where a table WITHOUT ROWID has a collation in its key that is not known here, any look at it is "no query solution".
-** A sort by the key says which collation it is. */
-static int check_key(sqlite3 *db, const lb_table_info *info, const char *label, lb_error *err)
+/* Where a table WITHOUT ROWID has a collation that is not known here, in its key or (newer versions of SQLite) in any
+** column, any look at it is "no query solution". A sort by the columns says which collation it is. */
+static int check_collations(sqlite3 *db, const lb_table_info *info, const char *label, lb_error *err)
 {
+  lb_error none = LB_ERROR_INIT;
   if (!info->without_rowid) return LB_OK;
   sqlite3_str *sql = sqlite3_str_new(db);
+  sqlite3_str_appendf(sql, "SELECT * FROM main.\"%w\"", info->name);
+  sqlite3_stmt *look = lb_part_prepare(db, sql, label, &none);
+  sqlite3_finalize(look);
+  if (look) return LB_OK;
+  sql = sqlite3_str_new(db);
   sqlite3_str_appendf(sql, "SELECT 1 FROM main.\"%w\"", info->name);
-  for (int i = 0; i < info->key_count; i++) {
-    sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : " ORDER BY ", info->columns[info->key[i].column].name);
+  for (int i = 0; i < info->column_count; i++) {
+    sqlite3_str_appendf(sql, "%s\"%w\"", i ? ", " : " ORDER BY ", info->columns[i].name);
   }
   sqlite3_finalize(lb_part_prepare(db, sql, label, err));
+  if (!err->code) *err = none;
   return err->code;
 }
 
@@ -320,8 +327,8 @@ int lb_part_move_open(lb_part_move *m, const lb_sqlite_part *part, const lb_part
                        .ids = table->to.rowid ? 1 : table->to.key_count };
   m->differs = calloc((size_t)table->column_count, sizeof *m->differs);
   if (!m->differs) return lb_fail_nomem(err);
-  if (check_key(part->request->from, &table->from, part->request->from_label, err) ||
-      check_key(part->request->to, &table->to, part->request->to_label, err)) {
+  if (check_collations(part->request->from, &table->from, part->request->from_label, err) ||
+      check_collations(part->request->to, &table->to, part->request->to_label, err)) {
     return err->code;
   }
   if (prepare_read(m, err) || prepare_find(m, err) || prepare_remove(m, err)) return err->code;

@@ -55,6 +55,16 @@ if (rounded.prepare('PRAGMA integrity_check').get().integrity_check === imprecis
   assert.equal(JSON.parse(Object.values(rounded.prepare("SELECT backup_restore('latest:rounded', './rounded2.db')").get())[0]).notes,
     `entries of indexes that another SQLite rounded otherwise (REINDEX makes them anew): 2, the first one: ${imprecise}`);
 }
+// A collation of the application's in a column beside the key of a table WITHOUT ROWID: newer ones look at no row then.
+rounded.exec("CREATE TABLE w(id TEXT PRIMARY KEY, a TEXT COLLATE NOCASE) WITHOUT ROWID; INSERT INTO w VALUES('x', 'y'); " +
+  "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql=replace(sql, 'NOCASE', 'of_elsewhere') WHERE name='w'; " +
+  'PRAGMA writable_schema=RESET');
+rounded.prepare("SELECT backup_create('main')").get();
+try {
+  rounded.prepare("SELECT backup_restore('latest:rounded', './rounded.db', ?)").get('{"tables":["w"]}');
+} catch (e) {
+  assert.match(e.message, /^table w cannot be restored by itself here: .*: no such collation sequence: of_elsewhere$/);
+}
 rounded.close();
 db.loadExtension(process.env.LIFEBOAT_SO);
 const second = new DatabaseSync(':memory:', { allowExtension: true });
