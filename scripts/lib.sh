@@ -260,13 +260,18 @@ run_shell() {
   wait $!
 }
 
-# What the extension warned of in SQLite's log (28 is SQLITE_WARNING), once: above all, that history was not written.
+# What the extension warned of in SQLite's log (28 is SQLITE_WARNING), once: above all, that history was not written. It
+# writes a line of what did not happen, which ends in a colon, and one of why.
 tell_warnings() {
   [ ! -f "$private/log" ] || program=$program awk '
-    sub(/^\(28\) lifeboat: /, "") && !told[$0]++ {
+    sub(/^\(28\) lifeboat: /, "") {
       gsub(/[[:cntrl:]]/, "?")
-      print ENVIRON["program"] ": warning: " $0
-    }' "$private/log" >&2
+      what = what $0
+      if (sub(/:$/, ": ", what)) next
+      if (!told[what]++) print ENVIRON["program"] ": warning: " what
+      what = ""
+    }
+    END { if (what != "") print ENVIRON["program"] ": warning: " what }' "$private/log" >&2
 }
 
 # Runs the fixed SQL of standard input with the extension loaded; status 0 only if every statement went well.

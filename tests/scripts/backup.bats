@@ -402,8 +402,8 @@ STUB
   run -1 --separate-stderr backup --quiet
   [ -z "$output" ] && [ -n "$(newest)" ]
   [ "${stderr_lines[0]}" = "db_backup.sh: results of verifications cannot be read, so nothing is removed: $foreign" ]
-  [[ $stderr == *'db_backup.sh: warning: history was not written:'* ]]
-  [[ $stderr == *'db_backup.sh: warning: the result of the verification was not recorded:'* ]]
+  [[ $stderr == *"db_backup.sh: warning: history was not written: $foreign"* ]]
+  [[ $stderr == *"db_backup.sh: warning: the result of the verification was not recorded: $foreign"* ]]
   rm backups/catalog.db
   run -0 --separate-stderr backup
   [ -z "$stderr" ]
