@@ -153,6 +153,8 @@ read_env_file() {
 # .env of the working directory, else the one beside the scripts' folder; then the defaults.
 read_settings() {
   local file
+  # Somebody whose application's folder is gone may still stand in it.
+  [ -n "${PWD:-}" ] || fail 'the working directory is gone' 'cd to a folder that is there, such as /'
   [ -z "${RETENTION_DAYS:-}" ] || retention_from='the environment'
   for file in "$PWD/.env" "${here%/*}/.env"; do
     # Without its settings the defaults would decide what is removed.

@@ -135,6 +135,17 @@ test: $T/.env: line 5: BAKCUP_DIR is not read (is BACKUP_DIR meant?)" ]
   [ "$(value RETENTION_DAYS)" = 100 ]
 }
 
+@test "env: a working directory that is gone is told" {
+  mkdir gone
+  cd gone
+  rmdir ../gone
+  for script in "db_backup.sh" "db_restore.sh latest"; do
+    run -1 env -u PWD "$ROOT/scripts/"$script
+    [[ $output == *"${script%% *}: the working directory is gone"$'\n'"  hint: cd to a folder that is there, such as /" ]]
+  done
+  cd "$T"
+}
+
 @test "env: leftovers of RESTORE_* are forgotten" {
   export RESTORE_BACKUP=x RESTORE_TARGET=y RESTORE_OPTIONS=z
   run -0 bash -c 'program=t; here=/x/y; . "$1/scripts/lib.sh"; read_settings
