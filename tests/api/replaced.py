@@ -11,9 +11,15 @@ def connect(path=':memory:'):
     return sqlite3.connect(path, check_same_thread=False, isolation_level=None)
 
 
+def target_of(fd):
+    try:
+        return os.readlink(f'/proc/self/fd/{fd}')
+    except FileNotFoundError:  # the other thread has closed it
+        return None
+
+
 def is_open(path):
-    fds = (os.path.join('/proc/self/fd', fd) for fd in os.listdir('/proc/self/fd'))
-    return any(os.path.lexists(fd) and os.readlink(fd) == path for fd in fds)
+    return any(target_of(fd) == path for fd in os.listdir('/proc/self/fd'))
 
 
 db = connect()
