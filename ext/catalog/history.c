@@ -17,6 +17,8 @@
 
 SQLITE_EXTENSION_INIT3
 
+enum { NS_A_SECOND = 1000000000 };
+
 /* Ids and rowids grow with every row, so that the highest are the newest. */
 static const char add_run_sql[] =
   "INSERT INTO run(operation, backup, source, target, started, seconds, snapshot_seconds, bytes, raw_bytes, error,"
@@ -26,7 +28,8 @@ static const char trim_run_sql[] = "DELETE FROM run WHERE id <= (SELECT max(id) 
 static const char add_verification_sql[] =
   "INSERT OR REPLACE INTO verification(file, bytes, mtime, at, level, result) SELECT ?1, ?2, ?3, ?4, ?5, ?6"
   " WHERE NOT (?5 = 'quick' AND ?6 = 'ok' AND EXISTS (SELECT 1 FROM verification WHERE file = ?1 AND bytes = ?2"
-  " AND mtime = ?3 AND level = 'full' AND result <> 'ok'))";
+  " AND (mtime = ?3 OR (?3 % 1000000000 = 0 AND mtime - mtime % 1000000000 = ?3))"  /* lb_history_same_mtime */
+  " AND level = 'full' AND result <> 'ok'))";
 static const char old_verifications_sql[] =
   "SELECT rowid, file FROM verification WHERE rowid <= (SELECT max(rowid) FROM verification) - 10000";
 static const char forget_verification_sql[] = "DELETE FROM verification WHERE rowid = ?1";
@@ -133,7 +136,13 @@ int lb_history_add(const char *dir, const lb_run *run, lb_error *err)
 
 int64_t lb_history_mtime(const struct stat *st)
 {
-  return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+  return (int64_t)st->st_mtim.tv_sec * NS_A_SECOND + st->st_mtim.tv_nsec;
+}
+
+bool lb_history_same_mtime(int64_t mtime, const struct stat *st)
+{
+  int64_t now = lb_history_mtime(st);
+  return mtime == now || (now % NS_A_SECOND == 0 && mtime - mtime % NS_A_SECOND == now);
 }
 
 static void bind_verification(sqlite3_stmt *stmt, const void *row)

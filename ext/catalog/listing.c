@@ -94,7 +94,7 @@ static int merge_verified(const verified_list *list, const struct stat *st, lb_b
   if (!list->count) return LB_OK;
   verified key = { .file = backup->file };
   const verified *found = bsearch(&key, list->items, (size_t)list->count, sizeof key, compare_verified);
-  if (!found || found->bytes != backup->bytes || found->mtime != lb_history_mtime(st)) return LB_OK;
+  if (!found || found->bytes != backup->bytes || !lb_history_same_mtime(found->mtime, st)) return LB_OK;
   backup->verify_result = lb_text_copy(found->result, err);
   backup->verified_at = found->at;
   return err->code;
