@@ -47,8 +47,8 @@ typedef struct lb_verification {
   int64_t bytes, mtime, at;
   const char *level, *result;
 } lb_verification;
-/* Whether the result of a file with that mtime is about this file, which has the same name and size. Folders are moved by
-** tools that carry whole seconds only: what is below one need not be the same where the file has nothing there. */
+/* Whether the result of a file with that mtime is about this file, which has the same name and size. Folders are moved
+** by tools that carry whole seconds only: what is below one need not be the same where the file has nothing there. */
 bool lb_history_same_mtime(int64_t mtime, const struct stat *st);
 
 int lb_history_each_verification(const char *dir, int (*each)(void *ctx, const lb_verification *v, lb_error *err),
