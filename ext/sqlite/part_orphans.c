@@ -195,7 +195,7 @@ static int advise(const lb_sqlite_part *part, const char *child, const char *par
 }
 
 /* *count: of new orphans; the first ones are told in `told`. */
-static int list_orphans(const lb_sqlite_part *part, int64_t *count, lb_buf *told, lb_buf *tables, lb_error *err)
+static int list_orphans(const lb_sqlite_part *part, int64_t *count, lb_buf *told, lb_error *err)
 {
   const lb_sqlite_part_request *q = part->request;
   sqlite3_stmt *stmt = NULL;
@@ -210,24 +210,42 @@ static int list_orphans(const lb_sqlite_part *part, int64_t *count, lb_buf *told
       lb_buf_printf(told, "%s%s%s%s refers to %s", told->len ? "; " : "", child, row ? " row " : "", row ? row : "",
                     parent);
     }
-    if (advise(part, child, parent, tables, err)) break;
+  }
+  if (rc != SQLITE_DONE) lb_db_fail(q->to, rc, q->to_label, err);
+  sqlite3_finalize(stmt);
+  return err->code;
+}
+
+/* Once for each pair of tables: there may be as many new orphans as rows. */
+static int advise_all(const lb_sqlite_part *part, lb_buf *tables, lb_error *err)
+{
+  const lb_sqlite_part_request *q = part->request;
+  sqlite3_stmt *stmt = NULL;
+  int rc = sqlite3_prepare_v2(q->to, "SELECT tbl, parent FROM (" NEW_ORPHANS ") GROUP BY 1, 2", -1, &stmt, NULL);
+  while (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+    const char *child = (const char *)sqlite3_column_text(stmt, 0);
+    const char *parent = (const char *)sqlite3_column_text(stmt, 1);
+    rc = child && parent ? SQLITE_OK : SQLITE_NOMEM;
+    if (rc == SQLITE_OK && advise(part, child, parent, tables, err)) break;
   }
   if (rc != SQLITE_DONE && !err->code) lb_db_fail(q->to, rc, q->to_label, err);
   sqlite3_finalize(stmt);
   return err->code;
 }
 
-static int fail_orphans(const lb_sqlite_part *part, int64_t count, const lb_buf *told, const lb_buf *tables,
-                        lb_error *err)
+static int fail_orphans(const lb_sqlite_part *part, int64_t count, const lb_buf *told, lb_error *err)
 {
-  lb_buf text = { 0 };
-  lb_buf_printf(&text, "%s: rows would refer to rows that are not there, nothing was changed: %s",
-                part->request->to_label, told->data ? told->data : "");
-  if (count > ORPHANS_TOLD) lb_buf_printf(&text, "; and %lld more", (long long)(count - ORPHANS_TOLD));
-  if (tables->len) lb_buf_printf(&text, " (restore as well: %s)", tables->data);
-  if (text.failed) lb_fail_nomem(err);
-  else lb_fail(err, LB_ERROR, "%s", text.data);
+  lb_buf text = { 0 }, tables = { 0 };
+  if (advise_all(part, &tables, err) == LB_OK) {
+    lb_buf_printf(&text, "%s: rows would refer to rows that are not there, nothing was changed: %s",
+                  part->request->to_label, told->data ? told->data : "");
+    if (count > ORPHANS_TOLD) lb_buf_printf(&text, "; and %lld more", (long long)(count - ORPHANS_TOLD));
+    if (tables.len) lb_buf_printf(&text, " (restore as well: %s)", tables.data);
+    if (text.failed || tables.failed) lb_fail_nomem(err);
+    else lb_fail(err, LB_ERROR, "%s", text.data);
+  }
   lb_buf_free(&text);
+  lb_buf_free(&tables);
   return err->code;
 }
 
@@ -246,22 +264,20 @@ static void note_orphans(const lb_sqlite_part *part)
 
 int lb_part_orphans_after(lb_sqlite_part *part, lb_error *err)
 {
-  int64_t count = 0;
-  lb_buf told = { 0 }, tables = { 0 };
-  lb_task_phase(part->request->task, "checking foreign keys", 0);
+  const lb_sqlite_part_request *q = part->request;
+  int64_t any = 0, count = 0;
+  lb_buf told = { 0 };
+  lb_task_phase(q->task, "checking foreign keys", 0);
   keep_all_orphans(part, AFTER, err);
-  if (!err->code && list_orphans(part, &count, &told, &tables, err) == LB_OK && count) {
-    lb_buf_free(&told);
-    lb_buf_free(&tables);
-    for (int i = 0; i < part->count && !err->code; i++) {
-      keep_orphans(part, part->request->from, part->tables[i].from.name, BACKUP, err);
-    }
-    if (!err->code && list_orphans(part, &count, &told, &tables, err) == LB_OK) {
-      if (count) fail_orphans(part, count, &told, &tables, err);
-      else note_orphans(part);
-    }
+  lb_db_integer(q->to, "SELECT EXISTS (" NEW_ORPHANS ")", &any, q->to_label, err);
+  if (err->code || !any) return err->code;
+  for (int i = 0; i < part->count && !err->code; i++) {
+    keep_orphans(part, q->from, part->tables[i].from.name, BACKUP, err);
+  }
+  if (!err->code && list_orphans(part, &count, &told, err) == LB_OK) {
+    if (count) fail_orphans(part, count, &told, err);
+    else note_orphans(part);
   }
   lb_buf_free(&told);
-  lb_buf_free(&tables);
   return err->code;
 }
