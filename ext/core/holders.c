@@ -1,4 +1,5 @@
-/* See holders.h. /proc/locks: "1: POSIX  ADVISORY  WRITE 4242 08:01:131089 0 EOF" (proc(5)). */
+/* See holders.h. /proc/locks: "1: POSIX  ADVISORY  WRITE 4242 08:01:131089 0 EOF" (proc(5)). Those of flock() are none
+** of SQLite's: we hold them on backups, which may be plain databases. */
 #include "core/holders.h"
 
 #include <dirent.h>
@@ -38,14 +39,17 @@ typedef struct holder {
 
 static int find_lock_holders(const struct stat *st, holder *found, int count)
 {
-  char line[256], kind[16];
+  char line[256], type[16], kind[16];
   FILE *f = fopen("/proc/locks", "re");
   if (!f) return count;
   while (fgets(line, sizeof line, f)) {
     long pid;
     unsigned dev_major, dev_minor;
     unsigned long long inode;
-    if (sscanf(line, "%*d: %*s %*s %15s %ld %x:%x:%llu", kind, &pid, &dev_major, &dev_minor, &inode) != 5) continue;
+    if (sscanf(line, "%*d: %15s %*s %15s %ld %x:%x:%llu", type, kind, &pid, &dev_major, &dev_minor, &inode) != 6 ||
+        strcmp(type, "FLOCK") == 0) {
+      continue;
+    }
     if (inode != st->st_ino || dev_major != major(st->st_dev) || dev_minor != minor(st->st_dev) || pid <= 0) continue;
     int i = 0;
     while (i < count && found[i].pid != pid) i++;

@@ -45,12 +45,13 @@ static bool has_wal(const char *path, lb_error *err)
 
 /* A plain .db that has a -wal beside it is a live database: without the -wal its newest commits would be lost. One with
 ** a journal has half a transaction in it, which only the journal takes back. */
-static int refuse_live(const lb_opened *backup, lb_error *err)
+static int refuse_live(const lb_opened *backup, const lb_sqlite_header *header, lb_error *err)
 {
   const char *path = backup->path, *left = NULL;
   if (lb_reader_kind_of(backup->reader) != LB_READER_PLAIN) return LB_OK;
   if (has_wal(path, err)) left = "-wal file beside it";
   else if (lb_sqlite_has_hot_journal(path)) left = "-journal beside it, of a transaction that did not end";
+  if (!left && header->wal) lb_sqlite_refuse_without_wal(path, err);
   if (!left || err->code) return err->code;
   return lb_fail(err, LB_MISUSE, "%s: has a %s, so it is a database in use and not a whole backup: back it up with "
                  "backup_create('%s') and restore that", path, left, path);
@@ -92,7 +93,7 @@ int lb_stage_unpack(lb_job *job, lb_opened *backup, const char *dir, const char 
                     lb_stage *stage, lb_error *err)
 {
   *stage = (lb_stage){ .file = LB_PARTIAL_INIT };
-  if (lb_stage_peek(backup, &stage->header, err) || refuse_live(backup, err)) return err->code;
+  if (lb_stage_peek(backup, &stage->header, err) || refuse_live(backup, &stage->header, err)) return err->code;
   int64_t expected = lb_reader_raw_bytes(backup->reader);
   if (expected > 0 && lb_space_check(dir, expected, "unpacking the backup", err)) return err->code;
   lb_partial_sweep(dir, name);

@@ -84,6 +84,39 @@ static bool may_be_mended(const char *path)
          sibling_has(path, "-wal", WAL_HEADER, wal_be, sizeof wal_be);
 }
 
+/* Whoever uses a database in WAL mode holds a lock on it, and has its -wal beside the name that he opened it by. */
+static bool lacks_wal(const char *path, lb_buf *holders)
+{
+  lb_error ignored = LB_ERROR_INIT;
+  struct stat st;
+  char *wal = lb_text_printf(&ignored, "%s-wal", path);
+  holders->len = 0;
+  if (wal && lstat(wal, &st) && errno == ENOENT) lb_holders_of_locks(path, holders);
+  free(wal);
+  return holders->len > 0;
+}
+
+/* It looks so for a moment where somebody opens it first or closes it last. */
+int lb_sqlite_refuse_without_wal(const char *path, lb_error *err)
+{
+  enum { TRIES = 50, WAIT_MS = 20 };
+  lb_buf holders = { 0 };
+  int tries = 0;
+  while (tries < TRIES && lacks_wal(path, &holders)) {
+    tries++;
+    sqlite3_sleep(WAIT_MS);
+  }
+  if (tries == TRIES) {
+    lb_fail(err, LB_BUSY,
+            "%s: in use%s, but without a -wal beside this name, so that its commits are not seen here: it is in use "
+            "under another name (a hard link, a file that is mounted elsewhere): pass that one; or somebody has "
+            "removed its -wal",
+            path, holders.data);
+  }
+  lb_buf_free(&holders);
+  return err->code;
+}
+
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
 {
   unsigned char head[LB_SQLITE_HEADER_BYTES];
@@ -103,6 +136,8 @@ int lb_sqlite_recognize(const char *path, bool whole, lb_error *err)
   } else if (whole && size / header.page_size < header.page_count) {
     lb_fail(err, LB_CORRUPT, "%s: truncated: %lld bytes, where its header speaks of %lld pages of %lld bytes", path,
             (long long)size, (long long)header.page_count, (long long)header.page_size);
+  } else if (header.wal) {
+    lb_sqlite_refuse_without_wal(path, err);
   }
   return err->code;
 }

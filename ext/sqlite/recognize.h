@@ -30,13 +30,18 @@ bool lb_sqlite_header_read(const void *data, size_t n, lb_sqlite_header *header)
 /* Sets err (LB_CORRUPT, naming path) where SQLite cannot make a database of the file at path: garbage, cut short, or
 ** empty beside a -wal or -journal that SQLite would delete. A journal or WAL that looks like one may still mend it:
 ** then it is SQLite's to try, and err is left alone. whole: also where the file is shorter than its header says; a
-** file that
-** somebody is just writing may look so for a moment. */
+** file that somebody is just writing may look so for a moment. LB_BUSY: a database in WAL mode that is in use
+** without a -wal beside it. To be called before a connection of ours has read the file. */
 int lb_sqlite_recognize(const char *path, bool whole, lb_error *err);
 
 /* Whether a -journal with content lies beside the file: of a transaction that is being written, or of a writer that
 ** crashed. What journal_mode=PERSIST and TRUNCATE leave there is none. */
 bool lb_sqlite_has_hot_journal(const char *path);
+
+/* LB_BUSY for a database in WAL mode that is in use, but not with a -wal beside path: under another name (a hard link,
+** a file that is mounted elsewhere). What is committed there would be missing, and two -wal files for one database end
+** in damage. lb_sqlite_recognize asks it as well. */
+int lb_sqlite_refuse_without_wal(const char *path, lb_error *err);
 
 /* LB_PERM for a database in WAL mode, without a -shm, that this process may not write: SQLite would make a -shm and a
 ** -wal for reading it and leave them there, and as this user's they lock the owner out. */

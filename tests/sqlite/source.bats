@@ -32,6 +32,7 @@ source_test() { python "$BATS_TEST_DIRNAME/source.py" "$@"; }
 @test "a hot journal is rolled back" { source_test hot_journal; }
 @test "a plain file with half a transaction in it is no backup" { source_test half_a_transaction_is_no_backup; }
 @test "a WAL that a crashed writer left" { source_test crashed_wal; }
+@test "WAL: in use, but not with a -wal beside this name" { source_test without_wal; }
 @test "WAL: a writer that commits all the time never waits, each backup is one moment" { source_test busy_wal_writer; }
 @test "an exclusive holder is named after timeout_ms" { source_test locked; }
 @test "a writer that only holds RESERVED is no obstacle" { source_test reserved; }

@@ -310,6 +310,40 @@ def wal_no_room():
     create('src/app.db')
 
 
+def without_wal():
+    """What is in the -wal beside one name of a database is not seen under another: nothing is read or written there."""
+    os.mkdir('src')
+    make('src/app.db', 'old', rows=3, mode='wal')
+    make('other.db', 'other', rows=1)
+    os.link('src/app.db', 'src/link.db')
+    path, backup = os.path.abspath('src/link.db'), create('src/app.db')
+    with Holder('src/app.db') as h:
+        h("INSERT INTO t VALUES('new', 1)")
+        wanted = (f': in use (locked by pid {h.pid} (python3)), but without a -wal beside this name, so that its commits are '
+                  'not seen here: it is in use under another name (a hard link, a file that is mounted elsewhere): pass that '
+                  'one; or somebody has removed its -wal')
+        before = state('src')
+        assert create_error('src/link.db') == path + wanted, create_error('src/link.db')
+        for options in {'overwrite': True}, {'overwrite': None, 'tables': ['t']}:
+            assert restore_error(backup, path, **options) == path + wanted
+        assert restore_error(path, 'other.db') == path + wanted
+        assert state('src') == before
+        restore(create('src/app.db'), 'new.db', overwrite=False)
+        assert query('new.db', 'SELECT count(*) FROM t') == 4
+        os.rename('src/app.db-wal', 'src/elsewhere')
+        assert 'or somebody has removed its -wal' in create_error('src/app.db')
+        os.rename('src/elsewhere', 'src/app.db-wal')
+    # With nobody there, or with a rollback journal, one name is as good as the other.
+    restore(create('src/link.db', name='link'), 'src/link.db')
+    restore(path, 'new.db')  # a plain file, which a restore locks itself
+    make('plain.db', 'old', rows=3)
+    os.link('plain.db', 'plain2.db')
+    with Holder('plain.db') as h:
+        h("INSERT INTO t VALUES('new', 1)")
+        restore(create('plain2.db'), 'new.db')
+        assert query('new.db', 'SELECT count(*) FROM t') == 4
+
+
 def busy_wal_writer():
     """A writer that commits all the time is never told to wait, and the backup is one moment of it."""
     make('app.db', 'old', rows=4000, mode='wal', size=2000)
