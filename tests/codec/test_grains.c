@@ -122,6 +122,23 @@ static void test_repetition(void **state)
   assert_in_range(count_shrinking(), COUNT - 2, COUNT);  /* but where it was for the first time */
 }
 
+/* Values that all begin with the same bytes: whichever these are, they are to be found. */
+static void test_headers(void **state)
+{
+  (void)state;
+  size_t random = 0, digits = 0;
+  for (int i = 0; i < 50; i++) {
+    fill_random(0, SIZE);
+    for (size_t at = 1000; at + 300 < SIZE; at += 1000) memcpy(content + at, content, 300);
+    random += count_shrinking();
+    fill_digits(0, SIZE);
+    for (size_t at = 400; at + 100 < SIZE; at += 400) memcpy(content + at, content, 100);
+    digits += count_shrinking();
+  }
+  assert_in_range(random, 50 * COUNT * 95 / 100, 50 * COUNT);
+  assert_in_range(digits, 50 * COUNT * 95 / 100, 50 * COUNT);
+}
+
 /* A single grain is left to deflate; what is less than a grain too. */
 static void test_runs(void **state)
 {
@@ -172,6 +189,7 @@ int main(void)
     cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_what_codes_shorten), cmocka_unit_test(test_digits),
     cmocka_unit_test(test_digits_that_shrink), cmocka_unit_test(test_columns),
     cmocka_unit_test(test_repetition), cmocka_unit_test(test_runs), cmocka_unit_test(test_ends),
+    cmocka_unit_test(test_headers),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
