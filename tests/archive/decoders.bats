@@ -59,11 +59,10 @@ make_backup() {
   done
 }
 
-@test "a backup with a wrong byte is an error to all of them" {
+# A single bit may well be the distance to another place where the same is written.
+@test "a backup with wrong bytes is an error to all of them" {
   make_backup '"level":2'
-  local byte
-  byte=$(od -An -tu1 -j 1000000 -N 1 "$file")
-  printf "\\x$(printf %x $((byte ^ 1)))" | dd of="$file" bs=1 seek=1000000 conv=notrunc status=none
+  printf 'damaged damaged ' | dd of="$file" bs=1 seek=1000000 conv=notrunc status=none
   run ! gunzip -t "$file"
   run ! pigz -t "$file"
   run ! busybox gunzip -t "$file"
