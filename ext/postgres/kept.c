@@ -5,19 +5,22 @@
 
 #include "sql/kept_extensions.h"
 #include "sql/kept_relations.h"
+#include "sql/kept_schemas.h"
 
 enum { RELATION_SCHEMA, RELATION_NAME, RELATION_EXTENSION };
 
 int lb_pg_kept_read(lb_pg *pg, lb_pg_kept *kept, lb_error *err)
 {
   kept->extensions = lb_pg_query(pg, err, lb_sql_kept_extensions, 0, NULL);
-  if (kept->extensions) kept->relations = lb_pg_query(pg, err, lb_sql_kept_relations, 0, NULL);
+  if (kept->extensions) kept->schemas = lb_pg_query(pg, err, lb_sql_kept_schemas, 0, NULL);
+  if (kept->schemas) kept->relations = lb_pg_query(pg, err, lb_sql_kept_relations, 0, NULL);
   return err->code;
 }
 
 void lb_pg_kept_free(lb_pg_kept *kept)
 {
   PQclear(kept->extensions);
+  PQclear(kept->schemas);
   PQclear(kept->relations);
   memset(kept, 0, sizeof *kept);
 }
@@ -37,7 +40,7 @@ bool lb_pg_kept_extension(const lb_pg_kept *kept, const char *name)
 
 bool lb_pg_kept_schema(const lb_pg_kept *kept, const char *name)
 {
-  return has(kept->extensions, LB_KEPT_SCHEMA, name);
+  return has(kept->schemas, 0, name);
 }
 
 int lb_pg_kept_relation(const lb_pg_kept *kept, const lb_qualified *name, const char **extension, lb_error *err)

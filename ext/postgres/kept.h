@@ -9,10 +9,11 @@
 #include "postgres/connection.h"
 #include "postgres/tokens.h"
 
-enum { LB_KEPT_NAME, LB_KEPT_OWNER, LB_KEPT_SCHEMA };  /* columns of extensions */
+enum { LB_KEPT_NAME, LB_KEPT_OWNER };  /* columns of extensions */
 
 typedef struct lb_pg_kept {
   PGresult *extensions;
+  PGresult *schemas;       /* their names */
   PGresult *relations;     /* schema, name, extension */
 } lb_pg_kept;
 
@@ -20,7 +21,7 @@ int lb_pg_kept_read(lb_pg *pg, lb_pg_kept *kept, lb_error *err);
 void lb_pg_kept_free(lb_pg_kept *kept);  /* safe on a zeroed one */
 
 bool lb_pg_kept_extension(const lb_pg_kept *kept, const char *name);
-bool lb_pg_kept_schema(const lb_pg_kept *kept, const char *name);  /* that one of them lies in */
+bool lb_pg_kept_schema(const lb_pg_kept *kept, const char *name);  /* that one of them, or a part of it, lies in */
 
 /* *extension: whose table or sequence it is that an SQL text names; NULL: of none, or named without its schema. */
 int lb_pg_kept_relation(const lb_pg_kept *kept, const lb_qualified *name, const char **extension, lb_error *err);

@@ -259,3 +259,23 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   loaded
   [ -z "$(q bare "SELECT oid::regclass FROM pg_class WHERE relname = 'gone'")" ]
 }
+
+@test "extensions of others stay: in schemas that they have made, and with parts in a schema of the user's" {
+  local backup uri
+  newdb plain OWNER app
+  q "$(url_tcp plain app)" 'CREATE TABLE t (a int)'
+  backup=$(sql "SELECT backup_create('$(url plain)')")
+  newdb parts OWNER app
+  uri=$(url_tcp parts app)
+  q parts 'CREATE EXTENSION pgcrypto; CREATE SCHEMA made; ALTER EXTENSION pgcrypto ADD SCHEMA made; CREATE TABLE made.part (a int);
+    ALTER EXTENSION pgcrypto ADD TABLE made.part; GRANT CREATE, USAGE ON SCHEMA made TO app'
+  sql "SELECT backup_restore('$backup', '$uri')"
+
+  q "$uri" 'DROP TABLE t; CREATE TABLE made.mine (a int); INSERT INTO made.mine VALUES (1)'
+  failing 'target is not empty' sql "SELECT backup_restore('$backup', '$uri')"
+  q "$uri" 'CREATE SCHEMA own; CREATE TABLE own.gone (a int)'
+  q parts 'CREATE FUNCTION own.part() RETURNS int LANGUAGE sql RETURN 1; ALTER EXTENSION pgcrypto ADD FUNCTION own.part'
+  sql "SELECT backup_restore('$backup', '$uri', '{\"overwrite\":true,\"pre_restore\":false}')"
+  [ "$(q parts "SELECT own.part(), count(*) FROM made.part")" = '1|0' ]
+  [ "$(q parts "SELECT array_agg(oid::regclass) FROM pg_class WHERE relname IN ('t', 'gone', 'mine')")" = '{t}' ]
+}
