@@ -25,6 +25,8 @@ enum { UNKNOWN_SETTINGS_MAX = 100, NAME_MAX_BYTES = 256, LOGGED_SINCE = 150000 }
 
 /* The script has the search_path by now, and may have an operator of its own in it. */
 #define SCHEMA_QUERY "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) $1"
+#define SCHEMA_OWNER_QUERY "SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace " \
+  "WHERE nspname OPERATOR(pg_catalog.=) $1 AND NOT pg_catalog.pg_has_role(nspowner, 'USAGE')"
 #define ROLE_QUERY "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname OPERATOR(pg_catalog.=) $1"
 
 void lb_load_note(lb_pg_load *load, const char *format, ...)
@@ -216,6 +218,32 @@ static int admit_extension(lb_execute *x, const lb_statement *st, bool *run, lb_
   return err->code;
 }
 
+/* A schema stays with an extension that does; who it belongs to may not be the user. */
+static int admit_schema_comment(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  char *name = lb_span_text(st->name, err), *owner = NULL;
+  const char *params[] = { name };
+  if (!name) return err->code;
+  if (lb_pg_kept_schema(&x->kept, name)) owner = lb_pg_value(x->load->pg, err, SCHEMA_OWNER_QUERY, 1, params);
+  if (owner) {
+    *run = false;
+    lb_load_note(x->load, "schema %s belongs to %s: its comment stays as it is", name, owner);
+  }
+  free(owner);
+  free(name);
+  return err->code;
+}
+
+static int admit_drop(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  if (!st->name.len) return LB_OK;
+  if (!st->schema) return admit_extension(x, st, run, err);
+  char *name = lb_span_text(st->name, err);
+  *run = name && !lb_pg_kept_schema(&x->kept, name);
+  free(name);
+  return err->code;
+}
+
 static int admit_setval(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
   const char *extension = NULL;
@@ -223,6 +251,20 @@ static int admit_setval(lb_execute *x, const lb_statement *st, bool *run, lb_err
   *run = false;
   lb_load_note(x->load, "sequence %.*s is not set: it belongs to extension %s, which stays as it is",
                (int)st->table.whole.len, st->table.whole.at, extension);
+  return LB_OK;
+}
+
+/* What is found is another text for each table, also of one extension. */
+static int admit_insert(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
+{
+  const char *extension = NULL;
+  if (lb_pg_kept_relation(&x->kept, &st->table, &extension, err) || !extension) return err->code;
+  *run = false;
+  if (x->inserts != extension) {
+    lb_load_note(x->load, "rows of %.*s are not loaded: the table belongs to extension %s, which stays as it is",
+                 (int)st->table.whole.len, st->table.whole.at, extension);
+  }
+  x->inserts = extension;
   return LB_OK;
 }
 
@@ -247,9 +289,9 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
   case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
   case LB_STATEMENT_SCHEMA:        return admit_schema(x, st, run, err);
   case LB_STATEMENT_EXTENSION:     return admit_extension(x, st, run, err);
-  case LB_STATEMENT_DROP:
-    if (st->name.len) return admit_extension(x, st, run, err);
-    break;
+  case LB_STATEMENT_SCHEMA_COMMENT: return admit_schema_comment(x, st, run, err);
+  case LB_STATEMENT_DROP:          return admit_drop(x, st, run, err);
+  case LB_STATEMENT_INSERT:        return admit_insert(x, st, run, err);
   case LB_STATEMENT_SETVAL:        return admit_setval(x, st, run, err);
   case LB_STATEMENT_OWNER:         *run = !load->no_owner; break;
   case LB_STATEMENT_PRIVILEGE:     *run = !load->no_privileges; break;

@@ -28,6 +28,7 @@ typedef struct lb_execute {
   lb_buf what;             /* the statement at hand, for messages */
   lb_copy_in copy;
   const char *keeper;      /* the extension whose rows the COPY at hand has: they are left out; NULL: they are not */
+  const char *inserts;     /* the same of the last INSERT that was left out: one note is enough for all of a table */
   int64_t part;            /* the next part of DATA, where there are contents */
 } lb_execute;
 

@@ -146,6 +146,7 @@ static lb_statement_kind read_comment(lb_tokens *t, lb_statement *st)
   if (!lb_token_take(t, "on")) return LB_STATEMENT_OTHER;
   if (lb_token_is(t, "database")) return LB_STATEMENT_DATABASE;
   if (lb_token_is(t, "policy")) return LB_STATEMENT_POLICY;
+  if (lb_token_take(t, "schema")) return lb_token_name(t, &st->name) ? LB_STATEMENT_SCHEMA_COMMENT : LB_STATEMENT_OTHER;
   if (lb_token_take(t, "extension")) {
     return lb_token_name(t, &st->name) ? LB_STATEMENT_EXTENSION : LB_STATEMENT_OTHER;
   }
@@ -155,7 +156,8 @@ static lb_statement_kind read_comment(lb_tokens *t, lb_statement *st)
 static lb_statement_kind read_drop(lb_tokens *t, lb_statement *st)
 {
   if (lb_token_is(t, "database")) return LB_STATEMENT_DATABASE;
-  if (lb_token_take(t, "extension")) {
+  st->schema = lb_token_take(t, "schema");
+  if (st->schema || lb_token_take(t, "extension")) {
     lb_token_both(t, "if", "exists");
     lb_token_name(t, &st->name);
   }
@@ -183,6 +185,9 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
   if (lb_token_take(t, "comment")) return read_comment(t, st);
   if (lb_token_take(t, "do")) return read_do(t, st);
   if (lb_token_take(t, "select")) return read_select(t, st);
+  if (lb_token_both(t, "insert", "into")) {
+    return lb_token_qualified(t, &st->table) ? LB_STATEMENT_INSERT : LB_STATEMENT_OTHER;
+  }
   if (lb_token_take(t, "begin") || lb_token_both(t, "start", "transaction")) {
     return read_transaction(t, LB_STATEMENT_BEGIN);
   }

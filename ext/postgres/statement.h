@@ -33,10 +33,12 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_POLICY,         /* CREATE POLICY … TO, CREATE USER MAPPING FOR a role; COMMENT ON POLICY */
   LB_STATEMENT_EXTENSION,      /* CREATE and COMMENT ON EXTENSION; name */
   LB_STATEMENT_SCHEMA,         /* CREATE SCHEMA and nothing but its name */
+  LB_STATEMENT_SCHEMA_COMMENT, /* COMMENT ON SCHEMA; name */
   LB_STATEMENT_RELATION,       /* CREATE TABLE, VIEW, SEQUENCE … and large objects: makes what takes a lock */
   LB_STATEMENT_SETVAL,         /* SELECT setval('sequence', …); table: the sequence */
+  LB_STATEMENT_INSERT,         /* INSERT INTO: pg_dump --inserts; table */
   LB_STATEMENT_DROP,           /* DROP, ALTER TABLE and DOMAIN … DROP, lo_unlink: what pg_dump --clean begins with;
-                               ** name: of an extension, else empty */
+                               ** name: of an extension or a schema, else empty */
   LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
   LB_STATEMENT_KEY,            /* ALTER TABLE … ADD CONSTRAINT name PRIMARY KEY or UNIQUE; table */
   LB_STATEMENT_FOREIGN_KEY,    /* … FOREIGN KEY; table and referenced */
@@ -52,6 +54,7 @@ typedef struct lb_statement {
   bool primary;        /* of KEY */
   bool plain;          /* of KEY: (columns) and nothing behind it */
   bool placeholder;    /* of RELATION: CREATE OR REPLACE VIEW … AS SELECT NULL…, which reads nothing */
+  bool schema;         /* of DROP: name is a schema's */
   bool is_off;         /* of SET: the value is off, false, no or 0 */
 } lb_statement;
 

@@ -210,11 +210,12 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   q held 'CREATE EXTENSION lifeboat_test; CREATE EXTENSION pgcrypto; CREATE EXTENSION postgres_fdw'
   q held "INSERT INTO lifeboat_test.setting VALUES ('size', '7'); INSERT INTO lifeboat_test.log (line) VALUES ('mine')"
   q held "GRANT CREATE, USAGE ON SCHEMA lifeboat_test TO app; GRANT USAGE ON FOREIGN DATA WRAPPER postgres_fdw TO app"
+  q held "COMMENT ON SCHEMA lifeboat_test IS 'settings'"
   q "$(url_tcp held app)" "CREATE TABLE public.t (a int, b text DEFAULT public.gen_salt('md5')); INSERT INTO t VALUES (1);
     CREATE TABLE lifeboat_test.u (a int); CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw"
   backup=$(sql "SELECT backup_create('$(url held)')")
   pg_dump -d "$(url held)" --clean --if-exists >held.sql
-  sed -i '/^DROP SCHEMA/d' held.sql
+  pg_dump -d "$(url held)" --inserts >inserts.sql
 
   newdb bare OWNER app
   uri=$(url_tcp bare app)
@@ -235,6 +236,7 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   noted() {
     for note in 'extension lifeboat_test belongs to postgres: it stays as it is' \
       'extension pgcrypto belongs to postgres: it stays as it is' 'schema lifeboat_test is there already: not made' \
+      'schema lifeboat_test belongs to postgres: its comment stays as it is' \
       'setting (key, value, standard) FROM stdin): 1 rows are not loaded: the table belongs to extension lifeboat_test' \
       'log (id, line) FROM stdin): 1 rows are not loaded: the table belongs to extension lifeboat_test, which stays' \
       'sequence lifeboat_test.log_id is not set: it belongs to extension lifeboat_test, which stays as it is'; do
@@ -258,6 +260,11 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   noted "$(sql "SELECT backup_restore('./held.sql', '$uri', '$options')")"
   loaded
   [ -z "$(q bare "SELECT oid::regclass FROM pg_class WHERE relname = 'gone'")" ]
+  local report
+  report=$(sql "SELECT backup_restore('./inserts.sql', '$uri', '$options')")
+  [[ $report == *'rows of lifeboat_test.setting are not loaded: the table belongs to extension lifeboat_test, which'* ]]
+  [[ $report == *'rows of lifeboat_test.log are not loaded: '* ]]
+  loaded
 }
 
 @test "extensions of others stay: in schemas that they have made, and with parts in a schema of the user's" {
