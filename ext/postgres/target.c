@@ -13,6 +13,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "postgres/kept.h"
 #include "postgres/quote.h"
 #include "postgres/replication.h"
 #include "sql/target_count.h"
@@ -143,6 +144,35 @@ int lb_pg_target_keep_writers_out(lb_pg *pg, lb_error *err)
   return err->code;
 }
 
+/* A CASCADE goes on from what the user may drop to what he may not: an extension that requires one of his. */
+static int all_stayed(lb_pg *pg, const lb_pg_kept *before, lb_error *err)
+{
+  lb_pg_kept after = { 0 };
+  lb_pg_kept_read(pg, &after, err);
+  for (int i = 0; i < PQntuples(before->extensions) && !err->code; i++) {
+    const char *name = PQgetvalue(before->extensions, i, LB_KEPT_NAME);
+    if (lb_pg_kept_extension(&after, name)) continue;
+    lb_fail(err, LB_PERM, "%s could not be emptied: extension %s, which belongs to %s, would go with what it depends "
+            "on (let its owner drop it, connect as a superuser, or pass {\"mode\":\"swap\"}, which drops nothing)",
+            pg->label, name, PQgetvalue(before->extensions, i, LB_KEPT_OWNER));
+  }
+  lb_pg_kept_free(&after);
+  return err->code;
+}
+
+static int drop_all(lb_pg *pg, lb_error *err)
+{
+  lb_pg_kept kept = { 0 };
+  lb_pg_kept_read(pg, &kept, err);
+  for (int phase = 1; phase <= DROP_PHASES && !err->code; phase++) {
+    const char digit[] = { (char)('0' + phase), '\0' };
+    run_listed(pg, lb_sql_target_drops, 1, (const char *const[]){ digit }, err);
+  }
+  if (!err->code) all_stayed(pg, &kept, err);
+  lb_pg_kept_free(&kept);
+  return err->code;
+}
+
 /* The names in our statements are what the catalogue means only under a search_path without schemas of users. */
 int lb_pg_target_empty(lb_pg *pg, lb_error *err)
 {
@@ -152,11 +182,10 @@ int lb_pg_target_empty(lb_pg *pg, lb_error *err)
   char *path = lb_pg_value(pg, err, "SELECT current_setting('search_path')", 0, NULL);
   if (!path) return lb_fail(err, LB_ERROR, "%s: search_path could not be read", pg->label);
   if (lb_pg_exec(pg, "SET LOCAL search_path TO ''", err) || lb_pg_subscriptions_refuse(pg, err)) goto done;
-  for (int phase = 1; phase <= DROP_PHASES; phase++) {
-    const char digit[] = { (char)('0' + phase), '\0' };
-    if (run_listed(pg, lb_sql_target_drops, 1, (const char *const[]){ digit }, err)) goto done;
+  if (drop_all(pg, err) || run_listed(pg, lb_sql_target_privileges, 0, NULL, err) ||
+      drop_large_objects(pg, err)) {
+    goto done;
   }
-  if (run_listed(pg, lb_sql_target_privileges, 0, NULL, err) || drop_large_objects(pg, err)) goto done;
   const char *params[] = { path };
   free(lb_pg_value(pg, err, "SELECT pg_catalog.set_config('search_path', $1, true)", 1, params));
 done:

@@ -285,4 +285,10 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   sql "SELECT backup_restore('$backup', '$uri', '{\"overwrite\":true,\"pre_restore\":false}')"
   [ "$(q parts "SELECT own.part(), count(*) FROM made.part")" = '1|0' ]
   [ "$(q parts "SELECT array_agg(oid::regclass) FROM pg_class WHERE relname IN ('t', 'gone', 'mine')")" = '{t}' ]
+  # What one of them depends on is the user's to drop, and would take it along.
+  q "$uri" 'CREATE EXTENSION cube'
+  q parts 'CREATE EXTENSION earthdistance'
+  failing 'extension earthdistance, which belongs to postgres, would go with what it depends on' \
+    sql "SELECT backup_restore('$backup', '$uri', '{\"overwrite\":true,\"pre_restore\":false}')"
+  [ "$(q parts "SELECT count(*) FROM pg_extension WHERE extname IN ('cube', 'earthdistance', 'pgcrypto')")" = 3 ]
 }
