@@ -16,7 +16,7 @@ case $kind in
     status=$?
     export ASAN_OPTIONS=detect_leaks=0
     LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libasan.so) tests/run.sh api archive/damage sqlite vfs \
-      job/part_model job/part_schema job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary &&
+      job/part_model job/part_schema job/part_foreign job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary &&
       [ $status = 0 ]
     ;;
   thread)

@@ -11,9 +11,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '../sqlite'))
-from lifeboat import Holder, connect, create, main, query, value  # noqa: E402
+from lifeboat import Holder, connect, create, main, query, saved_copies, value  # noqa: E402
 from part_shared import FTS, SHOP, T, UNSAVED, counts, everything, has_zstd, part, refused  # noqa: E402
-from part_shared import rows, run, saved_copies, shop, sound  # noqa: E402
+from part_shared import rows, run, shop, sound  # noqa: E402
 
 # ---- the backup ----
 

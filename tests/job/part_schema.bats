@@ -22,14 +22,6 @@ part() { python -B "$BATS_TEST_DIRNAME/part_schema.py" "$@"; }
 @test "full-text indexes that are named: rebuilt, and made where they are missing" { part indexes; }
 @test "a missing full-text index comes back with its table where that needs it" { part missing_indexes; }
 @test "tables that triggers would have written to are named" { part triggers; }
-@test "foreign keys that would be broken: an error that says which tables would mend it" { part foreign_keys; }
-@test "orphans that were there before, and those of the backup, are nobody's fault" { part orphans; }
-@test "orphans by the thousand, beside many tables, take no time" { part orphans_by_the_thousand; }
-@test "an orphan of one foreign key hides none of another" { part orphans_beside_orphans; }
-@test "an orphan that was at the same rowid before hides no new one" { part orphans_that_changed; }
-@test "orphans of the backup at another rowid, with other keys beside theirs" { part orphans_that_stay; }
-@test "no table is advised that the backup does not have" { part advice_that_can_be_taken; }
-@test "foreign keys in a circle, with actions that must not run" { part cycles; }
 @test "rows in each other's way: an error with a way out; REPLACE in a schema takes no row away" { part collisions; }
 @test "texts that begin with a byte order mark, in every encoding" { part byte_order_marks; }
 @test "a collation that only the application has" { part unknown_here; }

@@ -1,5 +1,4 @@
 # What the drivers of part_*.bats share: restoring some tables, what a database holds afterwards, one with a shop in it.
-import glob
 import json
 import os
 import re
@@ -75,10 +74,6 @@ def everything(path):
         return schema, content
     finally:
         db.close()
-
-
-def saved_copies():
-    return sorted(glob.glob('app.db.before_restore.*'))
 
 
 def sound(path='app.db'):

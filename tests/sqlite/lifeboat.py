@@ -1,5 +1,6 @@
 # What the Python drivers of these tests share. Each driver runs in an empty folder with BACKUP_DIR and LIFEBOAT_SO set,
 # takes the name of one of its functions, and fails by an assertion.
+import glob
 import json
 import os
 import sqlite3
@@ -54,6 +55,22 @@ def query(path, sql):
         return db.execute(sql).fetchone()[0]
     finally:
         db.close()
+
+
+def old_and_new(mode, page=4096):
+    """app.db holds 'new' rows now, the backup 'old' ones."""
+    make('app.db', 'old', mode=mode, page=page)
+    backup = create('app.db')
+    db = sqlite3.connect('app.db')
+    db.execute("UPDATE t SET a = 'new'")
+    db.commit()
+    db.close()
+    return backup
+
+
+def saved_copies():
+    """Of app.db."""
+    return sorted(glob.glob('app.db.before_restore.*'))
 
 
 class Holder:

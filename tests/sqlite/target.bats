@@ -28,13 +28,6 @@ target() { python "$BATS_TEST_DIRNAME/target.py" "$@"; }
 @test "a hot journal is rolled back before the target is saved and replaced" { target hot_journal; }
 @test "a WAL that a crashed writer left is saved with its commits" { target crashed_wal; }
 @test "journal mode, mode bits, owner and inode of the target are kept" { target keeps delete && rm -rf ./* && mkdir backups && target keeps wal; }
-@test "the last three before_restore copies are kept" { target keeps_three; }
-@test "copies that are dated in the future take no place of them" { target keeps_three_beside_the_future; }
-@test "the copy that a report names is never pruned, however many restores a second has" { target keeps_the_newest; }
-@test "a restore that fails keeps no copy, so that trying again does not push out older ones" { target failures_keep_nothing delete && rm -rf ./* && mkdir backups && target failures_keep_nothing wal; }
-@test "nor does one that is interrupted while it writes" { target interrupted delete && rm -rf ./* && mkdir backups && target interrupted wal; }
-@test "a target that changes after it was saved is saved again, in one copy: of what was replaced" { target saved_again_once delete && rm -rf ./* && mkdir backups && target saved_again_once wal; }
-@test "a caller that locks others out: its database is saved as well" { target exclusive_caller; }
 @test "rollback: no acknowledged commit of a busy writer is lost" { target busy_writer delete; }
 @test "WAL: no acknowledged commit of a busy writer is lost" { target busy_writer wal; }
 @test "WAL, unchecked: nor is one lost there" { target busy_writer wal false; }
