@@ -42,15 +42,15 @@ int lb_history_each(const char *dir, int (*each)(void *ctx, const lb_run_row *ro
 /* lb_verification.mtime of a file: nanoseconds since 1970. */
 int64_t lb_history_mtime(const struct stat *st);
 
+/* Whether the result of a file with that mtime is about this file, which has the same name and size. Folders are moved
+** by tools that carry whole seconds only: what is below one need not be the same where the file has nothing there. */
+bool lb_history_same_mtime(int64_t mtime, const struct stat *st);
+
 typedef struct lb_verification {
   const char *file;
   int64_t bytes, mtime, at;
   const char *level, *result;
 } lb_verification;
-/* Whether the result of a file with that mtime is about this file, which has the same name and size. Folders are moved
-** by tools that carry whole seconds only: what is below one need not be the same where the file has nothing there. */
-bool lb_history_same_mtime(int64_t mtime, const struct stat *st);
-
 int lb_history_each_verification(const char *dir, int (*each)(void *ctx, const lb_verification *v, lb_error *err),
                                  void *ctx, lb_error *err);
 

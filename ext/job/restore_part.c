@@ -198,15 +198,10 @@ static int put_copy(restoring *s, lb_error *err)
   return lb_target_put(&s->target, &content, &s->r->job->notes, err);
 }
 
-static void unsave(restoring *s)
-{
-  lb_restore_sqlite_unsave(s->r, &s->target);
-}
-
 static void undo(restoring *s)
 {
   if (s->target.own) lb_target_rollback(&s->target);  /* else only the copy was worked on */
-  if (!s->target.own || sqlite3_get_autocommit(s->target.db)) unsave(s);
+  if (!s->target.own || sqlite3_get_autocommit(s->target.db)) lb_restore_sqlite_unsave(s->r, &s->target);
 }
 
 static int commit(restoring *s, lb_error *err)
@@ -224,7 +219,7 @@ static int write(restoring *s, lb_error *err)
   }
   if (commit(s, err)) return err->code;
   if (lb_db_pages_written(s->to) == before) {
-    unsave(s);
+    lb_restore_sqlite_unsave(s->r, &s->target);
     return LB_OK;
   }
   if (!s->target.own && put_copy(s, err)) return err->code;
