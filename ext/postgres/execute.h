@@ -39,7 +39,10 @@ int lb_execute_settings(lb_pg *pg, bool inside, lb_error *err);
 
 int lb_execute_begin(lb_execute *x, lb_pg_load *load, lb_error *err);
 
-/* *run: whether the statement is to be executed. */
+/* For messages, kept in x->what: as lb_statement_describe. */
+const char *lb_execute_describe(lb_execute *x, const char *sql, size_t len, uint64_t offset);
+
+/* *run: whether the statement is to be executed (execute_admit.c). */
 int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, size_t len, uint64_t offset, bool *run,
                      lb_error *err);
 

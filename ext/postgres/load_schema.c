@@ -109,16 +109,15 @@ static int run_using_index(lb_execute *x, const task_of *t, lb_error *err)
 {
   const lb_statement *st = &t->s->st;
   lb_buf sql = { 0 };
-  x->what.len = 0;
-  lb_statement_describe(t->s->sql, t->s->len, t->s->offset, &x->what);
+  const char *what = lb_execute_describe(x, t->s->sql, t->s->len, t->s->offset);
   lb_buf_text(&sql, "ALTER TABLE ONLY ");
   lb_buf_append(&sql, st->table.whole.at, st->table.whole.len);
   lb_buf_text(&sql, " ADD CONSTRAINT ");
   lb_buf_append(&sql, st->name.at, st->name.len);
   lb_buf_text(&sql, st->primary ? " PRIMARY KEY USING INDEX " : " UNIQUE USING INDEX ");
   lb_buf_append(&sql, st->name.at, st->name.len);
-  if (sql.failed || x->what.failed) lb_fail_nomem(err);
-  else lb_execute_statement(x, st, sql.data, x->what.data, err);
+  if (sql.failed) lb_fail_nomem(err);
+  else lb_execute_statement(x, st, sql.data, what, err);
   lb_buf_free(&sql);
   return err->code;
 }
