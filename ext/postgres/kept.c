@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "postgres/quote.h"
 #include "sql/kept_extensions.h"
 #include "sql/kept_relations.h"
 #include "sql/kept_schemas.h"
@@ -23,6 +24,12 @@ void lb_pg_kept_free(lb_pg_kept *kept)
   PQclear(kept->schemas);
   PQclear(kept->relations);
   memset(kept, 0, sizeof *kept);
+}
+
+void lb_pg_kept_put_schemas(const lb_pg_kept *kept, lb_buf *array)
+{
+  for (int i = 0; i < PQntuples(kept->schemas); i++) lb_pg_put_element(array, PQgetvalue(kept->schemas, i, 0));
+  lb_pg_end_array(array);
 }
 
 static bool has(const PGresult *rows, int column, const char *value)

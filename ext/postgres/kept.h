@@ -20,6 +20,9 @@ typedef struct lb_pg_kept {
 int lb_pg_kept_read(lb_pg *pg, lb_pg_kept *kept, lb_error *err);
 void lb_pg_kept_free(lb_pg_kept *kept);  /* safe on a zeroed one */
 
+/* The names of the schemas as a parameter, text[]. */
+void lb_pg_kept_put_schemas(const lb_pg_kept *kept, lb_buf *array);
+
 bool lb_pg_kept_extension(const lb_pg_kept *kept, const char *name);
 bool lb_pg_kept_schema(const lb_pg_kept *kept, const char *name);  /* that one of them, or a part of it, lies in */
 

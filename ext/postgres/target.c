@@ -67,10 +67,17 @@ bool lb_pg_target_alone(lb_pg *pg)
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err)
 {
   *objects = 0;
-  char *n = lb_pg_value(pg, err, lb_sql_target_count, 0, NULL);
+  lb_pg_kept kept = { 0 };
+  lb_buf schemas = { 0 };
+  if (lb_pg_kept_read(pg, &kept, err) == LB_OK) lb_pg_kept_put_schemas(&kept, &schemas);
+  if (schemas.failed) lb_fail_nomem(err);
+  const char *params[] = { schemas.data };
+  char *n = err->code ? NULL : lb_pg_value(pg, err, lb_sql_target_count, 1, params);
   if (n) *objects = strtoll(n, NULL, 10);
   else lb_fail(err, LB_ERROR, "%s: its objects could not be counted", pg->label);
   free(n);
+  lb_buf_free(&schemas);
+  lb_pg_kept_free(&kept);
   return err->code;
 }
 
@@ -163,12 +170,15 @@ static int all_stayed(lb_pg *pg, const lb_pg_kept *before, lb_error *err)
 static int drop_all(lb_pg *pg, lb_error *err)
 {
   lb_pg_kept kept = { 0 };
-  lb_pg_kept_read(pg, &kept, err);
+  lb_buf schemas = { 0 };
+  if (lb_pg_kept_read(pg, &kept, err) == LB_OK) lb_pg_kept_put_schemas(&kept, &schemas);
+  if (schemas.failed) lb_fail_nomem(err);
   for (int phase = 1; phase <= DROP_PHASES && !err->code; phase++) {
     const char digit[] = { (char)('0' + phase), '\0' };
-    run_listed(pg, lb_sql_target_drops, 1, (const char *const[]){ digit }, err);
+    run_listed(pg, lb_sql_target_drops, 2, (const char *const[]){ digit, schemas.data }, err);
   }
   if (!err->code) all_stayed(pg, &kept, err);
+  lb_buf_free(&schemas);
   lb_pg_kept_free(&kept);
   return err->code;
 }

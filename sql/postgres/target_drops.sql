@@ -1,7 +1,7 @@
 -- What empties a database: the statements of phase $1 (1 to 9), in their order. A phase is asked for when those before
 -- it have been executed, since a CASCADE takes along what a later one would have named.
 -- Objects of users have oids from 16384 (FirstNormalObjectId); members of extensions go with their extension. Those
--- extensions stay that the user may not drop; their schemas are emptied of everything else, as public is.
+-- extensions stay that the user may not drop; their schemas, $2, are emptied of everything else, as public is.
 WITH member AS (
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
 ), bound AS (
@@ -9,25 +9,9 @@ WITH member AS (
   -- has its own key's columns for parts.
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
    WHERE d.deptype IN ('e', 'i') AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)
-), kept AS (
-  SELECT x.oid, x.extnamespace FROM pg_catalog.pg_extension x
-   WHERE NOT pg_catalog.pg_has_role(x.extowner, 'USAGE')
-), kept_member AS (
-  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-    JOIN kept k ON k.oid = d.refobjid
-   WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.deptype = 'e'
-), staying AS (
-  -- As in kept_schemas.sql.
-  SELECT k.extnamespace AS oid FROM kept k
-  UNION
-  SELECT m.objid FROM kept_member m WHERE m.classid = 'pg_catalog.pg_namespace'::regclass
-  UNION
-  SELECT d.refobjid FROM pg_catalog.pg_depend d
-    JOIN kept_member m ON m.classid = d.classid AND m.objid = d.objid
-   WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass
 ), emptied AS (
   SELECT n.oid FROM pg_catalog.pg_namespace n
-   WHERE n.nspname = 'public' OR (n.oid >= 16384 AND n.oid IN (SELECT oid FROM staying))
+   WHERE n.nspname = 'public' OR (n.oid >= 16384 AND n.nspname = ANY ($2::text[]))
 ), held AS (
   SELECT DISTINCT d.classid, d.objid
     FROM pg_catalog.pg_depend d
@@ -84,7 +68,7 @@ SELECT statement FROM (
   UNION ALL
   SELECT 2, 1, x.oid, format('DROP EXTENSION IF EXISTS %I CASCADE', x.extname)
     FROM pg_catalog.pg_extension x
-   WHERE x.extname <> 'plpgsql' AND x.oid NOT IN (SELECT oid FROM kept)
+   WHERE x.extname <> 'plpgsql' AND pg_catalog.pg_has_role(x.extowner, 'USAGE')
   UNION ALL
   SELECT 3, 1, c.oid, format('DROP CAST IF EXISTS %s CASCADE', i.identity)
     FROM pg_catalog.pg_cast c, pg_catalog.pg_identify_object('pg_catalog.pg_cast'::regclass, c.oid, 0) i
