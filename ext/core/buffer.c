@@ -26,6 +26,11 @@ static bool reserve(lb_buf *buf, size_t more)
   return true;
 }
 
+char *lb_buf_grow(lb_buf *buf, size_t n)
+{
+  return reserve(buf, n) ? buf->data + buf->len : NULL;
+}
+
 void lb_buf_append(lb_buf *buf, const void *data, size_t n)
 {
   if (!reserve(buf, n)) return;

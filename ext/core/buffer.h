@@ -23,6 +23,27 @@ void lb_buf_vprintf(lb_buf *buf, const char *format, va_list args) __attribute__
 void lb_buf_u32(lb_buf *buf, uint32_t v);  /* little-endian, as every number in our files */
 void lb_buf_u64(lb_buf *buf, uint64_t v);
 
+/* Room for n bytes behind those in use, or NULL; lb_buf_end is told where ended what was written there. */
+char *lb_buf_grow(lb_buf *buf, size_t n);  /* lb_buf_room's, where there is none yet */
+static inline char *lb_buf_room(lb_buf *buf, size_t n)
+{
+  return n < buf->cap - buf->len ? buf->data + buf->len : lb_buf_grow(buf, n);
+}
+
+static inline void lb_buf_end(lb_buf *buf, char *end)
+{
+  buf->len = (size_t)(end - buf->data);
+  *end = 0;
+}
+
+static inline void lb_buf_byte(lb_buf *buf, char byte)
+{
+  char *to = lb_buf_room(buf, 1);
+  if (!to) return;
+  *to = byte;
+  lb_buf_end(buf, to + 1);
+}
+
 /* Gives the text to the caller, who frees it with free(); "" for an empty buffer, NULL when failed. */
 char *lb_buf_take(lb_buf *buf);
 void lb_buf_free(lb_buf *buf);

@@ -2,15 +2,14 @@
 #include "core/ring.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { YIELDING_NICE = 5 };  /* added to the host's; the kernel ends at 19 */
+#include "core/thread.h"
+
+enum { WAIT_MS = 50, YIELDING_NICE = 5 };  /* nice: added to the host's; the kernel ends at 19 */
 
 typedef enum slot_state { FREE, CLAIMED, SUBMITTED, WORKING, DONE } slot_state;
 
@@ -100,11 +99,7 @@ static int start_worker(lb_ring *ring, worker *w, lb_error *err)
     w->state = ring->ops.worker_open(ring->ctx, err);
     if (!w->state) return err->code;
   }
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int rc = pthread_create(&w->thread, NULL, worker_main, w);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  int rc = lb_thread_start(&w->thread, worker_main, w);
   if (rc == 0) {
     ring->started++;
     return LB_OK;
@@ -128,11 +123,7 @@ lb_ring *lb_ring_open(const lb_ring_ops *ops, void *ctx, int threads, int slots,
   ring->slots = slots;
   pthread_mutex_init(&ring->mutex, NULL);
   pthread_cond_init(&ring->work_ready, NULL);
-  pthread_condattr_t monotonic;
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&ring->work_done, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  lb_cond_init(&ring->work_done);
 
   ring->entries = calloc((size_t)slots, sizeof *ring->entries);
   ring->workers = calloc((size_t)threads, sizeof *ring->workers);
@@ -191,12 +182,7 @@ lb_slot *lb_ring_next(lb_ring *ring, bool wait, lb_error *err)
     } else if (!wait) {
       break;
     } else {
-      struct timespec until;
-      clock_gettime(CLOCK_MONOTONIC, &until);
-      until.tv_nsec += 50 * 1000 * 1000;
-      until.tv_sec += until.tv_nsec / 1000000000;
-      until.tv_nsec %= 1000000000;
-      pthread_cond_timedwait(&ring->work_done, &ring->mutex, &until);
+      lb_cond_wait(&ring->work_done, &ring->mutex, WAIT_MS);
       pthread_mutex_unlock(&ring->mutex);
       lb_task_poll(ring->task, err);
       pthread_mutex_lock(&ring->mutex);

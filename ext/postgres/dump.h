@@ -1,9 +1,9 @@
 /* A whole database as one SQL script into a sink: schema by pg_dump, data by parallel COPY, all under one snapshot.
 **
-** One thread, one event loop over the connections: whichever has rows is read into its own chunk; a chunk that is full
-** becomes one COPY statement of the script. So tables' data interleave in the script, statement by statement, each
+** Each connection is read by a thread into a chunk of its own; a chunk that is full becomes one COPY statement of the
+** script, written by the caller's thread. So tables' data interleave in the script, statement by statement, each
 ** beginning a block; big heap tables are read in ctid ranges by several connections. The sink's claim is the
-** back-pressure. Memory: a chunk a connection, or the longest row (which libpq holds twice).
+** back-pressure. Memory: two chunks a connection, or the longest row (which libpq holds twice beside).
 **
 ** The order: roles (where asked for), pre-data, data, sequences, large objects, post-data. The pg_dumps of all of them
 ** begin at once, so that no later ALTER TABLE can come between their locks and ours; post-data waits in spool, the

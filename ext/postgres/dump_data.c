@@ -1,32 +1,27 @@
 /* See dump_data.h.
 **
 ** A piece is a table, or a ctid range of a big heap table (from server 14 on, which reads such a range without scanning
-** the rest). Each lane copies one piece after the other. Its rows collect in its chunk; a full chunk becomes a part of
-** the script: COPY … FROM stdin, the rows, \. on its own. A row that is larger than a chunk makes a part alone and
-** is written from libpq's memory. A backup of data alone is loaded with keys and triggers in place: there every table
-** is one part, on one lane, in the order of the references.
+** the rest). Each lane, a thread with a connection, copies one piece after the other, in COPY's binary form where that
+** can be read (copy_out.h). A chunk of rows that is full waits in the lane until the caller's thread has written it,
+** and the lane goes on with the next one. A backup of data alone is loaded with keys and triggers in place: there one
+** lane copies every table, in the order of the references.
 **
 ** Each lane locks a table without waiting before it copies it: behind an ALTER TABLE that waits for the leader's lock,
 ** waiting would be for ever. What a lane may not lock for that reason is the leader's to copy, which has the lock.
 */
 #include "postgres/dump_data.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "core/file.h"
-#include "core/hash.h"
+#include "core/thread.h"
+#include "postgres/dump_rows.h"
 #include "postgres/quote.h"
 
-#define CHUNK_BYTES ((size_t)4 << 20)
 #ifndef LB_PIECE_PAGES            /* a test makes it small */
 #define LB_PIECE_PAGES 8192       /* 64 MiB */
 #endif
-#define TURN_BYTES ((size_t)1 << 20)
-#define WAIT_MS 100
-#define COLLECT_NS 200000
+#define WAIT_MS 50
 
 typedef struct piece {
   int relation;        /* what is read */
@@ -34,32 +29,37 @@ typedef struct piece {
   bool ranged;
 } piece;
 
+struct dumping;
+
 typedef struct lane {
+  struct dumping *all;
   lb_pg *pg;
-  bool running, copying;
-  bool saved;          /* a savepoint is set, to go back to when a lock is refused */
-  bool refused, retreating;   /* a lock was refused; going back to the savepoint */
-  piece piece;         /* the one that is being copied */
-  int relation;        /* whose rows are in the chunk */
-  lb_buf chunk;
-  uint64_t rows;       /* in the chunk, or in the part that is being streamed */
-  bool keyed;          /* its table's parts tell the range of keys */
-  lb_key_range keys;   /* of those rows */
+  lb_task task;           /* the connection's, while it is used here: the caller's is polled by the caller's thread */
+  pthread_t thread;
+  bool started, leads;
+  bool saved;             /* a savepoint is set, to go back to when a lock is refused */
+  bool lost;              /* the connection; what the server said before is still to be read */
+  piece piece;            /* the one that is being copied */
+  lb_dump_rows rows;
+  bool waits;             /* for the caller to write the chunk; guarded by the mutex */
+  lb_dump_chunk chunk;    /* the caller's while it does, else the lane's */
 } lane;
 
 typedef struct dumping {
   const lb_pg_dump *dump;
-  lb_pg_parts *parts;  /* NULL: only measure */
-  lb_pg_contents *contents;
-  int *tables;         /* of each relation: its table in contents, which several may share */
+  lb_dump_tables tables;
   lane *lanes;
-  int lane_count, running;
+  int lane_count;
+  atomic_bool stop;        /* somebody failed, or the caller was interrupted */
+  pthread_mutex_t mutex;   /* of what follows */
+  pthread_cond_t news;     /* for the caller: a chunk, or the end of a lane */
+  pthread_cond_t turn;     /* for lanes: a chunk was written, or what the leader waits for */
+  int running;
   piece *pieces;
   size_t piece_count, next_piece;
-  piece *handed;       /* to the leader */
+  piece *handed;           /* to the leader */
   size_t handed_count;
-  bool whole_tables;   /* one part a table, whatever its size */
-  bool flowing;        /* rows came since the last wait */
+  lb_error first;          /* what went wrong first */
 } dumping;
 
 static const lb_pg_relation *relation_of(const dumping *d, int number)
@@ -67,39 +67,12 @@ static const lb_pg_relation *relation_of(const dumping *d, int number)
   return &d->dump->relations->tables[number];
 }
 
-/* Where rows are loaded, and counted. */
-static const char *schema_into(const lb_pg_relation *t) { return t->root_name ? t->root_schema : t->schema; }
-static const char *name_into(const lb_pg_relation *t) { return t->root_name ? t->root_name : t->name; }
-
 /* ---- planning ---- */
 
 static size_t pieces_of(const dumping *d, const lb_pg_relation *t)
 {
-  bool splits = t->heap && !t->condition && !d->whole_tables && d->dump->snapshot->lanes[0]->version >= 140000;
+  bool splits = t->heap && !t->condition && !d->tables.whole && d->dump->snapshot->lanes[0]->version >= 140000;
   return splits && t->pages >= 2 * LB_PIECE_PAGES ? (size_t)(t->pages / LB_PIECE_PAGES) : 1;
-}
-
-/* Partitions that are loaded through one table are that table in contents. */
-static int add_table(dumping *d, const lb_pg_relation *t, int *index, lb_error *err)
-{
-  for (int i = 0; t->root_name && i < d->contents->table_count; i++) {
-    *index = i;
-    if (strcmp(d->contents->tables[i].name, t->root_name) == 0 &&
-        strcmp(d->contents->tables[i].schema, t->root_schema) == 0) {
-      return LB_OK;
-    }
-  }
-  if (lb_pg_contents_add_table(d->contents, schema_into(t), name_into(t), index, err) || !t->key) return err->code;
-  char **key = &d->contents->tables[*index].key;
-  *key = lb_text_copy(t->key, err);
-  return err->code;
-}
-
-/* Not so of a partition whose key is another one than that of those before it in the same table of contents. */
-static bool is_keyed(const dumping *d, int relation)
-{
-  const char *key = relation_of(d, relation)->key, *listed = d->contents->tables[d->tables[relation]].key;
-  return key && listed && strcmp(key, listed) == 0;
 }
 
 static int plan(dumping *d, lb_error *err)
@@ -109,10 +82,8 @@ static int plan(dumping *d, lb_error *err)
   for (int i = 0; i < r->table_count; i++) count += pieces_of(d, &r->tables[i]);
   d->pieces = calloc(count + 1, sizeof *d->pieces);
   d->handed = calloc(count + 1, sizeof *d->handed);
-  d->tables = calloc((size_t)r->table_count + 1, sizeof *d->tables);
-  if (!d->pieces || !d->handed || !d->tables) return lb_fail_nomem(err);
+  if (!d->pieces || !d->handed) return lb_fail_nomem(err);
   for (int i = 0; i < r->table_count; i++) {
-    if (add_table(d, &r->tables[i], &d->tables[i], err)) return err->code;
     size_t n = pieces_of(d, &r->tables[i]);
     for (size_t k = 0; k < n; k++) {
       /* The last is open: the table may have grown since it was weighed, and what was added may be in the snapshot. */
@@ -124,98 +95,14 @@ static int plan(dumping *d, lb_error *err)
   return LB_OK;
 }
 
-/* ---- a part ---- */
+/* ---- a piece ---- */
 
-static int begin_part(dumping *d, int relation, lb_error *err)
+static int fail_copy(lane *l, const PGresult *result, lb_error *err)
 {
-  const lb_pg_relation *t = relation_of(d, relation);
-  lb_buf head = { 0 };
-  lb_buf_text(&head, "--\n-- Data for Name: ");
-  lb_pg_put_comment(&head, name_into(t));
-  lb_buf_text(&head, "; Type: TABLE DATA; Schema: ");
-  lb_pg_put_comment(&head, schema_into(t));
-  lb_buf_text(&head, "\n--\n\nCOPY ");
-  lb_pg_put_qualified(&head, schema_into(t), name_into(t));
-  if (t->columns[0]) lb_buf_printf(&head, " (%s)", t->columns);
-  lb_buf_text(&head, " FROM stdin;\n");
-  lb_pg_parts_begin(d->parts, LB_PART_DATA, d->tables[relation]);
-  if (head.failed) lb_fail_nomem(err);
-  else lb_pg_parts_write(d->parts, head.data, head.len, err);
-  lb_buf_free(&head);
-  return err->code;
-}
-
-static int end_part(dumping *d, uint64_t rows, lb_key_range *keys, lb_error *err)
-{
-  static const char end[] = "\\.\n\n\n";
-  bool known = keys->kind == LB_KEYS_INTEGERS || keys->kind == LB_KEYS_TEXTS;
-  d->parts->part.keys = known ? keys : NULL;
-  if (lb_pg_parts_write(d->parts, end, sizeof end - 1, err)) return err->code;
-  return lb_pg_parts_end(d->parts, rows, err);
-}
-
-static int write_part(dumping *d, int relation, const char *rows, size_t n, uint64_t count, lb_key_range *keys,
-                      lb_error *err)
-{
-  if (begin_part(d, relation, err) || lb_pg_parts_write(d->parts, rows, n, err)) return err->code;
-  return end_part(d, count, keys, err);
-}
-
-static int flush_chunk(dumping *d, lane *l, lb_error *err)
-{
-  if (l->rows && write_part(d, l->relation, l->chunk.data, l->chunk.len, l->rows, &l->keys, err)) return err->code;
-  l->chunk.len = 0;
-  l->rows = 0;
-  l->keys = (lb_key_range){ 0 };
-  return LB_OK;
-}
-
-/* ---- rows ---- */
-
-static void count_row(dumping *d, int relation, const char *row, size_t n)
-{
-  lb_pg_table *t = &d->contents->tables[d->tables[relation]];
-  t->rows++;
-  t->bytes += n;
-  if (d->contents->checksums) t->checksum += lb_hash64(row, n - 1);
-}
-
-static void take_key(const dumping *d, const lane *l, const char *row, size_t n, lb_key_range *keys)
-{
-  const lb_pg_relation *t = relation_of(d, l->relation);
-  if (l->keyed) lb_key_range_take(keys, t->key_kind, t->key_field, row, n);
-}
-
-static int write_large_row(dumping *d, lane *l, const char *row, size_t n, lb_error *err)
-{
-  lb_key_range keys = { 0 };
-  take_key(d, l, row, n, &keys);
-  return write_part(d, l->relation, row, n, 1, &keys, err);
-}
-
-static int take_row(dumping *d, lane *l, const char *row, size_t n, lb_error *err)
-{
-  if (n == 0 || row[n - 1] != '\n') return lb_fail(err, LB_ERROR, "%s: a row of COPY has no end", l->pg->label);
-  count_row(d, l->relation, row, n);
-  if (!d->parts) return LB_OK;
-  if (d->whole_tables) {
-    l->rows++;
-    take_key(d, l, row, n, &l->keys);
-    return lb_pg_parts_write(d->parts, row, n, err);
-  }
-  if (n >= CHUNK_BYTES) return write_large_row(d, l, row, n, err);
-  if (l->chunk.len + n > CHUNK_BYTES && flush_chunk(d, l, err)) return err->code;
-  lb_buf_append(&l->chunk, row, n);
-  l->rows++;
-  take_key(d, l, row, n, &l->keys);
-  return l->chunk.failed ? lb_fail_nomem(err) : LB_OK;
-}
-
-static int fail_copy(dumping *d, lane *l, const PGresult *result, lb_error *err)
-{
+  const lb_pg_relation *t = relation_of(l->all, l->piece.relation);
   lb_buf what = { 0 };
   lb_buf_text(&what, "reading ");
-  lb_pg_put_qualified(&what, relation_of(d, l->relation)->schema, relation_of(d, l->relation)->name);
+  lb_pg_put_qualified(&what, t->schema, t->name);
   const char *text = what.data ? what.data : "reading a table";
   if (result) lb_pg_fail_result(l->pg, result, text, err);
   else lb_pg_fail_connection(l->pg, text, err);
@@ -223,30 +110,29 @@ static int fail_copy(dumping *d, lane *l, const PGresult *result, lb_error *err)
   return err->code;
 }
 
-/* ---- a lane ---- */
-
 static void put_copy(lb_buf *sql, const lb_pg_relation *t, const piece *p, const char *name)
 {
-  if (!p->ranged && !t->condition) {
+  const char *what = t->expressions ? t->expressions : t->columns;
+  if (!p->ranged && !t->condition && strcmp(what, t->columns) == 0) {
     lb_buf_printf(sql, "COPY %s", name);
-    if (t->columns[0]) lb_buf_printf(sql, " (%s)", t->columns);
+    if (what[0]) lb_buf_printf(sql, " (%s)", what);
   } else {
-    lb_buf_printf(sql, "COPY (SELECT %s FROM ONLY %s", t->columns, name);
+    lb_buf_printf(sql, "COPY (SELECT %s FROM ONLY %s", what, name);
     if (t->condition) lb_buf_printf(sql, " %s", t->condition);
     if (p->ranged) lb_buf_printf(sql, " WHERE ctid >= '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->from);
     if (p->to) lb_buf_printf(sql, " AND ctid < '(%llu,0)'::pg_catalog.tid", (unsigned long long)p->to);
     lb_buf_text(sql, ")");
   }
-  lb_buf_text(sql, " TO STDOUT");
+  lb_buf_text(sql, t->expressions ? " TO STDOUT WITH (FORMAT binary)" : " TO STDOUT");
 }
 
 /* The leader has its locks and needs no savepoint. */
-static int send_copy(dumping *d, lane *l, lb_error *err)
+static int send_copy(lane *l, lb_error *err)
 {
-  const lb_pg_relation *t = relation_of(d, l->piece.relation);
+  const lb_pg_relation *t = relation_of(l->all, l->piece.relation);
   lb_buf name = { 0 }, sql = { 0 };
   lb_pg_put_qualified(&name, t->schema, t->name);
-  if (l != d->lanes) {
+  if (!l->leads) {
     if (l->saved) lb_buf_text(&sql, "RELEASE SAVEPOINT lifeboat; ");
     lb_buf_printf(&sql, "SAVEPOINT lifeboat; LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; ",
                   name.data ? name.data : "");
@@ -260,175 +146,248 @@ static int send_copy(dumping *d, lane *l, lb_error *err)
   return err->code;
 }
 
-static bool take_piece(dumping *d, lane *l)
+static int receive(lane *l, lb_error *err)
 {
-  if (l == d->lanes && d->handed_count) l->piece = d->handed[--d->handed_count];
-  else if (d->next_piece < d->piece_count) l->piece = d->pieces[d->next_piece++];
-  else return false;
-  return true;
+  if (l->lost) return fail_copy(l, NULL, err);
+  if (lb_pg_wait(l->pg, false, err)) return err->code;
+  l->lost = !PQconsumeInput(l->pg->conn);
+  return LB_OK;
 }
 
-/* A chunk lives on from one piece of a table to the next, so that small ranges fill it; never into another table. */
-static int start_piece(dumping *d, lane *l, bool *waits, lb_error *err)
+static int take_rows(lane *l, lb_error *err)
 {
-  if (!take_piece(d, l)) {
-    *waits = true;
-    return flush_chunk(d, l, err);
+  int n = 0;
+  while (n != -1 && !err->code) {
+    char *row = NULL;
+    n = PQgetCopyData(l->pg->conn, &row, 1);
+    if (n > 0) lb_dump_rows_take(&l->rows, row, (size_t)n, err);
+    else if (n == 0) receive(l, err);
+    else if (n != -1) fail_copy(l, NULL, err);
+    PQfreemem(row);
   }
-  if (l->relation != l->piece.relation && flush_chunk(d, l, err)) return err->code;
-  l->relation = l->piece.relation;
-  l->keyed = is_keyed(d, l->relation);
-  if (send_copy(d, l, err)) return err->code;
-  l->running = true;
-  d->running++;
-  return d->whole_tables && d->parts ? begin_part(d, l->relation, err) : LB_OK;
+  return err->code;
 }
 
-static int end_piece(dumping *d, lane *l, lb_error *err)
+static bool is_failure(const PGresult *result)
 {
-  l->running = l->retreating = false;
-  d->running--;
-  if (!d->whole_tables) return LB_OK;
-  if (d->parts) end_part(d, l->rows, &l->keys, err);
-  l->rows = 0;
-  l->keys = (lb_key_range){ 0 };
-  return err->code;
+  ExecStatusType status = PQresultStatus(result);
+  return status != PGRES_COMMAND_OK && status != PGRES_COPY_OUT;
 }
 
 /* Somebody waits to change the table: the leader's lock is in their way, and they are in ours. */
-static bool is_refused_lock(const dumping *d, const lane *l, const PGresult *result)
+static bool is_refused_lock(const lane *l, const PGresult *result)
 {
   const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-  return l != d->lanes && !l->copying && !l->retreating && state && strcmp(state, "55P03") == 0;
+  return !l->leads && state && strcmp(state, "55P03") == 0;
 }
 
-/* Takes the rows that libpq has, up to a turn's worth. *waits: nothing more without new bytes from the server. */
-static int take_rows(dumping *d, lane *l, bool *waits, lb_error *err)
+static int take_results(lane *l, bool *refused, lb_error *err)
 {
-  size_t taken = 0;
-  while (taken < TURN_BYTES && !err->code) {
-    char *row = NULL;
-    int n = PQgetCopyData(l->pg->conn, &row, 1);
-    if (n > 0) {
-      taken += (size_t)n;
-      d->flowing = true;
-      take_row(d, l, row, (size_t)n, err);
-      PQfreemem(row);
-    } else {
-      if (n == 0) *waits = true;
-      else if (n == -1) l->copying = false;
-      else fail_copy(d, l, NULL, err);
-      break;
+  bool copied = false;
+  *refused = false;
+  while (!err->code) {
+    while (!err->code && PQisBusy(l->pg->conn)) receive(l, err);
+    PGresult *result = err->code ? NULL : PQgetResult(l->pg->conn);
+    if (!result) break;
+    if (PQresultStatus(result) == PGRES_COPY_OUT) {
+      copied = true;
+      take_rows(l, err);
+    } else if (is_failure(result)) {
+      *refused = !copied && is_refused_lock(l, result);
+      if (!*refused) fail_copy(l, result, err);
     }
+    PQclear(result);
   }
   return err->code;
 }
 
-static int take_result(dumping *d, lane *l, bool *waits, lb_error *err)
+static int hand_over(lane *l, lb_error *err)
 {
-  if (PQisBusy(l->pg->conn)) {
-    *waits = true;
-    return LB_OK;
+  dumping *d = l->all;
+  if (lb_pg_exec(l->pg, "ROLLBACK TO SAVEPOINT lifeboat", err)) return err->code;
+  pthread_mutex_lock(&d->mutex);
+  d->handed[d->handed_count++] = l->piece;
+  pthread_cond_broadcast(&d->turn);
+  pthread_mutex_unlock(&d->mutex);
+  return LB_OK;
+}
+
+static int copy_piece(lane *l, lb_error *err)
+{
+  bool refused;
+  if (lb_dump_rows_begin(&l->rows, l->piece.relation, err) || send_copy(l, err)) return err->code;
+  if (take_results(l, &refused, err)) return err->code;
+  return refused ? hand_over(l, err) : lb_dump_rows_end(&l->rows, err);
+}
+
+/* ---- a lane ---- */
+
+static bool lane_stopped(void *ctx)
+{
+  return atomic_load(&((dumping *)ctx)->stop);
+}
+
+/* The leader waits for what others may hand to it. */
+static bool next_piece(lane *l)
+{
+  dumping *d = l->all;
+  bool found = true;
+  pthread_mutex_lock(&d->mutex);
+  while (l->leads && !d->handed_count && d->next_piece == d->piece_count && d->running > 1 && !lane_stopped(d)) {
+    lb_cond_wait(&d->turn, &d->mutex, WAIT_MS);
   }
-  PGresult *result = PQgetResult(l->pg->conn);
-  ExecStatusType status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
-  if (!result && l->refused) {
-    l->refused = false;
-    l->retreating = true;
-    return lb_pg_send(l->pg, "ROLLBACK TO SAVEPOINT lifeboat", err);
+  if (lane_stopped(d)) found = false;
+  else if (l->leads && d->handed_count) l->piece = d->handed[--d->handed_count];
+  else if (d->next_piece < d->piece_count) l->piece = d->pieces[d->next_piece++];
+  else found = false;
+  pthread_mutex_unlock(&d->mutex);
+  return found;
+}
+
+/* Into the hands of the caller; what was there is written. */
+static int give_chunk(void *ctx, lb_dump_chunk *chunk, lb_error *err)
+{
+  lane *l = ctx;
+  dumping *d = l->all;
+  pthread_mutex_lock(&d->mutex);
+  while (l->waits && !lane_stopped(d)) lb_cond_wait(&d->turn, &d->mutex, WAIT_MS);
+  if (!l->waits) {
+    lb_dump_chunk written = l->chunk;
+    l->chunk = *chunk;
+    *chunk = written;
+    l->waits = true;
+    pthread_cond_signal(&d->news);
+  } else {
+    lb_fail(err, LB_INTERRUPT, "interrupted");
   }
-  if (!result) end_piece(d, l, err);
-  else if (status == PGRES_COPY_OUT) l->copying = true;
-  else if (status != PGRES_COMMAND_OK && is_refused_lock(d, l, result)) {
-    l->refused = true;
-    d->handed[d->handed_count++] = l->piece;
-  } else if (status != PGRES_COMMAND_OK) fail_copy(d, l, result, err);
-  PQclear(result);
+  pthread_mutex_unlock(&d->mutex);
   return err->code;
 }
 
-/* One turn of a lane: from what has arrived, and without waiting. */
-static int turn(dumping *d, lane *l, bool *waits, lb_error *err)
+static void *run_lane(void *ctx)
 {
-  *waits = false;
-  if (!l->running) return start_piece(d, l, waits, err);
-  bool lost = !PQconsumeInput(l->pg->conn);  /* what the server said before it went away is still to be read */
-  while (l->running && !*waits && !err->code) {
-    if (!l->copying) take_result(d, l, waits, err);
-    else if (take_rows(d, l, waits, err) == LB_OK && l->copying) break;
+  lane *l = ctx;
+  dumping *d = l->all;
+  lb_error err = LB_ERROR_INIT;
+  while (!err.code && next_piece(l)) copy_piece(l, &err);
+  if (!err.code) lb_dump_rows_flush(&l->rows, &err);
+  pthread_mutex_lock(&d->mutex);
+  if (err.code) {
+    if (!d->first.code) d->first = err;
+    atomic_store(&d->stop, true);
   }
-  if (lost && *waits && !err->code) fail_copy(d, l, NULL, err);
-  return err->code;
+  d->running--;
+  pthread_cond_signal(&d->news);
+  pthread_cond_broadcast(&d->turn);
+  pthread_mutex_unlock(&d->mutex);
+  return NULL;
 }
 
-/* ---- the loop ---- */
-
-/* A server sends 8 KiB at a time. Rows that flow collect in the socket for a moment, so that neither side is woken for
-** each of them: a seventh less processor time on both sides together. */
-static void let_collect(dumping *d)
+/* Fewer lanes than there are connections will do, but not none. */
+static int start_lanes(dumping *d, lb_error *err)
 {
-  const struct timespec moment = { .tv_nsec = COLLECT_NS };
-  if (d->flowing) nanosleep(&moment, NULL);
-  d->flowing = false;
-}
-
-static int wait_for_any(dumping *d, const lb_pg_meanwhile *meanwhile, lb_error *err)
-{
-  struct pollfd fds[65];
-  nfds_t count = 0;
-  for (int i = 0; i < d->lane_count && count < 64; i++) {
-    if (d->lanes[i].running) fds[count++] = (struct pollfd){ .fd = PQsocket(d->lanes[i].pg->conn), .events = POLLIN };
+  int rc = 0;
+  d->running = d->lane_count;
+  for (int i = 0; i < d->lane_count; i++) {
+    rc = rc ? rc : lb_thread_start(&d->lanes[i].thread, run_lane, &d->lanes[i]);
+    d->lanes[i].started = rc == 0;
   }
-  if (meanwhile && meanwhile->fd >= 0) fds[count++] = (struct pollfd){ .fd = meanwhile->fd, .events = POLLIN };
-  poll(fds, count, WAIT_MS);  /* whatever it says, the next turn looks for itself */
-  let_collect(d);
-  return lb_task_poll(d->dump->task, err);
+  pthread_mutex_lock(&d->mutex);
+  for (int i = 0; i < d->lane_count; i++) d->running -= !d->lanes[i].started;
+  pthread_mutex_unlock(&d->mutex);
+  return d->lanes[0].started ? LB_OK : lb_fail_errno(err, rc, "cannot start a thread");
 }
 
-/* Rows that no part has yet. */
-static bool has_rows(const dumping *d)
-{
-  for (int i = 0; i < d->lane_count; i++) if (d->lanes[i].rows) return true;
-  return false;
-}
+/* ---- the caller's thread ---- */
 
-static bool has_work(const dumping *d)
+/* In turns, so that none waits for long behind the others. */
+static lane *find_waiting(dumping *d, int *last)
 {
-  return d->running || d->handed_count || d->next_piece < d->piece_count || has_rows(d);
-}
-
-static int run(dumping *d, lb_pg_meanwhile *meanwhile, lb_error *err)
-{
-  while (has_work(d) && !err->code) {
-    bool all_wait = true;
-    for (int i = 0; i < d->lane_count && !err->code; i++) {
-      bool waits;
-      turn(d, &d->lanes[i], &waits, err);
-      if (!waits) all_wait = false;
-    }
-    if (meanwhile && !err->code) meanwhile->tick(meanwhile->ctx, err);
-    if (err->code || !has_work(d)) break;
-    all_wait ? wait_for_any(d, meanwhile, err) : lb_task_poll(d->dump->task, err);
+  for (int i = 1; i <= d->lane_count; i++) {
+    int at = (*last + i) % d->lane_count;
+    if (!d->lanes[at].waits) continue;
+    *last = at;
+    return &d->lanes[at];
   }
+  return NULL;
+}
+
+static void stop_lanes(dumping *d, const lb_error *err)
+{
+  if (!d->first.code) d->first = *err;
+  atomic_store(&d->stop, true);
+  pthread_cond_broadcast(&d->turn);
+}
+
+/* Until all lanes have ended; after a failure nothing is written any more. */
+static void write_chunks(dumping *d, lb_pg_parts *parts, lb_pg_meanwhile *meanwhile)
+{
+  lb_error err = LB_ERROR_INIT;
+  int last = 0;
+  pthread_mutex_lock(&d->mutex);
+  for (;;) {
+    lane *l = find_waiting(d, &last);
+    if (!l && !d->running) break;
+    if (!l) lb_cond_wait(&d->news, &d->mutex, WAIT_MS);
+    pthread_mutex_unlock(&d->mutex);
+    if (l && !err.code) lb_dump_chunk_write(&d->tables, parts, &l->chunk, &err);
+    if (meanwhile && !err.code) meanwhile->tick(meanwhile->ctx, &err);
+    if (!err.code) lb_task_poll(d->dump->task, &err);
+    pthread_mutex_lock(&d->mutex);
+    if (err.code) stop_lanes(d, &err);
+    if (!l) continue;
+    l->waits = false;
+    pthread_cond_broadcast(&d->turn);
+  }
+  pthread_mutex_unlock(&d->mutex);
+}
+
+static void open_lane(dumping *d, int number)
+{
+  lane *l = &d->lanes[number];
+  l->all = d;
+  l->leads = number == 0;
+  l->pg = d->dump->snapshot->lanes[number];
+  l->rows = (lb_dump_rows){ .tables = &d->tables, .give = give_chunk, .ctx = l };
+  l->task.interrupted = lane_stopped;
+  l->task.interrupted_ctx = d;
+  l->pg->task = &l->task;
+}
+
+static void close_lane(lane *l, const lb_error *err)
+{
+  l->pg->task = l->all->dump->task;
+  if (err->code) lb_pg_cancel(l->pg);
+  lb_buf_free(&l->rows.chunk.text);
+  lb_buf_free(&l->chunk.text);
+}
+
+static int run(dumping *d, lb_pg_parts *parts, lb_pg_meanwhile *meanwhile, lb_error *err)
+{
+  for (int i = 0; i < d->lane_count; i++) open_lane(d, i);
+  if (start_lanes(d, err) == LB_OK) write_chunks(d, parts, meanwhile);
+  for (int i = 0; i < d->lane_count; i++) if (d->lanes[i].started) pthread_join(d->lanes[i].thread, NULL);
+  if (!err->code) *err = d->first;
+  for (int i = 0; i < d->lane_count; i++) close_lane(&d->lanes[i], err);
   return err->code;
 }
 
 int lb_pg_dump_data(const lb_pg_dump *dump, lb_pg_parts *parts, lb_pg_meanwhile *meanwhile, lb_pg_contents *contents,
                     lb_error *err)
 {
-  dumping d = { .dump = dump, .parts = parts, .contents = contents, .whole_tables = dump->filter->data_only };
-  contents->checksums = lb_hash_available();
-  d.lane_count = d.whole_tables ? 1 : dump->snapshot->lane_count;
+  dumping d = { .dump = dump, .mutex = PTHREAD_MUTEX_INITIALIZER };
+  lb_cond_init(&d.news);
+  lb_cond_init(&d.turn);
+  lb_dump_tables_open(&d.tables, dump, parts, contents, err);
+  d.lane_count = d.tables.whole ? 1 : dump->snapshot->lane_count;
   d.lanes = calloc((size_t)d.lane_count, sizeof *d.lanes);
-  if (!d.lanes) return lb_fail_nomem(err);
-  for (int i = 0; i < d.lane_count; i++) d.lanes[i].pg = dump->snapshot->lanes[i];
-  if (plan(&d, err) == LB_OK) run(&d, meanwhile, err);
-  for (int i = 0; i < d.lane_count; i++) {
-    if (err->code && d.lanes[i].running) lb_pg_cancel(d.lanes[i].pg);
-    lb_buf_free(&d.lanes[i].chunk);
-  }
+  if (!d.lanes && !err->code) lb_fail_nomem(err);
+  if (!err->code && plan(&d, err) == LB_OK) run(&d, parts, meanwhile, err);
+  lb_dump_tables_close(&d.tables);
+  pthread_cond_destroy(&d.news);
+  pthread_cond_destroy(&d.turn);
+  pthread_mutex_destroy(&d.mutex);
   free(d.lanes);
-  free(d.tables);
   free(d.pieces);
   free(d.handed);
   return err->code;

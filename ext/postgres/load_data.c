@@ -9,12 +9,9 @@
 */
 #include "postgres/load_data.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "core/thread.h"
 #include "postgres/execute.h"
 #include "postgres/results.h"
 
@@ -179,33 +176,19 @@ static void *run_lane(void *ctx)
   return NULL;
 }
 
-/* The host's signals are for its own threads. Fewer lanes than there are connections will do, but not none. */
+/* Fewer lanes than there are connections will do, but not none. */
 static int start_lanes(loading *d, lane *lanes, int count, lb_error *err)
 {
-  sigset_t all, before;
   int rc = 0;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   d->running = count;
   for (int i = 0; i < count; i++) {
-    rc = rc ? rc : pthread_create(&lanes[i].thread, NULL, run_lane, &lanes[i]);
+    rc = rc ? rc : lb_thread_start(&lanes[i].thread, run_lane, &lanes[i]);
     lanes[i].started = rc == 0;
   }
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
   pthread_mutex_lock(&d->mutex);
   for (int i = 0; i < count; i++) d->running -= !lanes[i].started;
   pthread_mutex_unlock(&d->mutex);
   return lanes[0].started ? LB_OK : lb_fail_errno(err, rc, "cannot start a thread");
-}
-
-static void wait_a_while(loading *d)
-{
-  struct timespec until;
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  until.tv_nsec += WAIT_MS * 1000000L;
-  until.tv_sec += until.tv_nsec / 1000000000L;
-  until.tv_nsec %= 1000000000L;
-  pthread_cond_timedwait(&d->ended, &d->mutex, &until);
 }
 
 /* An interrupt of the caller's is what went wrong first, unless a lane was faster. */
@@ -214,7 +197,7 @@ static void wait_for_lanes(loading *d)
   lb_error err = LB_ERROR_INIT;
   pthread_mutex_lock(&d->mutex);
   while (d->running) {
-    wait_a_while(d);
+    lb_cond_wait(&d->ended, &d->mutex, WAIT_MS);
     if (err.code || lb_task_poll(d->load->task, &err) == LB_OK) continue;
     if (!d->first.code) d->first = err;
     atomic_store(&d->stop, true);
@@ -235,13 +218,9 @@ static void end_lane(lane *l, lb_error *err)
 int lb_load_data(lb_pg_load *load, const lb_pg_kept *kept, lb_lanes *lanes, lb_error *err)
 {
   loading d = { .load = load, .kept = kept, .mutex = PTHREAD_MUTEX_INITIALIZER };
-  pthread_condattr_t monotonic;
   lane *all = calloc((size_t)lanes->count, sizeof *all);
   if (!all) return lb_fail_nomem(err);
-  pthread_condattr_init(&monotonic);
-  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-  pthread_cond_init(&d.ended, &monotonic);
-  pthread_condattr_destroy(&monotonic);
+  lb_cond_init(&d.ended);
   for (int i = 0; i < lanes->count; i++) {
     lane *l = &all[i];
     l->all = &d;

@@ -8,11 +8,16 @@
 #include "postgres/connection.h"
 #include "postgres/datum.h"
 #include "postgres/filter.h"
+#include "postgres/wire.h"
 
 typedef struct lb_pg_relation {
   char *schema, *name;
   char *root_schema, *root_name;  /* the partitioned table that its rows are loaded through; NULL: none */
   char *columns;      /* "a", "b": quoted, generated ones left out; "" for a table without columns */
+  char *expressions;  /* what to ask for in COPY's binary form (copy_out.h): "a", pg_catalog.float8out("b"); NULL: its
+                      ** rows are to be had as text alone */
+  lb_wire *wires;     /* what comes then */
+  int wire_count;
   char *condition;    /* WHERE … of an extension's configuration table; NULL: all rows */
   char *oid;
   char *key;          /* the first column of its primary key, if that can have ranges (key_range.h); NULL: none */

@@ -1,11 +1,11 @@
-/* See wire.h: dates and times, in the form of DateStyle ISO.
+/* See wire.h and wire_text.h: dates and times, in the form of DateStyle ISO.
 **
 ** Days by the proleptic Gregorian calendar, counted in years that begin in March, so that the leap day is the last one
 ** of a year (the usual arithmetic; PostgreSQL's date2j gives the same).
 */
-#include "postgres/wire.h"
-
 #include <string.h>
+
+#include "postgres/wire_text.h"
 
 enum { DATE_BYTES = 10, TIME_BYTES = 8, ZONE_HOURS_MOST = 15 };
 
@@ -113,4 +113,89 @@ bool lb_wire_timestamp(const char *p, size_t n, bool zone, int64_t *microseconds
   if (!read_clock(p, n, &clock, &used) || (zone ? !read_zone(p + used, n - used, &offset) : used != n)) return false;
   *microseconds = days * DAY + clock - offset;
   return true;
+}
+
+/* ---- and back ---- */
+
+enum { DAYS_OF_400_YEARS = 146097, DAYS_TO_2000_03_01 = 60 };
+
+static char *put_year(int64_t year, char *to)
+{
+  char digits[20], *p = digits + sizeof digits;
+  for (; year || p > digits + sizeof digits - 4; year /= 10) *--p = (char)('0' + year % 10);
+  size_t n = (size_t)(digits + sizeof digits - p);
+  memcpy(to, p, n);
+  return to + n;
+}
+
+/* *before_christ: the year before 1 is 1 BC. Undoes day_number: in a cycle of 400 years that begins in March the day
+** that leaps is the last one of its year, its century and its cycle. */
+static char *put_day(int64_t days, bool *before_christ, char *to)
+{
+  int64_t since = days - DAYS_TO_2000_03_01;
+  int64_t cycle = (since >= 0 ? since : since - DAYS_OF_400_YEARS + 1) / DAYS_OF_400_YEARS;
+  int day = (int)(since - cycle * DAYS_OF_400_YEARS);
+  int year_in = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+  int day_in = day - (365 * year_in + year_in / 4 - year_in / 100);
+  int month = (5 * day_in + 2) / 153;
+  int64_t year = 2000 + 400 * cycle + year_in + (month >= 10);
+  *before_christ = year < 1;
+  to = put_year(year < 1 ? 1 - year : year, to);
+  *to++ = '-';
+  to = lb_wire_put_two((unsigned)(month < 10 ? month + 3 : month - 9), to);
+  *to++ = '-';
+  return lb_wire_put_two((unsigned)(day_in - (153 * month + 2) / 5 + 1), to);
+}
+
+static char *put_text(const char *text, char *to)
+{
+  size_t n = strlen(text);
+  memcpy(to, text, n);
+  return to + n;
+}
+
+/* Zeros at the end of a fraction are left out. */
+static char *put_clock(int64_t microseconds, char *to)
+{
+  unsigned seconds = (unsigned)(microseconds / SECOND), fraction = (unsigned)(microseconds % SECOND);
+  to = lb_wire_put_two(seconds / 3600, to);
+  *to++ = ':';
+  to = lb_wire_put_two(seconds / 60 % 60, to);
+  *to++ = ':';
+  to = lb_wire_put_two(seconds % 60, to);
+  if (!fraction) return to;
+  *to++ = '.';
+  to = lb_wire_put_two(fraction / 10000, to);
+  to = lb_wire_put_two(fraction / 100 % 100, to);
+  to = lb_wire_put_two(fraction % 100, to);
+  while (to[-1] == '0') to--;
+  return to;
+}
+
+char *lb_wire_put_date(int32_t days, char *to)
+{
+  bool before_christ;
+  if (days == INT32_MIN) return put_text("-infinity", to);
+  if (days == INT32_MAX) return put_text("infinity", to);
+  to = put_day(days, &before_christ, to);
+  return before_christ ? put_text(" BC", to) : to;
+}
+
+/* 24:00:00 is one. */
+char *lb_wire_put_time(int64_t microseconds, char *to)
+{
+  return microseconds < 0 || microseconds > DAY ? NULL : put_clock(microseconds, to);
+}
+
+char *lb_wire_put_timestamp(int64_t microseconds, bool zone, char *to)
+{
+  bool before_christ;
+  if (microseconds == INT64_MIN) return put_text("-infinity", to);
+  if (microseconds == INT64_MAX) return put_text("infinity", to);
+  int64_t days = microseconds / DAY - (microseconds % DAY < 0);
+  to = put_day(days, &before_christ, to);
+  *to++ = ' ';
+  to = put_clock(microseconds - days * DAY, to);
+  if (zone) to = put_text("+00", to);
+  return before_christ ? put_text(" BC", to) : to;
 }
