@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/thread.h"
 #include "postgres/dump_rows.h"
@@ -22,6 +23,8 @@
 #define LB_PIECE_PAGES 8192       /* 64 MiB */
 #endif
 #define WAIT_MS 50
+#define COLLECT_NS 500000
+#define PLENTY_BYTES ((size_t)96 << 10)
 
 typedef struct piece {
   int relation;        /* what is read */
@@ -154,15 +157,31 @@ static int receive(lane *l, lb_error *err)
   return LB_OK;
 }
 
+/* A server sends 8 KiB at a time. Rows that flow collect in the socket for a moment, unless it was full already, so
+** that neither side is woken for each of them. */
+static void let_collect(size_t taken)
+{
+  const struct timespec moment = { .tv_nsec = COLLECT_NS };
+  if (taken && taken < PLENTY_BYTES) nanosleep(&moment, NULL);
+}
+
 static int take_rows(lane *l, lb_error *err)
 {
+  size_t taken = 0;  /* since the last wait */
   int n = 0;
   while (n != -1 && !err->code) {
     char *row = NULL;
     n = PQgetCopyData(l->pg->conn, &row, 1);
-    if (n > 0) lb_dump_rows_take(&l->rows, row, (size_t)n, err);
-    else if (n == 0) receive(l, err);
-    else if (n != -1) fail_copy(l, NULL, err);
+    if (n > 0) {
+      taken += (size_t)n;
+      lb_dump_rows_take(&l->rows, row, (size_t)n, err);
+    } else if (n == 0) {
+      let_collect(taken);
+      taken = 0;
+      receive(l, err);
+    } else if (n != -1) {
+      fail_copy(l, NULL, err);
+    }
     PQfreemem(row);
   }
   return err->code;
