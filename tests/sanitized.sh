@@ -5,7 +5,8 @@
 # servers only what reads and restores single tables, where most of what is hostile is taken apart, and what turns rows
 # into another form. thread: a C host that creates, verifies and restores from eight threads, one that reads backups in
 # place, and the driver that loads scripts over several connections, all instrumented like the extension (SQLite is not:
-# what it does under its own mutexes is understood by the sanitizer).
+# what it does under its own mutexes is understood by the sanitizer); backups over several connections are made in the
+# shell, like those under address.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 kind=$1
@@ -16,8 +17,8 @@ case $kind in
     status=$?
     export ASAN_OPTIONS=detect_leaks=0
     LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libasan.so) tests/run.sh api archive/damage sqlite vfs \
-      job/part_model job/part_schema job/part_foreign job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary &&
-      [ $status = 0 ]
+      job/part_model job/part_schema job/part_foreign job/part_safety postgres/table postgres/part postgres/part_odd postgres/binary \
+      postgres/binary_out && [ $status = 0 ]
     ;;
   thread)
     export TSAN_OPTIONS=exitcode=66
@@ -42,6 +43,7 @@ case $kind in
     gzip -k "$dir/two.db"
     host readers threads - one.db two.db.gz two.db
     rm -rf "$dir"
+    LIFEBOAT_PRELOAD=$("${CC:-cc}" -print-file-name=libtsan.so) tests/run.sh postgres/binary_out || status=1
     tests/run.sh postgres/load && [ $status = 0 ]
     ;;
   *) echo "sanitized.sh address|thread BUILD" >&2; exit 2 ;;
