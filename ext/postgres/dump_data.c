@@ -24,6 +24,7 @@
 #endif
 #define WAIT_MS 50
 #define COLLECT_NS 500000
+#define FLOWING_BYTES ((size_t)4 << 10)
 #define PLENTY_BYTES ((size_t)96 << 10)
 
 typedef struct piece {
@@ -162,7 +163,7 @@ static int receive(lane *l, lb_error *err)
 static void let_collect(size_t taken)
 {
   const struct timespec moment = { .tv_nsec = COLLECT_NS };
-  if (taken && taken < PLENTY_BYTES) nanosleep(&moment, NULL);
+  if (taken >= FLOWING_BYTES && taken < PLENTY_BYTES) nanosleep(&moment, NULL);
 }
 
 static int take_rows(lane *l, lb_error *err)

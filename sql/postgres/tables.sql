@@ -2,22 +2,54 @@
 -- an extension only its configuration tables, with their condition.
 -- $1: schemas, regular expressions, or NULL for all. $2 and $3: wanted tables, schema and name in pairs, or NULL; they
 -- make $1 count for nothing, as in pg_dump. $4 and $5: tables left out.
--- The last two columns are for COPY's binary form (copy_out.h): what to ask for, and each one's type as wire.h knows it,
--- for which two functions have to be that type's own; of other types the text is asked for (cstring, sent as it is).
--- NULL where the text of one is made by a function that is not the system's, and where the form gains nothing: in units
--- of 50 ns a value it spares a server so much, by measurement (docs/architecture.md).
+-- The last two columns are for COPY's binary form (copy_out.h): what to ask for, and each one's type as wire.h knows it
+-- (25: text, which an enum's label is as well), for which two functions have to be that type's own. Of other types the
+-- text is asked for, as cstring, which is sent as it is. NULL where a function makes that which is not the system's,
+-- and where the form gains nothing: so many times 50 ns it spares a server for a value (docs/architecture.md).
+WITH known(output, send, type, gain) AS (
+  VALUES ('pg_catalog.boolout'::regproc, 'pg_catalog.boolsend'::regproc, 16, 0),
+    ('pg_catalog.byteaout', 'pg_catalog.byteasend', 17, 20), ('pg_catalog.int8out', 'pg_catalog.int8send', 20, 0),
+    ('pg_catalog.int2out', 'pg_catalog.int2send', 21, -1), ('pg_catalog.int4out', 'pg_catalog.int4send', 23, -1),
+    ('pg_catalog.textout', 'pg_catalog.textsend', 25, 2), ('pg_catalog.enum_out', 'pg_catalog.enum_send', 25, 0),
+    ('pg_catalog.json_out', 'pg_catalog.json_send', 114, 3), ('pg_catalog.cidr_out', 'pg_catalog.cidr_send', 650, 3),
+    ('pg_catalog.inet_out', 'pg_catalog.inet_send', 869, 3), ('pg_catalog.bpcharout', 'pg_catalog.bpcharsend', 1042, 2),
+    ('pg_catalog.varcharout', 'pg_catalog.varcharsend', 1043, 2),
+    ('pg_catalog.date_out', 'pg_catalog.date_send', 1082, 3), ('pg_catalog.time_out', 'pg_catalog.time_send', 1083, 3),
+    ('pg_catalog.timestamp_out', 'pg_catalog.timestamp_send', 1114, 3),
+    ('pg_catalog.timestamptz_out', 'pg_catalog.timestamptz_send', 1184, 3),
+    ('pg_catalog.numeric_out', 'pg_catalog.numeric_send', 1700, 0),
+    ('pg_catalog.uuid_out', 'pg_catalog.uuid_send', 2950, 4), ('pg_catalog.jsonb_out', 'pg_catalog.jsonb_send', 3802, 0)
+), listed AS (
+  SELECT a.attrelid, a.attnum, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
+         coalesce(k.gain, -1) AS gain, p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace
+           AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable
+    FROM (VALUES (''::"char")) AS before_12(attgenerated)
+   CROSS JOIN LATERAL (
+         -- From 12 on the attribute's own; asked for by its name it would be an error before.
+         SELECT attrelid, attnum, attname, atttypid FROM pg_catalog.pg_attribute
+          WHERE attnum > 0 AND NOT attisdropped AND attgenerated = '') AS a
+    JOIN pg_catalog.pg_class r ON r.oid = a.attrelid
+    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+    JOIN pg_catalog.pg_proc p ON p.oid = t.typoutput
+    LEFT JOIN known k ON k.output = t.typoutput AND k.send = t.typsend
+   WHERE r.relkind = 'r' AND r.oid >= 16384
+), list AS (
+  SELECT attrelid, string_agg(quoted, ', ' ORDER BY attnum) AS names,
+         string_agg(CASE WHEN type IS NOT NULL THEN quoted ELSE format('pg_catalog.%I(%s)', proname, quoted) END, ', '
+                    ORDER BY attnum) AS expressions,
+         string_agg(coalesce(type, 25)::text, ' ' ORDER BY attnum) AS types,
+         bool_and(type IS NOT NULL OR callable) AS possible, sum(gain) AS gain
+    FROM listed GROUP BY attrelid
+)
 SELECT c.oid, n.nspname, c.relname,
-       coalesce((SELECT string_agg('"' || replace(a.attname, '"', '""') || '"', ', ' ORDER BY a.attnum)
-                   FROM pg_catalog.pg_attribute a
-                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                        -- attgenerated is new in 12; asked for by name it would be an error before
-                    AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''), '') AS columns,
+       coalesce(l.names, '') AS columns,
        CASE WHEN x.oid IS NOT NULL
             THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition,
        c.relam IN (0, 2) AS heap, root.nspname, root.relname, key.attname, key.field, key.typname,
-       binary_form.expressions, binary_form.types
+       CASE WHEN l.possible AND l.gain > 0 THEN l.expressions END, l.types
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  LEFT JOIN list l ON l.attrelid = c.oid
   LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
         AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
   LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
@@ -49,28 +81,6 @@ SELECT c.oid, n.nspname, c.relname,
          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE i.indrelid = c.oid AND i.indisprimary AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''
           AND t.typtype = 'b' AND t.typnamespace = 'pg_catalog'::regnamespace) AS key ON true
-  LEFT JOIN LATERAL (
-       SELECT string_agg(CASE WHEN own THEN quoted ELSE format('pg_catalog.%I(%s)', out_name, quoted) END, ', '
-                         ORDER BY attnum) AS expressions,
-              string_agg(wire::text, ' ' ORDER BY attnum) AS types
-         FROM (SELECT a.attnum, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname AS out_name,
-                      coalesce(w.type, 25) AS wire, w.type IS NOT NULL OR enum AS own, coalesce(w.gain, enum::int - 1) AS gain,
-                      p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace
-                        AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable
-                 FROM pg_catalog.pg_attribute a
-                 JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-                 JOIN pg_catalog.pg_proc p ON p.oid = t.typoutput
-                 CROSS JOIN LATERAL (SELECT t.typoutput = 'pg_catalog.enum_out'::regproc
-                                            AND t.typsend = 'pg_catalog.enum_send'::regproc AS enum) AS e
-                 LEFT JOIN (SELECT type, gain, typoutput, typsend
-                              FROM (VALUES (16, 0), (17, 20), (20, 0), (21, -1), (23, -1), (25, 2), (114, 3), (650, 3),
-                                           (869, 3), (1042, 2), (1043, 2), (1082, 3), (1083, 3), (1114, 3), (1184, 3),
-                                           (1700, 0), (2950, 4), (3802, 0)) AS known(type, gain)
-                              JOIN pg_catalog.pg_type b ON b.oid = type) AS w
-                   ON w.typoutput = t.typoutput AND w.typsend = t.typsend
-                WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-                  AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = '') AS each_column
-       HAVING bool_and(own OR callable) AND sum(gain) > 0) AS binary_form ON true
  WHERE c.relkind = 'r' AND c.relpersistence <> 't'
        -- a standby has no rows of unlogged tables
    AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
