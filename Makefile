@@ -155,8 +155,8 @@ $(BUILD)/fuzz/planted: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
 	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/reader.c $(filter-out ext/archive/index.c,$(FUZZ_CORE)) \
 	  $(@D)/planted_index.c $(LIBS) -lsqlite3
 
-FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_rows.c \
-  $(wildcard ext/postgres/wire*.c) \
+FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_out.c \
+  ext/postgres/copy_rows.c $(wildcard ext/postgres/wire*.c) \
   ext/core/buffer.c ext/core/error.c ext/core/utf8.c
 $(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
 	@mkdir -p $(@D)

@@ -71,6 +71,8 @@ COPY "t ""u"".v" (a, "from stdin") FROM stdin WITH (FORMAT text, DELIMITER E'\t'
 \.
 SQL
 } >"$corpus/seed"
+# And two columns as a server sends them: a text, a number.
+printf '\0\0\0\3a\nb\0\0\0\14\0\2\0\0\100\0\0\2\0\1\23\210' >"$corpus/sent"
 
 fuzz script 1000 "$corpus" &
 script=$!

@@ -1,7 +1,7 @@
 /* libFuzzer target: the bytes are an SQL script. It is read whole, in pieces whose sizes its first bytes choose, and
 ** byte by byte; all three must tell the same, fail with the same code, and keep what script.h promises of offsets, texts and
-** rows. abort() on anything else. What it tells goes on to those who read definitions and rows. `make fuzz` runs it
-** after the reader's target.
+** rows. abort() on anything else. What it tells goes on to those who read definitions and rows, and to those who read
+** binary rows of a server. `make fuzz` runs it after the reader's target.
 */
 #include <stddef.h>
 #include <stdint.h>
@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "core/buffer.h"
+#include "postgres/copy_out.h"
 #include "postgres/copy_rows.h"
 #include "postgres/ddl.h"
 #include "postgres/script.h"
-#include "postgres/wire.h"
+#include "postgres/wire_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,6 +67,46 @@ static void look_at_statement(const char *sql, size_t len)
   free(text);
 }
 
+/* Bytes as a value in binary form, copied so that the sanitizer sees a look beyond them: all of it is turned into one
+** field, or nothing; and where that can be turned back, it is the same text again. */
+static void look_at_binary(lb_wire wire, const void *data, size_t len)
+{
+  lb_buf text = { 0 }, back = { 0 }, again = { 0 };
+  unsigned char *value = malloc(len ? len : 1);
+  require(value);
+  memcpy(value, data, len);
+  if (!lb_wire_text(wire, value, len, &text)) require(text.len == 0);
+  else if (text.len) require(!memchr(text.data, '\n', text.len) && !memchr(text.data, '\t', text.len));
+  size_t escape = wire == LB_WIRE_BYTEA && text.len;
+  if (wire != LB_WIRE_STRING && wire != LB_WIRE_JSONB && text.len &&
+      lb_wire_put(wire, text.data + escape, text.len - escape, &back)) {
+    require(lb_wire_text(wire, (const unsigned char *)back.data + 4, back.len - 4, &again));
+    require(again.len == text.len && memcmp(again.data, text.data, text.len) == 0);
+  }
+  lb_buf_free(&text);
+  lb_buf_free(&back);
+  lb_buf_free(&again);
+  free(value);
+}
+
+/* What a server may send: the header, the number of columns, and these bytes. */
+static void look_at_sent_rows(const uint8_t *data, size_t size)
+{
+  static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0\0\2";
+  static const lb_wire wires[] = { LB_WIRE_STRING, LB_WIRE_NUMERIC };
+  lb_copy_out copy = { .wires = wires, .count = 2 };
+  lb_buf rows = { 0 };
+  lb_error err = LB_ERROR_INIT;
+  char *sent = malloc(sizeof head - 1 + size);
+  require(sent);
+  memcpy(sent, head, sizeof head - 1);
+  memcpy(sent + sizeof head - 1, data, size);
+  lb_copy_out_take(&copy, sent, sizeof head - 1 + size, &rows, &err);
+  require(err.code ? err.code == LB_ERROR : rows.len && rows.data[rows.len - 1] == '\n');
+  lb_buf_free(&rows);
+  free(sent);
+}
+
 /* A value of any type: all of it is turned, into as many bytes as its length says, or nothing. */
 static void look_at_value(const lb_copy_field *field)
 {
@@ -73,10 +114,12 @@ static void look_at_value(const lb_copy_field *field)
   for (lb_wire wire = LB_WIRE_NONE; wire <= LB_WIRE_TIMESTAMPTZ; wire++) {
     size_t before = out.len;
     bool put = lb_wire_put(wire, field->text, field->len, &out);
+    look_at_binary(wire, field->text, field->len);
     require(put ? out.len >= before + 4 : out.len == before);
     if (!put) continue;
     const unsigned char *size = (const unsigned char *)out.data + before;
-    require(out.len - before - 4 == ((size_t)size[0] << 24 | size[1] << 16 | size[2] << 8 | size[3]));
+    require(out.len - before - 4 == lb_wire_get_u32(size));
+    look_at_binary(wire, size + 4, out.len - before - 4);
   }
   lb_buf_free(&out);
 }
@@ -188,6 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   require(whole.log.len == parts.log.len && memcmp(whole.log.data, parts.log.data, whole.log.len) == 0);
   require(whole.log.len == bytes.log.len && memcmp(whole.log.data, bytes.log.data, whole.log.len) == 0);
   look_at_rows(data + 4, size - 4, (size_t)data[0] + 1);
+  look_at_sent_rows(data, size);
   lb_script_looks_like_dump(data, size);
   lb_script_other_format(data, size);
   lb_buf_free(&whole.log);
