@@ -90,7 +90,7 @@ check_all() {
   q closed "DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN; GRANT SELECT ON t TO reader;
     REVOKE EXECUTE ON FUNCTION pg_catalog.array_out(anyarray) FROM PUBLIC"
   mark
-  sql "SELECT backup_create('$(url closed reader)')"
+  sql "SELECT backup_create('$(url closed | sed s/user=postgres/user=reader/)')"
   [ "$(asked 'FORMAT binary')" = "" ] && [ "$(asked -v 'FORMAT binary')" = t ]
   [ "$(gunzip -c closed_postgres_*.gz | grep -c '{[0-9]*}$')" = 100 ]
 }
