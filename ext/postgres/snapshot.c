@@ -11,6 +11,14 @@
 
 #define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
+/* COPY of a query is planned as any other: with these it reads the table itself, in its order, not an index that has
+** all its columns (which may be damaged where the table is whole), and without workers. */
+static int read_tables_themselves(lb_pg *pg, lb_error *err)
+{
+  return lb_pg_exec(pg, "SET LOCAL enable_seqscan = on; SET LOCAL enable_indexonlyscan = off; "
+                    "SET LOCAL max_parallel_workers_per_gather = 0", err);
+}
+
 /* libpq reads into a buffer of 16 KiB, which grows for a value that does not fit and stays so: after this one it holds
 ** what a socket does, and a lane's rows are fetched in one call instead of in a dozen. */
 static int widen_input(lb_pg *pg, lb_error *err)
@@ -26,7 +34,8 @@ int lb_pg_snapshot_take(lb_pg *pg, int64_t lock_timeout, lb_pg_snapshot *snapsho
   if (!snapshot->lanes) return lb_fail_nomem(err);
   snapshot->lanes[0] = pg;
   snapshot->lane_count = 1;
-  if (lb_pg_exec(pg, BEGIN_READING, err) || lb_pg_fix_settings(pg, lock_timeout, err) || widen_input(pg, err)) {
+  if (lb_pg_exec(pg, BEGIN_READING, err) || lb_pg_fix_settings(pg, lock_timeout, err) ||
+      read_tables_themselves(pg, err) || widen_input(pg, err)) {
     return err->code;
   }
   snapshot->id = lb_pg_value(pg, err, "SELECT pg_catalog.pg_export_snapshot()", 0, NULL);
@@ -53,7 +62,9 @@ static int join(lb_pg *pg, const lb_pg_snapshot *snapshot, lb_error *err)
   lb_pg_put_literal(&sql, snapshot->id);
   if (sql.failed) lb_fail_nomem(err);
   else if (lb_pg_exec(pg, sql.data, &why)) fail_joining(snapshot, &why, err);
-  else if (lb_pg_fix_settings(pg, snapshot->lock_timeout, err) == LB_OK) widen_input(pg, err);
+  else if (lb_pg_fix_settings(pg, snapshot->lock_timeout, err) == LB_OK && read_tables_themselves(pg, err) == LB_OK) {
+    widen_input(pg, err);
+  }
   lb_buf_free(&sql);
   return err->code;
 }
