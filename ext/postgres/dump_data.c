@@ -8,6 +8,9 @@
 **
 ** Each lane locks a table without waiting before it copies it: behind an ALTER TABLE that waits for the leader's lock,
 ** waiting would be for ever. What a lane may not lock for that reason is the leader's to copy, which has the lock.
+**
+** A savepoint is gone back to before each piece: after a lock that was refused, and so that no lock is kept which the
+** COPY took. That of a query locks all indexes of its table, and a server has room for so many locks only.
 */
 #include "postgres/dump_data.h"
 
@@ -41,7 +44,7 @@ typedef struct lane {
   lb_task task;           /* the connection's, while it is used here: the caller's is polled by the caller's thread */
   pthread_t thread;
   bool started, leads;
-  bool saved;             /* a savepoint is set, to go back to when a lock is refused */
+  bool saved;             /* the savepoint is set */
   bool lost;              /* the connection; what the server said before is still to be read */
   piece piece;            /* the one that is being copied */
   lb_dump_rows rows;
@@ -130,17 +133,16 @@ static void put_copy(lb_buf *sql, const lb_pg_relation *t, const piece *p, const
   lb_buf_text(sql, t->expressions ? " TO STDOUT WITH (FORMAT binary)" : " TO STDOUT");
 }
 
-/* The leader has its locks and needs no savepoint. */
+/* The leader has its locks from before the savepoint. */
 static int send_copy(lane *l, lb_error *err)
 {
   const lb_pg_relation *t = relation_of(l->all, l->piece.relation);
   lb_buf name = { 0 }, sql = { 0 };
   lb_pg_put_qualified(&name, t->schema, t->name);
+  lb_buf_text(&sql, l->saved ? "ROLLBACK TO SAVEPOINT lifeboat; " : "SAVEPOINT lifeboat; ");
+  l->saved = true;
   if (!l->leads) {
-    if (l->saved) lb_buf_text(&sql, "RELEASE SAVEPOINT lifeboat; ");
-    lb_buf_printf(&sql, "SAVEPOINT lifeboat; LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; ",
-                  name.data ? name.data : "");
-    l->saved = true;
+    lb_buf_printf(&sql, "LOCK TABLE ONLY %s IN ACCESS SHARE MODE NOWAIT; ", name.data ? name.data : "");
   }
   put_copy(&sql, t, &l->piece, name.data ? name.data : "");
   if (name.failed || sql.failed) lb_fail_nomem(err);
@@ -221,15 +223,13 @@ static int take_results(lane *l, bool *refused, lb_error *err)
   return err->code;
 }
 
-static int hand_over(lane *l, lb_error *err)
+static void hand_over(lane *l)
 {
   dumping *d = l->all;
-  if (lb_pg_exec(l->pg, "ROLLBACK TO SAVEPOINT lifeboat", err)) return err->code;
   pthread_mutex_lock(&d->mutex);
   d->handed[d->handed_count++] = l->piece;
   pthread_cond_broadcast(&d->turn);
   pthread_mutex_unlock(&d->mutex);
-  return LB_OK;
 }
 
 static int copy_piece(lane *l, lb_error *err)
@@ -237,7 +237,9 @@ static int copy_piece(lane *l, lb_error *err)
   bool refused;
   if (lb_dump_rows_begin(&l->rows, l->piece.relation, err) || send_copy(l, err)) return err->code;
   if (take_results(l, &refused, err)) return err->code;
-  return refused ? hand_over(l, err) : lb_dump_rows_end(&l->rows, err);
+  if (!refused) return lb_dump_rows_end(&l->rows, err);
+  hand_over(l);
+  return LB_OK;
 }
 
 /* ---- a lane ---- */

@@ -131,3 +131,18 @@ begin_blocked() {  # begin_blocked LOCK-TIMEOUT
   grep -qE 'process [0-9]+ waits for AccessExclusiveLock on public\.a, which this backup reads.*LOCK TABLE' out
   nothing_left
 }
+
+# A server has room for so many locks of all sessions together. COPY of a query locks the indexes as well.
+@test "the locks of a backup are those of tables, not of their indexes too" {
+  pg_server_start --name narrow --set max_locks_per_transaction=10 --set max_connections=20
+  newdb indexes
+  q indexes "DO \$\$ BEGIN FOR i IN 1..150 LOOP
+    EXECUTE format('CREATE TABLE t%s AS SELECT %s AS id, md5(''x'')::uuid AS u, ARRAY[1.5] AS a', i, i);
+    COMMIT; FOR k IN 1..15 LOOP EXECUTE format('CREATE INDEX ON t%s (id)', i); END LOOP; COMMIT; END LOOP; END \$\$"
+  for jobs in 1 3; do
+    run -0 create indexes "{\"jobs\":$jobs,\"name\":\"j$jobs\"}"
+    [ "$(sql "SELECT sum(rows) FROM backup_contents('latest:j$jobs')")" = 150 ]
+  done
+  pg_server_stop immediate
+  pg_server_use main
+}
