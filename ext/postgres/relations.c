@@ -67,7 +67,8 @@ static int take_tables(const lb_pg *pg, const PGresult *result, lb_pg_relations 
     if (rooted) t->root_schema = strdup(PQgetvalue(result, i, 6));
     if (rooted) t->root_name = strdup(PQgetvalue(result, i, 7));
     if (!PQgetisnull(result, i, 8)) take_key(result, i, t, err);
-    if (!PQgetisnull(result, i, 11)) {
+    /* A condition may mean columns by their places: WHERE … ORDER BY 1. */
+    if (!conditional && !PQgetisnull(result, i, 11)) {
       take_wires(pg, PQgetvalue(result, i, 11), PQgetvalue(result, i, 12), t, err);
     }
     if (err->code || !t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||

@@ -118,6 +118,21 @@ check_all() {
   cmp want got
 }
 
+@test "a table of an extension whose condition means a column by its place is read as text" {
+  local folder
+  folder=$(pg_runnable "$PG_VERSION")/share/postgresql
+  [ "$PG_VERSION" != "$PG_DEFAULT" ] || folder+=/$PG_VERSION
+  printf '%s\n' "default_version = '1.0'" >"$folder/extension/lifeboat_order.control"
+  printf '%s\n' 'CREATE TABLE ranked (i interval, u uuid);' \
+    "SELECT pg_extension_config_dump('ranked', 'WHERE i > ''3 s'' ORDER BY 1');" >"$folder/extension/lifeboat_order--1.0.sql"
+  chmod 644 "$folder"/extension/lifeboat_order*
+  newdb ranks
+  q ranks "CREATE EXTENSION lifeboat_order; INSERT INTO ranked SELECT n * interval '1 s' FROM generate_series(9, 1, -1) AS n"
+  rm "$folder"/extension/lifeboat_order*
+  ours "$(sql "SELECT backup_create('$(url ranks)')")" public.ranked cat >got
+  [ "$(cut -c1-8 got | tr '\n' ' ')" = '00:00:04 00:00:05 00:00:06 00:00:07 00:00:08 00:00:09 ' ]
+}
+
 @test "a row that no server could load again is an error that says so" {
   local objects=${LIFEBOAT_SO%/*}/obj
   cc -c -std=c11 -O2 -g -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -I"$ROOT/ext" -I/usr/include/postgresql \
