@@ -10,7 +10,7 @@
 
 #define CHUNK_BYTES ((size_t)4 << 20)
 #ifndef LB_ROW_MOST             /* a test makes it small */
-#define LB_ROW_MOST 0x3fffffff  /* what a server takes for a line of COPY: its MaxAllocSize */
+#define LB_ROW_MOST 0x3ffffffe  /* what a server takes for a line of COPY, which has to be below its MaxAllocSize */
 #endif
 
 static const lb_pg_relation *relation_of(const lb_dump_tables *d, int number)

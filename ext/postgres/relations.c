@@ -34,11 +34,9 @@ static int take_key(const PGresult *result, int row, lb_pg_relation *t, lb_error
   return err->code;
 }
 
-/* types: their numbers, with blanks between. A server before 10 may have been built with times that are floating point
-** numbers. */
-static int take_wires(const lb_pg *pg, const char *expressions, const char *types, lb_pg_relation *t, lb_error *err)
+/* types: their numbers, with blanks between. */
+static int take_wires(const char *expressions, const char *types, lb_pg_relation *t, lb_error *err)
 {
-  if (pg->version < 100000) return LB_OK;
   t->wires = calloc(strlen(types) / 2 + 1, sizeof *t->wires);
   if (!t->wires) return lb_fail_nomem(err);
   for (char *next; *types; types = next) {
@@ -49,7 +47,7 @@ static int take_wires(const lb_pg *pg, const char *expressions, const char *type
   return err->code;
 }
 
-static int take_tables(const lb_pg *pg, const PGresult *result, lb_pg_relations *r, lb_error *err)
+static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err)
 {
   int rows = PQntuples(result);
   r->tables = calloc((size_t)rows + 1, sizeof *r->tables);
@@ -69,7 +67,7 @@ static int take_tables(const lb_pg *pg, const PGresult *result, lb_pg_relations 
     if (!PQgetisnull(result, i, 8)) take_key(result, i, t, err);
     /* A condition may mean columns by their places: WHERE … ORDER BY 1. */
     if (!conditional && !PQgetisnull(result, i, 11)) {
-      take_wires(pg, PQgetvalue(result, i, 11), PQgetvalue(result, i, 12), t, err);
+      take_wires(PQgetvalue(result, i, 11), PQgetvalue(result, i, 12), t, err);
     }
     if (err->code || !t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||
         (rooted && (!t->root_schema || !t->root_name))) {
@@ -96,7 +94,7 @@ static int take_sequences(const PGresult *result, lb_pg_relations *r, lb_error *
 static int read_tables(lb_pg *pg, const lb_pg_patterns *p, lb_pg_relations *r, lb_error *err)
 {
   PGresult *result = lb_pg_patterns_query(pg, lb_sql_tables, p, err);
-  if (result) take_tables(pg, result, r, err);
+  if (result) take_tables(result, r, err);
   PQclear(result);
   return err->code;
 }
