@@ -14,6 +14,7 @@
 #include "core/ring.h"
 
 #define DAMAGE_MOST 100
+#define AHEAD_BYTES ((uint64_t)4 << 20)
 #define SLOTS_A_THREAD 8   /* a slot is a number: enough of them that the caller seldom has to wake */
 
 /* ---- one block ---- */
@@ -149,13 +150,22 @@ static int collect(pass *p, lb_slot *slot, lb_error *err)
   return LB_OK;
 }
 
+/* Asks for what comes, so that no worker waits for a disk. *asked: up to where. */
+static void read_ahead(const lb_reader *r, uint64_t number, uint64_t *asked)
+{
+  if (r->index.blocks[number].offset + AHEAD_BYTES < *asked) return;
+  posix_fadvise(r->fd, (off_t)*asked, (off_t)AHEAD_BYTES, POSIX_FADV_WILLNEED);
+  *asked += AHEAD_BYTES;
+}
+
 static int run_blocks(lb_ring *ring, pass *p, lb_error *err)
 {
-  uint64_t next = 0;
+  uint64_t next = 0, asked = 0;
   while (err->code == LB_OK && p->report->damaged < DAMAGE_MOST) {
     lb_slot *slot;
     if (lb_task_poll(p->task, err)) break;
     while (next < p->reader->index.count && (slot = lb_ring_claim(ring))) {
+      read_ahead(p->reader, next, &asked);
       slot->number = next++;
       lb_ring_submit(ring, slot);
     }

@@ -1,9 +1,9 @@
 /* See writer.h.
 **
 ** Two kinds of thread: workers deflate blocks, with checksum and hash while the block is in their cache; the caller's
-** thread fills blocks and writes finished ones, in order, at a running offset. It writes whenever it asks for a block,
-** so that the bytes never wait long, and waits only when every slot is in use. The head's place is left free at the
-** front and filled last; file systems without holes read zeros there until then.
+** thread fills blocks and hands finished ones, in order, to what appends to the file (core/appender.h). It does so
+** whenever it asks for a block, so that the bytes never wait long, and waits only when every slot is in use. The head's
+** place is left free at the front and filled last; zeros are there until then.
 */
 #include "archive/writer.h"
 
@@ -11,11 +11,11 @@
 #include <string.h>
 
 #include "archive/index.h"
+#include "core/appender.h"
 #include "core/file.h"
 #include "core/hash.h"
 #include "core/ring.h"
 
-#define FLUSH_BYTES (1 << 20)  /* what an application's fsync may have to wait for behind ours */
 #define BLOCK_SMALLEST (256u << 10)
 #define BLOCKS_MOST (128 << 10)
 
@@ -27,13 +27,13 @@ struct lb_writer {
   int level;
   lb_task *task;
   lb_ring *ring;
+  lb_appender *appender;
+  unsigned char *head;      /* as it is stored; NULL: not filled yet */
   lb_slot *claimed;         /* what the producer is filling */
   lb_index index;           /* blocks that were written */
   uint64_t next_number;     /* of the next block to submit */
   uint64_t offset;          /* where the next block goes */
-  uint64_t flushed;         /* up to where writeback was started */
   bool varying;             /* blocks of any length */
-  bool head_filled;
   bool last_seen;           /* a block that was not full: nothing may follow */
   bool failed;              /* the file is of no use any more */
 };
@@ -108,14 +108,10 @@ static int write_slot(lb_writer *w, lb_slot *slot, lb_error *err)
 {
   lb_block block = { w->offset, (uint32_t)slot->out_len, (uint32_t)slot->in_len, slot->crc, 0 };
   if (slot->out_len == 0) return lb_fail(err, LB_INTERRUPT, "interrupted");  /* a worker saw the stop, and skipped it */
-  if (lb_file_write(w->fd, slot->out, slot->out_len, (int64_t)w->offset, w->path, err)) return err->code;
+  if (lb_appender_put(w->appender, slot->out, slot->out_len, err)) return err->code;
   if (lb_index_add(&w->index, &block, slot->hash, err)) return err->code;
   w->offset += slot->out_len;
   lb_task_advance(w->task, (int64_t)slot->in_len);
-  if (w->offset - w->flushed >= FLUSH_BYTES) {
-    lb_file_flush_early(w->fd, (int64_t)w->flushed, (int64_t)(w->offset - w->flushed));
-    w->flushed = w->offset;
-  }
   return LB_OK;
 }
 
@@ -179,8 +175,9 @@ static int sink_reserve_head(lb_sink *sink, size_t bytes, lb_error *err)
     return fail(w, err);
   }
   if (lb_index_add(&w->index, &block, 0, err)) return fail(w, err);
+  if (lb_appender_put(w->appender, NULL, block.stored, err)) return fail(w, err);
   w->index.head_bytes = block.raw;
-  w->offset = w->flushed = block.stored;
+  w->offset = block.stored;
   w->next_number = 1;
   return LB_OK;
 }
@@ -202,11 +199,10 @@ static int sink_fill_head(lb_sink *sink, const void *data, lb_error *err)
   w->codec->store(0, data, block->raw, stored);
   block->crc = lb_crc32(0, stored, block->stored);
   if (w->index.hashes) w->index.hashes[0] = lb_hash64(data, block->raw);
-  if (lb_file_write(w->fd, stored, block->stored, 0, w->path, err)) fail(w, err);
-  if (!w->head_filled) lb_task_advance(w->task, block->raw);
-  w->head_filled = true;
-  free(stored);
-  return err->code;
+  if (!w->head) lb_task_advance(w->task, block->raw);
+  free(w->head);
+  w->head = stored;
+  return LB_OK;
 }
 
 /* ---- open, end, close ---- */
@@ -230,7 +226,8 @@ lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *opt
   if (w->path) {
     w->ring = lb_ring_open(&ring_ops, w, options->threads, 2 * options->threads + 2, n, w->codec->bound(n), task, err);
   }
-  if (w->ring) return w;
+  if (w->ring) w->appender = lb_appender_open(fd, w->path, err);
+  if (w->appender) return w;
   lb_writer_close(w);
   return NULL;
 }
@@ -244,9 +241,11 @@ int lb_writer_end_data(lb_writer *w, lb_writer_figures *figures, lb_error *err)
 {
   if (check_usable(w, err)) return err->code;
   while (write_next(w, true, err)) continue;
-  if (err->code == LB_OK && w->index.head_bytes && !w->head_filled) {
+  if (err->code == LB_OK && w->index.head_bytes && !w->head) {
     lb_fail(err, LB_MISUSE, "%s: the head was reserved and never filled", w->path);
   }
+  if (err->code == LB_OK) lb_appender_end(w->appender, err);
+  if (err->code == LB_OK && w->head) lb_file_write(w->fd, w->head, w->index.blocks[0].stored, 0, w->path, err);
   if (err->code == LB_OK) lb_task_poll(w->task, err);
   figures->raw_bytes = w->index.raw_total;
   figures->stored_bytes = w->offset;
@@ -287,7 +286,9 @@ void lb_writer_close(lb_writer *w)
 {
   if (!w) return;
   lb_ring_close(w->ring);
+  lb_appender_close(w->appender);
   lb_index_free(&w->index);
+  free(w->head);
   free(w->path);
   free(w);
 }

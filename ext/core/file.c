@@ -81,12 +81,40 @@ char *lb_path_absolute(const char *path, lb_error *err)
 
 /* ---- bytes ---- */
 
+void lb_file_set_direct(int fd, bool direct)
+{
+#ifdef O_DIRECT
+  int flags = fcntl(fd, F_GETFL);
+  if (flags >= 0) (void)fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+#else
+  (void)fd, (void)direct;
+#endif
+}
+
+bool lb_file_is_direct(int fd)
+{
+#ifdef O_DIRECT
+  int flags = fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_DIRECT);
+#else
+  (void)fd;
+  return false;
+#endif
+}
+
+static bool end_direct(int fd)
+{
+  if (!lb_file_is_direct(fd)) return false;
+  lb_file_set_direct(fd, false);
+  return true;
+}
+
 int lb_file_write(int fd, const void *data, size_t n, int64_t offset, const char *path, lb_error *err)
 {
   const char *at = data;
   while (n) {
     ssize_t done = pwrite(fd, at, n, (off_t)offset);
-    if (done < 0 && errno == EINTR) continue;
+    if (done < 0 && (errno == EINTR || (errno == EINVAL && end_direct(fd)))) continue;
     if (done < 0) return lb_fail_errno(err, errno, "cannot write %s", path);
     at += done;
     offset += done;

@@ -24,6 +24,11 @@ char *lb_text_printf(lb_error *err, const char *format, ...) __attribute__((form
 /* All n bytes at offset, or a failure that names the path. EINTR and short counts are handled. */
 int lb_file_write(int fd, const void *data, size_t n, int64_t offset, const char *path, lb_error *err);
 int lb_file_read(int fd, void *data, size_t n, int64_t offset, const char *path, lb_error *err);
+/* Whether writes go past the page cache (O_DIRECT), as whole blocks from aligned memory. set: does nothing where that
+** cannot be; lb_file_write ends it when a file system or an alignment asks for that. */
+void lb_file_set_direct(int fd, bool direct);
+bool lb_file_is_direct(int fd);
+
 int lb_file_sync(int fd, const char *path, lb_error *err);
 int lb_dir_sync(const char *dir, lb_error *err);
 
