@@ -273,16 +273,17 @@ static int verify_and_publish(creating *s, lb_error *err)
 
 /* What its user may not read is the commonest trouble of a first backup. The words are the server's, and may be in any
 ** language: then the advice is of the general kind. */
-static int advise(lb_error *err)
+static int advise(const creating *s, lb_error *err)
 {
   static const char few[] = "a backup takes a connection and two of pg_dump, three with large objects: end idle "
     "sessions, or raise the limit";
+  static const char standby[] = "the standby puts what the primary has done before reading: raise its "
+    "max_standby_streaming_delay, set hot_standby_feedback, or back up the primary";
   static const struct { const char *words, *advice; } known[] = {
     { "raise max_connections)", NULL },  /* a connection of ours: it has its advice */
     { "too many connections for", few }, { "too many clients", few }, { "connection slots", few },
     { "row-level security", "rows would be missing: back up as a superuser, or ALTER ROLE … BYPASSRLS" },
-    { "conflict with recovery", "the standby puts what the primary has done before reading: raise its "
-      "max_standby_streaming_delay, set hot_standby_feedback, or back up the primary" },
+    { "conflict with recovery", standby },
     { "permission denied for large object", "back up as its owner or as a superuser" },
     { "permission denied for", "GRANT pg_read_all_data TO the user; before server 14 USAGE on schemas, SELECT on "
       "tables and sequences" },
@@ -293,6 +294,8 @@ static int advise(lb_error *err)
     return err->code;
   }
   if (err->code == LB_PERM) lb_error_advise(err, "GRANT pg_read_all_data TO the user, or back up as a superuser");
+  /* A session that is ended while the server waits for us to read is ended without a word. */
+  if (err->code == LB_IO && s->pg->standby) lb_error_advise(err, "if the server still runs: %s", standby);
   return err->code;
 }
 
@@ -309,7 +312,7 @@ static int create(creating *s, lb_error *err)
   free(usual);
   if (err->code || check_space(s, err) || open_spool(s, err)) return err->code;
   c->created = lb_clock_now();
-  if (begin_dump(s, err) || write_file(s, err)) return advise(err);
+  if (begin_dump(s, err) || write_file(s, err)) return advise(s, err);
   return verify_and_publish(s, err);
 }
 
