@@ -104,7 +104,7 @@ static void test_closed_in_the_middle(void **state)
 {
   char path[] = "appender.XXXXXX";
   lb_error err = LB_ERROR_INIT;
-  unsigned char *data = calloc(1, MB);
+  unsigned char *data = calloc(1, MB + 5);
   (void)state;
   int fd = make_file(path);
   lb_appender *a = lb_appender_open(fd, path, &err);

@@ -158,8 +158,8 @@ class Scenario:
 
 
 class Create(Scenario):
-    """more than one block, and more than one piece of core/appender.c, in few pages"""
-    mode, options, size = "wal", {"threads": 2}, {"rows": 120, "page": 65536, "body": 26000}
+    """more than one block, and one piece of core/appender.c and some, in few pages"""
+    mode, options, size = "wal", {"threads": 2}, {"rows": 120, "page": 65536, "body": 9500}
 
     def prepare(self):
         self.source = make_db(self.in_template("app.db"), "source", mode=self.mode, **self.size)
