@@ -41,11 +41,11 @@ endif
 
 SOURCES := $(wildcard ext/*.c ext/*/*.c)
 OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
-# The same sources for the unit tests, which call SQLite directly instead of through the host's table of functions.
-UNIT_OBJECTS := $(patsubst ext/%.c,$(BUILD)/unit/%.o,$(filter-out ext/lifeboat.c,$(SOURCES)))
+# What the unit tests link: the extension's own objects but for the entry point; tests/routines.c takes its place.
+TESTED := $(BUILD)/tests/lifeboat.a
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 
-.PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit
+.PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit raced
 .SECONDARY:
 
 all: $(BUILD)/lifeboat.so
@@ -73,7 +73,7 @@ $(BUILD)/lifeboat.so: $(OBJECTS)
 
 # Each sql/postgres/NAME.sql as a C string lb_sql_NAME in "sql/NAME.h"; lines that are comments stay behind.
 SQL_HEADERS := $(patsubst sql/postgres/%.sql,$(BUILD)/gen/sql/%.h,$(wildcard sql/postgres/*.sql))
-$(OBJECTS) $(UNIT_OBJECTS): | $(SQL_HEADERS)
+$(OBJECTS): | $(SQL_HEADERS)
 $(BUILD)/gen/sql/%.h: sql/postgres/%.sql Makefile
 	@mkdir -p $(@D)
 	$(V){ echo '/* Made from $<. */'; echo 'static const char lb_sql_$*[] ='; \
@@ -84,17 +84,21 @@ $(BUILD)/obj/%.o: ext/%.c Makefile
 	$(call say,CC)
 	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/unit/%.o: ext/%.c Makefile
+unit: $(UNIT_TESTS)
+# What runs under ThreadSanitizer beside the extension.
+raced: $(BUILD)/tests/core/test_ring $(BUILD)/hosts/threads $(BUILD)/hosts/readers
+
+$(TESTED): $(filter-out $(BUILD)/obj/lifeboat.o,$(OBJECTS)) $(BUILD)/tests/routines.o
+	$(V)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/%.o: tests/%.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC)
-	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -MMD -MP -c -o $@ $<
+	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -Itests -MMD -MP -c -o $@ $<
 
-unit: $(UNIT_TESTS)
-
-$(BUILD)/tests/%: tests/%.c $(UNIT_OBJECTS) Makefile
-	@mkdir -p $(@D)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED)
 	$(call say,LINK)
-	$(V)$(CC) $(ALL_CFLAGS) -DSQLITE_CORE -Itests -MMD -MP -o $@ $< $(UNIT_OBJECTS) $(LDFLAGS) $(LIBS) -lsqlite3 -lcmocka
+	$(V)$(CC) $(LDFLAGS) -o $@ $< $(TESTED) $(LIBS) -lsqlite3 -lcmocka
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
@@ -117,7 +121,7 @@ asan:
 	@tests/sanitized.sh address build/asan
 
 tsan:
-	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
+	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all raced
 	@tests/sanitized.sh thread build/tsan
 
 BENCH_TOOLS := $(patsubst %,$(BUILD)/tests/bench/%,generate bound writer peak)
@@ -138,30 +142,38 @@ $(BUILD)/hosts/threads $(BUILD)/hosts/readers: $(BUILD)/hosts/%: tests/hosts/%.c
 	$(call say,LINK)
 	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) -lsqlite3 -ldl
 
-FUZZ_CORE = $(filter ext/archive/% ext/codec/% ext/core/%,$(SOURCES))
 FUZZ_FLAGS = $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-$(BUILD)/fuzz/reader: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
-	@mkdir -p $(@D)
-	$(call say,LINK)
-	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/reader.c $(FUZZ_CORE) $(LIBS) -lsqlite3
+fuzzed = $(patsubst ext/%.c,$(BUILD)/fuzz/ext/%.o,$(wildcard $(1)))
+FUZZ_READER = $(call fuzzed,ext/archive/*.c ext/codec/*.c ext/core/*.c)
+FUZZ_SCRIPT = $(call fuzzed,ext/postgres/script*.c ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_out.c \
+  ext/postgres/copy_rows.c ext/postgres/wire*.c ext/core/buffer.c ext/core/error.c ext/core/utf8.c)
+compile_fuzzed = @mkdir -p $(@D) && clang $(FUZZ_FLAGS) -MMD -MP -c -o $@ $<
+link_fuzzed = $(V)clang $(FUZZ_FLAGS) -o $@ $^ $(LIBS) -lsqlite3
 
-# The same without one check of an index, that of a section's length: fuzzing has to find it.
+$(BUILD)/fuzz/ext/%.o: ext/%.c Makefile
+	$(compile_fuzzed)
+$(BUILD)/fuzz/tests/%.o: tests/fuzz/%.c Makefile
+	$(compile_fuzzed)
+
+# The reader without one check of an index, that of a section's length: fuzzing has to find it.
 PLANTED = if (n > len - at) return damaged
-$(BUILD)/fuzz/planted: tests/fuzz/reader.c $(FUZZ_CORE) Makefile
+$(BUILD)/fuzz/planted.c: ext/archive/index.c Makefile
 	@mkdir -p $(@D)
-	$(call say,LINK)
-	$(V)grep -qF '$(PLANTED)' ext/archive/index.c
-	$(V)grep -vF '$(PLANTED)' ext/archive/index.c >$(@D)/planted_index.c
-	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/reader.c $(filter-out ext/archive/index.c,$(FUZZ_CORE)) \
-	  $(@D)/planted_index.c $(LIBS) -lsqlite3
+	$(V)grep -qF '$(PLANTED)' $<
+	$(V)grep -vF '$(PLANTED)' $< >$@
+$(BUILD)/fuzz/planted.o: $(BUILD)/fuzz/planted.c
+	$(compile_fuzzed)
 
-FUZZ_SCRIPT = $(wildcard ext/postgres/script*.c) ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_out.c \
-  ext/postgres/copy_rows.c $(wildcard ext/postgres/wire*.c) \
-  ext/core/buffer.c ext/core/error.c ext/core/utf8.c
-$(BUILD)/fuzz/script: tests/fuzz/script.c $(FUZZ_SCRIPT) Makefile
-	@mkdir -p $(@D)
+$(BUILD)/fuzz/reader: $(BUILD)/fuzz/tests/reader.o $(FUZZ_READER)
 	$(call say,LINK)
-	$(V)clang $(FUZZ_FLAGS) -o $@ tests/fuzz/script.c $(FUZZ_SCRIPT)
+	$(link_fuzzed)
+$(BUILD)/fuzz/planted: $(BUILD)/fuzz/tests/reader.o $(BUILD)/fuzz/planted.o \
+  $(filter-out $(BUILD)/fuzz/ext/archive/index.o,$(FUZZ_READER))
+	$(call say,LINK)
+	$(link_fuzzed)
+$(BUILD)/fuzz/script: $(BUILD)/fuzz/tests/script.o $(FUZZ_SCRIPT)
+	$(call say,LINK)
+	$(link_fuzzed)
 
 fuzz: all $(BUILD)/fuzz/reader $(BUILD)/fuzz/script $(BUILD)/fuzz/planted
 	@tests/fuzz/run.sh $(BUILD)

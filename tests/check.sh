@@ -27,9 +27,9 @@ other_builds() {
   LABEL=minimal BUILD=build/minimal tests/run.sh unit api
   step 'build SANITIZE=address' make_in SANITIZE=address BUILD=build/asan all unit
   LABEL=asan tests/sanitized.sh address build/asan
-  step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all unit build/tsan/hosts/threads build/tsan/hosts/readers
+  step 'build SANITIZE=thread' make_in SANITIZE=thread BUILD=build/tsan all raced
   LABEL=tsan tests/sanitized.sh thread build/tsan
-  step 'fuzz, 60 s' env FUZZ_SEED=1 FUZZ_SCRIPT_SECONDS=20 make -s fuzz
+  step 'fuzz, 60 s' env FUZZ_SEED=1 FUZZ_SCRIPT_SECONDS=20 make -s -j2 fuzz
 }
 
 step lint make -s lint

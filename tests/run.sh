@@ -28,7 +28,7 @@ count() {
 run_unit() {
   local program
   for program in "$build"/tests/${UNIT:-*/test_*}; do
-    case $program in *.d) continue ;; esac
+    case $program in *.[do]) continue ;; esac
     [ -x "$program" ] || continue
     began=$SECONDS
     CMOCKA_MESSAGE_OUTPUT=TAP "$program" >"$log" 2>&1

@@ -10,13 +10,12 @@ setup_file() {
   newdb src
   load_objects src
   export WORK=$BATS_FILE_TMPDIR DRIVER=$BATS_FILE_TMPDIR/load_driver sanitize=()
-  # The unit objects of the build under test, instrumented as they are.
-  grep -q __asan_init "$build/unit/core/error.o" && sanitize=(-fsanitize=address)
-  grep -q __tsan_init "$build/unit/core/error.o" && sanitize=(-fsanitize=thread)
+  # The objects of the build under test, instrumented as they are.
+  grep -q __asan_init "$build/obj/core/error.o" && sanitize=(-fsanitize=address)
+  grep -q __tsan_init "$build/obj/core/error.o" && sanitize=(-fsanitize=thread)
   # shellcheck disable=SC2046
   cc -std=c11 -D_GNU_SOURCE "${sanitize[@]}" $(pkg-config --cflags libpq) -I"$ROOT/ext" -o "$DRIVER" \
-    "$BATS_TEST_DIRNAME/load_driver.c" "$build"/unit/core/*.o "$build"/unit/postgres/*.o \
-    $(pkg-config --libs libpq) -lsqlite3 -lpthread
+    "$BATS_TEST_DIRNAME/load_driver.c" "$build/tests/lifeboat.a" $(pkg-config --libs libpq) -lsqlite3 -lpthread
   script src
   q src "CREATE DATABASE rows TEMPLATE template0"
   q rows "CREATE TABLE t (a int, b text); INSERT INTO t SELECT i, repeat('x', 200) FROM generate_series(1, 20000) AS i;
