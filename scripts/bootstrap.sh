@@ -199,15 +199,20 @@ if [ -n "$missing" ]; then
   missing=$(missing_packages)
   [ -z "$missing" ] || fail "still missing after the installation: $missing"
 fi
-if [ "$level" = test ] && ! node_found; then
-  install_node
-  changed=yes
-  node_found || fail 'the Node that was installed has no node:sqlite'
-fi
+# All at once: a registry may take minutes for each.
 if [ "$level" = test ]; then
-  for each in $(missing_postgres); do
-    install_postgres "$each"
+  installing=()
+  node_found || { install_node & installing+=($!); }
+  servers=$(missing_postgres)
+  for each in $servers; do install_postgres "$each" & installing+=($!); done
+  failed=no
+  for pid in "${installing[@]}"; do
+    wait "$pid" || failed=yes
     changed=yes
+  done
+  [ $failed = no ] || exit 1
+  node_found || fail 'the Node that was installed has no node:sqlite'
+  for each in $servers; do
     postgres_found "$each" || fail "the PostgreSQL ${each%%=*} that was installed does not run"
   done
 fi
