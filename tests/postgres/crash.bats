@@ -8,7 +8,7 @@ load oracle
 
 setup_file() {
   pg_server_start --set max_connections=30 || return 1
-  newdb src && pg_bigtable src 30
+  newdb src && pg_bigtable src 15
   # A row of table slow takes as long to load as slowly says: see there.
   q src "CREATE FUNCTION public.wait(i int) RETURNS bool LANGUAGE plpgsql
 AS 'BEGIN PERFORM pg_catalog.pg_sleep(pg_catalog.current_setting(''test.slow'', true)::float); RETURN true; END';
@@ -160,7 +160,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 @test "kill -9 of the client while it creates" {
   for ((i = 0; i < ${ROUNDS:-5}; i++)); do
     start "SELECT backup_create('$(url src)')"
-    moment 450
+    moment 300
     kill_client
     finals_whole
   done
@@ -174,7 +174,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
   fill target
   for ((i = 0; i < ${ROUNDS:-3}; i++)); do
     start "$(restore "$TRANSACTION")"
-    moment 1200
+    moment 900
     kill_client
     no_sessions
     old_or_new "$TRANSACTION"
@@ -188,7 +188,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
   fill target
   for ((i = 0; i < ${ROUNDS:-3}; i++)); do
     start "$(restore "$SWAP")"
-    moment 1200
+    moment 700
     kill_client
     no_sessions
     old_or_new "$SWAP"
@@ -202,7 +202,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
   for ((i = 0; i < ${ROUNDS:-3}; i++)); do
     drop_asides
     start "$(restore '{"create":true}')"
-    moment 800
+    moment 450
     kill_client
     no_sessions
     [[ $(state target) == @(none|"$STATE_NEW") ]]
@@ -234,7 +234,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
       [ $how = missing ] || q target "UPDATE messages SET body = 'spoilt' WHERE id % 5 = 0; UPDATE audit SET action = 'x'"
       before=$(state target)
       start "$(restore "{\"tables\":[\"messages\",\"audit\",\"slow\"],\"rows\":\"$how\",\"pre_restore\":false}")"
-      moment 1100
+      moment 900
       kill_client
       no_sessions
       now=$(state target)
@@ -272,7 +272,7 @@ server_dies() {
 }
 
 @test "kill -9 of the server while it is backed up" {
-  for ((i = 0; i < ${ROUNDS:-3}; i++)); do server_dies "SELECT backup_create('$(url src)')" 450; done
+  for ((i = 0; i < ${ROUNDS:-3}; i++)); do server_dies "SELECT backup_create('$(url src)')" 300; done
   finals_whole
   [ "$(state src)" = "$STATE_NEW" ]
   sql "SELECT backup_create('$(url src)')"
@@ -282,14 +282,14 @@ server_dies() {
   local how
   fill target
   for how in "$TRANSACTION" "$SWAP"; do
-    server_dies "$(restore "$how")" 1200
+    server_dies "$(restore "$how")" 900
     old_or_new "$how"
     drop_asides
     fill target
   done
   all_is_well "$SWAP"
   drop_asides
-  server_dies "$(restore '{"create":true}')" 800
+  server_dies "$(restore '{"create":true}')" 450
   [[ $(state target) == @(none|"$STATE_NEW") ]]
   drop_asides
   all_is_well '{"create":true}'

@@ -26,8 +26,8 @@ WITH tables AS (
                                                        JOIN pg_class AS f ON f.oid = t.relid WHERE f.relkind = 'f')
              THEN c.oid = root.partrelid
              ELSE c.relkind = 'r' OR (c.relkind = 'm' AND c.relispopulated) END)
-SELECT format('SELECT ''table'', %L, count(*), sum(hashtextextended((lb_row.*)::text, 0)::numeric), '
-              'sum(hashtextextended((lb_row.*)::text, 42)::numeric) FROM %s %s AS lb_row',
+SELECT format('SELECT ''table'', %L, count(*), sum(hashtextextended(t, 0)::numeric), '
+              'sum(hashtextextended(t, 42)::numeric) FROM (SELECT (lb_row.*)::text AS t FROM %s %s AS lb_row OFFSET 0) AS x',
               name, CASE relkind WHEN 'p' THEN '' ELSE 'ONLY' END, name)
 FROM tables
 ORDER BY name COLLATE "C" \gexec

@@ -133,9 +133,17 @@ pg_runnable() {
 
 # ---- start and stop ----
 
+# In memory, where there is enough: a server makes and removes hundreds of files a database, and a file system takes long
+# to create files where many went away lately.
+pg_room() {
+  local free options
+  read -r free options < <(findmnt -bno AVAIL,OPTIONS /dev/shm 2>/dev/null)
+  if [ "${free:-0}" -ge $((4 << 30)) ] && [[ ,$options, != *,noexec,* ]] && [ -w /dev/shm ]; then echo /dev/shm; else echo /tmp; fi
+}
+
 pg_world() {
   [ -z "${PG_WORLD:-}" ] || [ ! -d "$PG_WORLD" ] || return 0
-  PG_WORLD=$(mktemp -d /tmp/lbpg.XXXXXX) && chmod 711 "$PG_WORLD" || return 1
+  PG_WORLD=$(mktemp -d "$(pg_room)/lbpg.XXXXXX") && chmod 711 "$PG_WORLD" || return 1
   export PG_WORLD
 }
 
