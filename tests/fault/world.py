@@ -69,8 +69,10 @@ def content(path):
         result = db.execute("PRAGMA integrity_check").fetchall()
         require(result == [("ok",)], path, "is damaged:", result[:3])
         schema = db.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
-        rows = db.execute("SELECT id, quote(name), quote(body) FROM t ORDER BY id").fetchall()
-        return hashlib.sha256(repr((schema, rows)).encode()).hexdigest()
+        digest = hashlib.sha256(repr(schema).encode())
+        for row in db.execute("SELECT id, typeof(name), name, typeof(body), length(body), CAST(body AS BLOB) FROM t ORDER BY id"):
+            digest.update(repr(row[:5]).encode() + (row[5] or b""))
+        return digest.hexdigest()
     except sqlite3.DatabaseError as error:
         if "not a database" in str(error):
             return None

@@ -24,6 +24,8 @@ part() { python -B "$BATS_TEST_DIRNAME/part_safety.py" "$@"; }
 @test "a restore that changes nothing leaves no copy and pushes none out, rollback journal" { part nothing_to_do delete; }
 @test "a restore that changes nothing leaves no copy and pushes none out, WAL" { part nothing_to_do wal; }
 @test "history tells, failures leave no copies behind" { part told; }
+# bats test_tags=long
 @test "kill -9 in the middle: WAL" { part kill wal; }
+# bats test_tags=long
 @test "kill -9 in the middle: rollback" { part kill delete; }
 @test "an interrupt leaves all as it was" { part interrupted; }

@@ -11,7 +11,7 @@ program() { echo "${LIFEBOAT_SO%/*}/tests/postgres/test_connection"; }
 served() {
   [ -x "$(program)" ] || { echo "$(program) is missing: run make unit" >&2; return 1; }
   local encoded
-  encoded=$(percent "$PG_PASSWORD")
+  percent encoded "$PG_PASSWORD"
   CMOCKA_MESSAGE_OUTPUT=TAP LB_TEST_PG_PASSWORD=$PG_PASSWORD LB_TEST_PG_URI=${1/SECRET/$encoded} \
     env -u PGPASSFILE -u PGHOST -u PGPORT -u PGUSER -u PGHOSTADDR "$(program)" 2>&1
 }

@@ -158,7 +158,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 # ---- kill -9 of the client ----
 
 @test "kill -9 of the client while it creates" {
-  for ((i = 0; i < ${ROUNDS:-5}; i++)); do
+  for ((i = 0; i < ${ROUNDS:-4}; i++)); do
     start "SELECT backup_create('$(url src)')"
     moment 300
     kill_client
@@ -172,7 +172,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 
 @test "kill -9 of the client while it restores in one transaction, its copy included" {
   fill target
-  for ((i = 0; i < ${ROUNDS:-3}; i++)); do
+  for ((i = 0; i < ${ROUNDS:-2}; i++)); do
     start "$(restore "$TRANSACTION")"
     moment 900
     kill_client
@@ -186,7 +186,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 
 @test "kill -9 of the client while it swaps" {
   fill target
-  for ((i = 0; i < ${ROUNDS:-3}; i++)); do
+  for ((i = 0; i < ${ROUNDS:-2}; i++)); do
     start "$(restore "$SWAP")"
     moment 700
     kill_client
@@ -199,7 +199,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 }
 
 @test "kill -9 of the client while it makes a new database: none of that name, or a whole one" {
-  for ((i = 0; i < ${ROUNDS:-3}; i++)); do
+  for ((i = 0; i < ${ROUNDS:-2}; i++)); do
     drop_asides
     start "$(restore '{"create":true}')"
     moment 450
@@ -272,7 +272,7 @@ server_dies() {
 }
 
 @test "kill -9 of the server while it is backed up" {
-  for ((i = 0; i < ${ROUNDS:-3}; i++)); do server_dies "SELECT backup_create('$(url src)')" 300; done
+  for ((i = 0; i < ${ROUNDS:-2}; i++)); do server_dies "SELECT backup_create('$(url src)')" 300; done
   finals_whole
   [ "$(state src)" = "$STATE_NEW" ]
   sql "SELECT backup_create('$(url src)')"

@@ -16,7 +16,7 @@
 
 pg_schema() {
   local db out
-  db=$(pg_uri "$1")
+  pg_uri db "$1"
   out=$(mktemp) || return 1
   pg_dump --schema-only -d "$db" >"$out" || { rm -f "$out"; return 1; }
   LC_ALL=C sed -E '/^\\(un)?restrict [A-Za-z0-9]+$/d' "$out"

@@ -367,43 +367,57 @@ pg_server_stop_all() {
 
 # ---- databases ----
 
+# percent VARIABLE TEXT: sets it, as what follows does; a subshell would take longer than the work.
 percent() {
-  local text=$1 out='' i c LC_ALL=C
-  case $text in *[!A-Za-z0-9_.~-]*) ;; *) printf '%s' "$text"; return ;; esac
-  for ((i = 0; i < ${#text}; i++)); do
-    c=${text:i:1}
-    case $c in
-      [A-Za-z0-9_.~-]) out+=$c ;;
-      *)
-        printf -v c '%d' "'$c"
-        printf -v c '%%%02X' "$((c & 255))"
-        out+=$c
-        ;;
-    esac
-  done
-  printf '%s' "$out"
-}
-
-url() { printf 'postgresql:///%s?host=%s&port=%s&user=postgres\n' "$(percent "${1:-postgres}")" "$PGHOST" "$PGPORT"; }
-
-url_tcp() {
-  local who
-  who=$(percent "${2:-postgres}")
-  [ -z "${3:-}" ] || who+=:$(percent "$3")
-  printf 'postgresql://%s@127.0.0.1:%s/%s\n' "$who" "$PGPORT" "$(percent "$1")"
+  local text=$2 out='' i c LC_ALL=C
+  case $text in
+    *[!A-Za-z0-9_.~-]*)
+      for ((i = 0; i < ${#text}; i++)); do
+        c=${text:i:1}
+        case $c in
+          [A-Za-z0-9_.~-]) out+=$c ;;
+          *)
+            printf -v c '%d' "'$c"
+            printf -v c '%%%02X' "$((c & 255))"
+            out+=$c
+            ;;
+        esac
+      done
+      ;;
+    *) out=$text ;;
+  esac
+  printf -v "$1" '%s' "$out"
 }
 
 # A name or a URI as a URI: a name with = in it would be taken for a connection string.
 pg_uri() {
-  case $1 in
-    postgresql://* | postgres://*) printf '%s\n' "$1" ;;
-    *) url "$1" ;;
+  local escaped
+  case $2 in
+    postgresql://* | postgres://*) printf -v "$1" '%s' "$2" ;;
+    *)
+      percent escaped "$2"
+      printf -v "$1" 'postgresql:///%s?host=%s&port=%s&user=postgres' "$escaped" "$PGHOST" "$PGPORT"
+      ;;
   esac
+}
+
+url() {
+  local uri
+  pg_uri uri "${1:-postgres}"
+  printf '%s\n' "$uri"
+}
+
+url_tcp() {
+  local name who password
+  percent name "$1"
+  percent who "${2:-postgres}"
+  percent password "${3:-}"
+  printf 'postgresql://%s@127.0.0.1:%s/%s\n' "$who${password:+:$password}" "$PGPORT" "$name"
 }
 
 q() {
   local db
-  db=$(pg_uri "$1")
+  pg_uri db "$1"
   if [ $# -gt 1 ]; then
     psql -XAtq -v ON_ERROR_STOP=1 -d "$db" -f - <<<"$2"
   else
@@ -453,7 +467,11 @@ release() {
 }
 
 # By its name, because it includes the other file from where it lies.
-load_objects() { psql -XAtq -v ON_ERROR_STOP=1 -d "$(pg_uri "$1")" -f "$PG_HERE/objects.sql"; }
+load_objects() {
+  local db
+  pg_uri db "$1"
+  psql -XAtq -v ON_ERROR_STOP=1 -d "$db" -f "$PG_HERE/objects.sql"
+}
 
 # psql takes the database's encoding for its own: what is sent arrives as it is.
 load_bytes() {

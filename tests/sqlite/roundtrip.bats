@@ -16,4 +16,5 @@ roundtrip() { python "$BATS_TEST_DIRNAME/roundtrip.py" "$@"; }
 @test "empty databases: no byte, one page" { roundtrip empty; }
 @test "in-memory and temporary databases" { roundtrip memory; }
 @test "main and attached names" { roundtrip attached; }
+# bats test_tags=long
 @test "past the lock-byte page at 1 GiB" { roundtrip past_the_lock_byte_page; }

@@ -159,6 +159,7 @@ PY
   [ -z "$(find . -name '*-mj*')" ]
 }
 
+# bats test_tags=long
 @test "past 1 GiB, over the lock-byte page" {
   sqlite3 -init /dev/null -batch -bail big.db "PRAGMA page_size=65536; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
     CREATE TABLE z(id INTEGER PRIMARY KEY, body BLOB);
@@ -201,6 +202,7 @@ PY
   python "$here/fork.py" "$(backup app.db)"
 }
 
+# bats test_tags=long
 @test "C: eight threads on two backups and one cache; a fork amid a scan" {
   skip_without cc
   cc -Wall -Wextra -Werror -o readers "$ROOT/tests/hosts/readers.c" -lsqlite3 -lpthread
