@@ -45,7 +45,7 @@ OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
 TESTED := $(BUILD)/tests/lifeboat.a
 UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
 
-.PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit raced
+.PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit
 .SECONDARY:
 
 all: $(BUILD)/lifeboat.so
@@ -85,8 +85,6 @@ $(BUILD)/obj/%.o: ext/%.c Makefile
 	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 unit: $(UNIT_TESTS)
-# What runs under ThreadSanitizer beside the extension.
-raced: $(BUILD)/tests/core/test_ring $(BUILD)/hosts/threads $(BUILD)/hosts/readers
 
 $(TESTED): $(filter-out $(BUILD)/obj/lifeboat.o,$(OBJECTS)) $(BUILD)/tests/routines.o
 	$(V)rm -f $@ && $(AR) rcs $@ $^
@@ -110,19 +108,19 @@ demo:
 	scripts/demo.sh
 
 check:
-	scripts/bootstrap.sh test
+	scripts/bootstrap.sh build
 	@tests/check.sh
 
 suite: all unit
-	@tests/run.sh
+	@tests/jobs.sh full | tests/queue.sh
 
 asan:
 	@$(MAKE) -s SANITIZE=address BUILD=build/asan all unit
-	@tests/sanitized.sh address build/asan
+	@tests/jobs.sh address | tests/queue.sh
 
 tsan:
-	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all raced
-	@tests/sanitized.sh thread build/tsan
+	@$(MAKE) -s SANITIZE=thread BUILD=build/tsan all build/tsan/tests/core/test_ring
+	@tests/jobs.sh thread | tests/queue.sh
 
 BENCH_TOOLS := $(patsubst %,$(BUILD)/tests/bench/%,generate bound writer peak)
 bench:
@@ -135,12 +133,6 @@ bench-postgres:
 	scripts/bootstrap.sh bench-postgres
 	@$(MAKE) -s $(BUILD)/lifeboat.so $(BUILD)/tests/bench/peak
 	BUILD=$(BUILD) /usr/bin/python3 tests/bench/postgres.py
-
-# The C hosts that use the extension from many threads, instrumented like it.
-$(BUILD)/hosts/threads $(BUILD)/hosts/readers: $(BUILD)/hosts/%: tests/hosts/%.c Makefile
-	@mkdir -p $(@D)
-	$(call say,LINK)
-	$(V)$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(LDFLAGS) -lsqlite3 -ldl
 
 FUZZ_FLAGS = $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzzed = $(patsubst ext/%.c,$(BUILD)/fuzz/ext/%.o,$(wildcard $(1)))

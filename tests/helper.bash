@@ -9,6 +9,7 @@
 #   db FILE SQL          plain sqlite3, without the extension
 #   content FILE         a digest of everything in a database's tables (sqlite3 .dump)
 #   held COMMAND…        runs a command that file permissions hold, for root too
+#   compile ARGUMENT…    cc for a host of the extension, instrumented as the build under test is
 #   skip_without COMMAND…        skips, but fails under CI: nothing passes there by not running
 #
 # $NODE is a Node that has node:sqlite (scripts/bootstrap.sh test puts it into build/node).
@@ -80,6 +81,15 @@ held() {
   local as=()
   [ "$(id -u)" -ne 0 ] || as=(setpriv --bounding-set=-dac_override,-dac_read_search --inh-caps=-dac_override,-dac_read_search)
   "${as[@]}" env ${LIFEBOAT_PRELOAD:+"LD_PRELOAD=$LIFEBOAT_PRELOAD"} "$@"
+}
+
+compile() {
+  local sanitize=()
+  case $(nm "${LIFEBOAT_SO%/*}/obj/core/error.o" 2>/dev/null) in
+    *__asan_init*) sanitize=(-fsanitize=address) ;;
+    *__tsan_init*) sanitize=(-fsanitize=thread) ;;
+  esac
+  ${CC:-cc} -Wall -Wextra -Werror "${sanitize[@]}" "$@"
 }
 
 skip_without() {

@@ -37,35 +37,14 @@ run_unit() {
   done
 }
 
-# Two files at once where each has servers of its own and mostly waits for them; their results are told in order.
 run_bats() {
-  local file files=() logs=() pids=() width=1 i
-  [ "$1" = postgres ] && width=2
-  for file in "$root/tests/$1"/*.bats "$root/tests/$1.bats"; do [ -e "$file" ] && files+=("$file"); done
-  for i in "${!files[@]}"; do
-    logs[i]=$(mktemp) || exit 1
-    {
-      began=$SECONDS
-      bats ${TAGS:+--filter-tags "$TAGS"} --formatter tap "${files[i]}" >"${logs[i]}" 2>&1
-      echo "$? $((SECONDS - began))" >"${logs[i]}.end"
-    } &
-    pids[i]=$!
-    [ "$i" -lt $((width - 1)) ] || tell "${files[i - width + 1]}" "${logs[i - width + 1]}" "${pids[i - width + 1]}"
+  local file
+  for file in "$root/tests/$1"/*.bats "$root/tests/$1.bats"; do
+    [ -e "$file" ] || continue
+    began=$SECONDS
+    bats ${TAGS:+--filter-tags "$TAGS"} --formatter tap "$file" >"$log" 2>&1
+    count "${file#"$root"/tests/}" $?
   done
-  for ((i = ${#files[@]} - width + 1; i < ${#files[@]}; i++)); do
-    [ "$i" -lt 0 ] || tell "${files[i]}" "${logs[i]}" "${pids[i]}"
-  done
-}
-
-# tell FILE LOG PID: waits for it and counts.
-tell() {
-  local status seconds
-  wait "$3"
-  read -r status seconds <"$2.end"
-  mv "$2" "$log"
-  began=$((SECONDS - seconds))
-  count "${1#"$root"/tests/}" "$status"
-  rm -f "$2.end"
 }
 
 [ $# -gt 0 ] || set -- unit $(cd "$root/tests" && ls -d */ | tr -d /)

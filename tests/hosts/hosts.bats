@@ -31,9 +31,10 @@ here=$BATS_TEST_DIRNAME
   same ok "$(php -d "sqlite3.extension_dir=${LIFEBOAT_SO%/*}" "$here/app.php")"
 }
 
+# bats test_tags=threads
 @test "C: eight threads at once, a hundred connections, the first closed meanwhile" {
   skip_without cc
-  cc -Wall -Wextra -Werror -o threads "$here/threads.c" -lsqlite3 -lpthread
+  compile -o threads "$here/threads.c" -lsqlite3 -lpthread
   same ok "$(./threads "$LIFEBOAT_SO")"
   [ -z "$(find . -name '*.partial*')" ]
 }

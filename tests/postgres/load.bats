@@ -9,12 +9,9 @@ setup_file() {
   install_test_extension
   newdb src
   load_objects src
-  export WORK=$BATS_FILE_TMPDIR DRIVER=$BATS_FILE_TMPDIR/load_driver sanitize=()
-  # The objects of the build under test, instrumented as they are.
-  grep -q __asan_init "$build/obj/core/error.o" && sanitize=(-fsanitize=address)
-  grep -q __tsan_init "$build/obj/core/error.o" && sanitize=(-fsanitize=thread)
+  export WORK=$BATS_FILE_TMPDIR DRIVER=$BATS_FILE_TMPDIR/load_driver
   # shellcheck disable=SC2046
-  cc -std=c11 -D_GNU_SOURCE "${sanitize[@]}" $(pkg-config --cflags libpq) -I"$ROOT/ext" -o "$DRIVER" \
+  compile -std=c11 -D_GNU_SOURCE $(pkg-config --cflags libpq) -I"$ROOT/ext" -o "$DRIVER" \
     "$BATS_TEST_DIRNAME/load_driver.c" "$build/tests/lifeboat.a" $(pkg-config --libs libpq) -lsqlite3 -lpthread
   script src
   q src "CREATE DATABASE rows TEMPLATE template0"
