@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# All of `make check`, once what a build needs is there: lint, the builds, while what the tests need is installed, and then
-# the tests on all of them from one queue. The last line is
-# "N passed, N failed, N skipped"; the exit status is 0 only without failures, and in CI (CI=true) a skipped test is a
-# failure too.
+# All of `make check`, once what a build needs is there: lint, the builds, while what the tests need is installed, and
+# then the tests on all of them from one queue. The last line is "N passed, N failed, N skipped"; the exit status is 0
+# only without failures, and in CI (CI=true) a skipped test is a failure too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 TALLY=$(mktemp) && installed=$(mktemp) || exit 1

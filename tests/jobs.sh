@@ -42,8 +42,8 @@ jobs_of() {
       words='LABEL=asan BUILD=build/asan'
       each "$words ASAN_OPTIONS=detect_leaks=1" unit
       each "$words ASAN_OPTIONS=detect_leaks=0 LIFEBOAT_PRELOAD=$(library libasan.so) TAGS=!long" \
-        postgres/table postgres/part postgres/part_odd postgres/binary postgres/binary_out archive/damage api sqlite vfs \
-        job/part_model job/part_schema job/part_foreign job/part_safety
+        postgres/table postgres/part postgres/part_odd postgres/binary postgres/binary_out \
+        archive/damage api sqlite vfs job/part_model job/part_schema job/part_foreign job/part_safety
       ;;
     thread)
       words='LABEL=tsan BUILD=build/tsan TSAN_OPTIONS=exitcode=66'

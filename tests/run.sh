@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# Runs tests and counts them: `run.sh SUITE...`, each a folder below tests/, a file in one (postgres/table) or `unit`; all
-# of them when none is named. UNIT: patterns of the unit tests (core/test_* codec/test_*); TAGS: of the tests by their tags,
-# as bats takes them (!long).
-# Reads TAP from bats and from the cmocka programs in $BUILD/tests. Adds to the tally in $TALLY, when that is set, so that
-# several runs (plain, minimal, sanitizers) end in one count.
+# Runs tests, one after the other, and counts them: `run.sh SUITE...`, each a folder below tests/, a file in one
+# (postgres/table) or `unit`; all of them when none is named. UNIT: patterns of the unit tests (core/test_* codec/test_*);
+# TAGS: which tests by their tags, as bats takes them (!long). Reads TAP from bats and from the cmocka programs in
+# $BUILD/tests. Adds to the tally in $TALLY, when that is set: queue.sh counts many runs.
 set -u
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build}
