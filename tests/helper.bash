@@ -11,6 +11,7 @@
 #   held COMMAND…        runs a command that file permissions hold, for root too
 #   compile ARGUMENT…    cc for a host of the extension, instrumented as the build under test is
 #   skip_without COMMAND…        skips, but fails under CI: nothing passes there by not running
+#   in_memory            a folder where files are made and removed fast: a file system in memory, with room, or /tmp
 #
 # $NODE is a Node that has node:sqlite (scripts/bootstrap.sh test puts it into build/node).
 # LIFEBOAT_SO names the extension under test; default: build/lifeboat.so at the root of the tree ($ROOT).
@@ -90,6 +91,17 @@ compile() {
     *__tsan_init*) sanitize=(-fsanitize=thread) ;;
   esac
   ${CC:-cc} -Wall -Wextra -Werror "${sanitize[@]}" "$@"
+}
+
+# A file system takes long to create files where many went away lately.
+in_memory() {
+  local free options
+  read -r free options < <(findmnt -bno AVAIL,OPTIONS /dev/shm 2>/dev/null)
+  if [ "${free:-0}" -ge $((4 << 30)) ] && [[ ,$options, != *,noexec,* ]] && [ -w /dev/shm ]; then
+    echo /dev/shm
+  else
+    echo /tmp
+  fi
 }
 
 skip_without() {

@@ -5,7 +5,7 @@
 #   address   on build/asan: the unit tests, instrumented whole, and suites in hosts with the sanitizer's library loaded
 #             first; of those with servers only what reads and restores single tables, where most of what is hostile is
 #             taken apart, and what turns rows into another form. Without what is tagged long: databases past 1 GiB,
-#             processes that are killed, and threads, which are the other sanitizer's
+#             processes that are killed, waits, and threads, which are the other sanitizer's
 #   thread    on build/tsan: what has many threads, from the unit test of the ring to backups over several connections.
 #             SQLite is not instrumented: what it does under its own mutexes is understood by the sanitizer
 set -eu

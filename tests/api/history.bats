@@ -147,6 +147,7 @@ PY
   python "$BATS_TEST_DIRNAME/activity.py"
 }
 
+# bats test_tags=long
 @test "the progress bar rises on standard error, and is wiped; nothing is printed unless it is asked for" {
   sqlite3 big.db "PRAGMA page_size=65536; CREATE TABLE b(x); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
     INSERT INTO b SELECT hex(randomblob(500000)) FROM n"

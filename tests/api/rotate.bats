@@ -311,6 +311,7 @@ verified_pair() {
   same "10000|0" "$(db "$BACKUP_DIR/catalog.db" "SELECT count(*), count(*) FILTER (WHERE result <> 'ok') FROM verification")"
 }
 
+# bats test_tags=long
 @test "a history that is locked: nothing is removed, and the error says so" {
   verified_pair
   why="results of verifications cannot be read, so nothing is removed: history T/backups/catalog.db: database is locked\

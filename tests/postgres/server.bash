@@ -133,17 +133,9 @@ pg_runnable() {
 
 # ---- start and stop ----
 
-# In memory, where there is enough: a server makes and removes hundreds of files a database, and a file system takes long
-# to create files where many went away lately.
-pg_room() {
-  local free options
-  read -r free options < <(findmnt -bno AVAIL,OPTIONS /dev/shm 2>/dev/null)
-  if [ "${free:-0}" -ge $((4 << 30)) ] && [[ ,$options, != *,noexec,* ]] && [ -w /dev/shm ]; then echo /dev/shm; else echo /tmp; fi
-}
-
 pg_world() {
   [ -z "${PG_WORLD:-}" ] || [ ! -d "$PG_WORLD" ] || return 0
-  PG_WORLD=$(mktemp -d "$(pg_room)/lbpg.XXXXXX") && chmod 711 "$PG_WORLD" || return 1
+  PG_WORLD=$(mktemp -d "$(in_memory)/lbpg.XXXXXX") && chmod 711 "$PG_WORLD" || return 1
   export PG_WORLD
 }
 
@@ -177,6 +169,7 @@ pg_free_port() {
   return 1
 }
 
+# Shared memory lies in the data folder, so that a server that is killed leaves none behind.
 pg_configure() {
   local dir=$1 port=$2 listen=$3
   shift 3
@@ -184,7 +177,7 @@ pg_configure() {
     printf '%s\n' "listen_addresses = '$listen'" "port = $port" "unix_socket_directories = '$dir'" 'fsync = off' \
       'shared_buffers = 32MB' 'max_connections = 40' 'max_prepared_transactions = 4' 'max_wal_size = 256MB' \
       'wal_level = replica' 'autovacuum = off' 'log_statement = ddl' "log_line_prefix = '%m [%p] %a '" \
-      "timezone = 'UTC'" "log_timezone = 'UTC'" 'jit = off'
+      "timezone = 'UTC'" "log_timezone = 'UTC'" 'jit = off' 'dynamic_shared_memory_type = mmap'
     [ $# -eq 0 ] || printf '%s\n' "$@"
   } >>"$dir/data/postgresql.conf"
 }
