@@ -6,7 +6,7 @@
 #             first; of those with servers only what reads and restores single tables, where most of what is hostile is
 #             taken apart, and what turns rows into another form. Without what is tagged long: databases past 1 GiB,
 #             processes that are killed, waits, and threads, which are the other sanitizer's
-#   thread    on build/tsan: what has many threads, from the unit test of the ring to backups over several connections.
+#   thread    on build/tsan: what is tagged threads, from the unit test of the ring to backups over several connections.
 #             SQLite is not instrumented: what it does under its own mutexes is understood by the sanitizer
 set -eu
 cd "$(dirname "$0")/.."
@@ -47,10 +47,8 @@ jobs_of() {
       ;;
     thread)
       words='LABEL=tsan BUILD=build/tsan TSAN_OPTIONS=exitcode=66'
-      each "$words" postgres/load
-      words+=" LIFEBOAT_PRELOAD=$(library libtsan.so)"
-      each "$words" postgres/binary_out
-      each "$words TAGS=threads" hosts/hosts vfs/attach
+      each "$words TAGS=threads" postgres/load
+      each "$words TAGS=threads LIFEBOAT_PRELOAD=$(library libtsan.so)" postgres/binary_out hosts/hosts vfs/attach
       each "$words UNIT=core/test_ring" unit
       ;;
     *)

@@ -46,6 +46,7 @@ check_all() {
   done
 }
 
+# bats test_tags=threads
 @test "rows of a backup are, to the byte, what the server writes as text" {
   check_all
   check_all '{"jobs":1}'
@@ -73,6 +74,7 @@ check_all() {
   pg_server_use main
 }
 
+# bats test_tags=threads
 @test "what is read is restored: by us, by psql, and a full verification finds it the same" {
   [ "$(sql "SELECT backup_create('$(url src)') IS NOT NULL" \
     "SELECT backup_verify('latest', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')")" = $'1\nok' ]
@@ -96,6 +98,7 @@ check_all() {
 }
 
 # COPY of a query, which the form needs for some types, is planned: an index that has all columns would be the cheapest.
+# bats test_tags=threads
 @test "rows are read from the table, whatever an index has, and in the table's order" {
   newdb thin
   q thin "CREATE TABLE t (a float8, u uuid, PRIMARY KEY (a, u), wide text GENERATED ALWAYS AS (repeat('x', 500)) STORED);

@@ -52,6 +52,7 @@ nobody_left() {
   return 1
 }
 
+# bats test_tags=threads
 @test "every kind of object comes through, in order, in a transaction, and over several connections" {
   local mode
   for mode in foreign serial transaction parallel; do
@@ -68,6 +69,7 @@ nobody_left() {
   pg_same src copy
 }
 
+# bats test_tags=threads
 @test "other connections say the settings of the script: bytes of LATIN1 and SQL_ASCII arrive as they are" {
   local encoding
   for encoding in LATIN1 SQL_ASCII; do
@@ -190,6 +192,7 @@ SQL
   is_empty copy
 }
 
+# bats test_tags=threads
 @test "rows that are not those of the table of contents are damage, in every mode" {
   local mode
   sed 's/^\(data\tpublic\tt\t\)1000\t/\1999\t/' "$WORK/rows.sql.parts" >"$WORK/less.sql.parts"
@@ -215,6 +218,7 @@ SQL
   [ "$(q copy 'SELECT count(*) FROM t')" = 0 ]
 }
 
+# bats test_tags=threads
 @test "an interrupt and a damaged file end the load at once and leave nothing running" {
   local mode what
   for mode in transaction parallel; do
@@ -229,6 +233,7 @@ SQL
   done
 }
 
+# bats test_tags=threads
 @test "a connection that is ended in the middle is an error with the server's words" {
   # Its last words are lost where the kernel throws the socket's buffer away before they are read.
   local mode
@@ -243,6 +248,7 @@ SQL
   done
 }
 
+# bats test_tags=threads
 @test "one failing index ends the others; keys that share a table are built" {
   newdb copy
   hostile <<'SQL'
@@ -263,6 +269,7 @@ SQL
   nobody_left
 }
 
+# bats test_tags=threads
 @test "ANALYZE looks at every table, but not at foreign ones" {
   newdb copy
   load_into parallel copy jobs=2
@@ -271,6 +278,7 @@ SQL
     relid NOT IN (SELECT inhparent FROM pg_inherits)")" = '' ]
 }
 
+# bats test_tags=threads
 @test "a server that is killed in the middle is an error" {
   pg_server_start --name crash
   newdb copy
