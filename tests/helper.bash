@@ -18,10 +18,10 @@
 
 bats_require_minimum_version 1.5.0
 
-# bats notes each command for the case that it fails, which takes a function of a few lines ten times its time. Only those
-# of the tests themselves are noted: a failure names the line of the test, whatever that called.
+# bats notes each command for the case that it fails, which takes a function of a few lines ten times its time. Only
+# those of the tests themselves are noted: a failure names the line of the test, whatever that called.
 if declare -F bats_debug_trap >/dev/null; then
-  eval "$(declare -f bats_debug_trap | sed '2a [[ $1 != *.bash && ${FUNCNAME[1]} == @(test_*|setup*|teardown*) ]] || return 0')"
+  eval "$(declare -f bats_debug_trap | sed '2a [[ ${FUNCNAME[1]} == @(test_*|setup*|teardown*) ]] || return 0')"
 fi
 
 ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)

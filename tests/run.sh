@@ -51,5 +51,9 @@ for suite in "$@"; do
   if [ "$suite" = unit ]; then run_unit; else run_bats "$suite"; fi
 done
 
+if [ $((passed + failed + skipped)) = 0 ]; then
+  echo "run.sh: no tests for: $*${UNIT:+ (UNIT=$UNIT)}"
+  failed=1
+fi
 if [ -n "${TALLY:-}" ]; then printf '%d %d %d\n' "$passed" "$failed" "$skipped" >>"$TALLY"; fi
 [ "$failed" = 0 ]
