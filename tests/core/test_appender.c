@@ -18,14 +18,30 @@
 
 #define MB ((size_t)1 << 20)
 
-static int make_file(char *path)
+static char path[64];  /* of the one file; in the working folder, whose file system may take direct writes */
+
+static int make_path(void **state)
 {
+  (void)state;
+  strcpy(path, "appender.XXXXXX");
   int fd = mkstemp(path);
+  return fd >= 0 && close(fd) == 0 ? 0 : -1;
+}
+
+static int remove_path(void **state)
+{
+  (void)state;
+  return unlink(path);
+}
+
+static int open_anew(void)
+{
+  int fd = open(path, O_RDWR | O_TRUNC);
   assert_true(fd >= 0);
   return fd;
 }
 
-static void expect_content(const char *path, const unsigned char *want, size_t n)
+static void expect_content(const unsigned char *want, size_t n)
 {
   lb_error err = LB_ERROR_INIT;
   int fd = open(path, O_RDONLY);
@@ -40,9 +56,8 @@ static void expect_content(const char *path, const unsigned char *want, size_t n
 /* total bytes in portions of `portion`; the first `zeros` of them as none. */
 static void append(size_t total, size_t portion, size_t zeros)
 {
-  char path[] = "appender.XXXXXX";
   lb_error err = LB_ERROR_INIT;
-  int fd = make_file(path);
+  int fd = open_anew();
   unsigned char *data = malloc(total + 1);
   for (size_t i = 0; i < total; i++) data[i] = i < zeros ? 0 : (unsigned char)(i * 7 + i / 251);
   lb_appender *a = lb_appender_open(fd, path, &err);
@@ -54,10 +69,9 @@ static void append(size_t total, size_t portion, size_t zeros)
   assert_int_equal(lb_appender_end(a, &err), LB_OK);
   assert_false(lb_file_is_direct(fd));
   lb_appender_close(a);
-  expect_content(path, data, total);
+  expect_content(data, total);
   free(data);
   close(fd);
-  unlink(path);
 }
 
 static void test_content(void **state)
@@ -74,7 +88,6 @@ static void test_content(void **state)
 /* A limit that is not at a block: the write that meets it is done in part, and what is left cannot be aligned. */
 static void test_no_room(void **state)
 {
-  char path[] = "appender.XXXXXX";
   lb_error err = LB_ERROR_INIT;
   struct rlimit before, limit;
   (void)state;
@@ -82,7 +95,7 @@ static void test_no_room(void **state)
   assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
   limit = before;
   limit.rlim_cur = 2 * MB + 5000;
-  int fd = make_file(path);
+  int fd = open_anew();
   unsigned char *data = calloc(1, MB);
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
   lb_appender *a = lb_appender_open(fd, path, &err);
@@ -97,45 +110,41 @@ static void test_no_room(void **state)
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
   free(data);
   close(fd);
-  unlink(path);
 }
 
 static void test_closed_in_the_middle(void **state)
 {
-  char path[] = "appender.XXXXXX";
   lb_error err = LB_ERROR_INIT;
   unsigned char *data = calloc(1, MB + 5);
   (void)state;
-  int fd = make_file(path);
+  int fd = open_anew();
   lb_appender *a = lb_appender_open(fd, path, &err);
   assert_int_equal(lb_appender_put(a, data, MB + 5, &err), LB_OK);
   lb_appender_close(a);
   lb_appender_close(NULL);
   free(data);
   close(fd);
-  unlink(path);
 }
 
 /* What cannot go past the page cache goes through it. */
 static void test_unaligned(void **state)
 {
-  char path[] = "appender.XXXXXX";
   lb_error err = LB_ERROR_INIT;
   (void)state;
-  int fd = make_file(path);
+  int fd = open_anew();
   lb_file_set_direct(fd, true);
   assert_int_equal(lb_file_write(fd, "abc", 3, 0, path, &err), LB_OK);
   assert_int_equal(lb_file_write(fd, "def", 3, 3, path, &err), LB_OK);
-  expect_content(path, (const unsigned char *)"abcdef", 6);
+  expect_content((const unsigned char *)"abcdef", 6);
   close(fd);
-  unlink(path);
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, make_path, remove_path)
 
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_content), cmocka_unit_test(test_no_room), cmocka_unit_test(test_closed_in_the_middle),
-    cmocka_unit_test(test_unaligned),
+    TEST(test_content), TEST(test_no_room), TEST(test_closed_in_the_middle), TEST(test_unaligned),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
