@@ -22,7 +22,7 @@ struct lb_appender {
   pthread_cond_t is_filled, is_written;
   uint64_t filled, written;  /* how many pieces */
   bool ending;
-  lb_error err;              /* what went wrong first; nothing is written any more */
+  lb_error err;              /* what went wrong first: nothing is written any more */
 };
 
 static unsigned char *memory_of(lb_appender *a, uint64_t piece)
@@ -83,7 +83,11 @@ lb_appender *lb_appender_open(int fd, const char *path, lb_error *err)
 static int hand_over(lb_appender *a, lb_error *err)
 {
   a->used = 0;
-  if (!a->started) return write_piece(a, a->filled++, PIECE_BYTES, err);
+  if (!a->started) {
+    if (!a->err.code) write_piece(a, a->filled++, PIECE_BYTES, &a->err);
+    *err = a->err;
+    return err->code;
+  }
   pthread_mutex_lock(&a->mutex);
   a->filled++;
   pthread_cond_signal(&a->is_filled);

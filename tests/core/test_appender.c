@@ -15,6 +15,7 @@
 
 #include "core/appender.h"
 #include "core/file.h"
+#include "core/thread.h"
 
 #define MB ((size_t)1 << 20)
 
@@ -39,6 +40,11 @@ static int open_anew(void)
   int fd = open(path, O_RDWR | O_TRUNC);
   assert_true(fd >= 0);
   return fd;
+}
+
+static void *no_thread(void *ctx)
+{
+  return ctx;
 }
 
 static void expect_content(const unsigned char *want, size_t n)
@@ -86,11 +92,10 @@ static void test_content(void **state)
 }
 
 /* A limit that is not at a block: the write that meets it is done in part, and what is left cannot be aligned. */
-static void test_no_room(void **state)
+static void expect_no_room(void)
 {
   lb_error err = LB_ERROR_INIT;
   struct rlimit before, limit;
-  (void)state;
   signal(SIGXFSZ, SIG_IGN);
   assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
   limit = before;
@@ -110,6 +115,30 @@ static void test_no_room(void **state)
   assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
   free(data);
   close(fd);
+}
+
+static void test_no_room(void **state)
+{
+  (void)state;
+  expect_no_room();
+}
+
+/* With stacks that no memory holds there is no thread: the caller's writes, and tells of its failures as well. */
+static void test_without_a_thread(void **state)
+{
+  pthread_attr_t before, none;
+  (void)state;
+  assert_int_equal(pthread_getattr_default_np(&before), 0);
+  assert_int_equal(pthread_attr_init(&none), 0);
+  assert_int_equal(pthread_attr_setstacksize(&none, (size_t)1 << 50), 0);
+  assert_int_equal(pthread_setattr_default_np(&none), 0);
+  pthread_t thread;
+  assert_int_not_equal(lb_thread_start(&thread, no_thread, NULL), 0);
+  append(3 * MB + 5, 100003, 0);
+  expect_no_room();
+  assert_int_equal(pthread_setattr_default_np(&before), 0);
+  pthread_attr_destroy(&none);
+  pthread_attr_destroy(&before);
 }
 
 static void test_closed_in_the_middle(void **state)
@@ -144,7 +173,8 @@ static void test_unaligned(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    TEST(test_content), TEST(test_no_room), TEST(test_closed_in_the_middle), TEST(test_unaligned),
+    TEST(test_content), TEST(test_no_room), TEST(test_without_a_thread), TEST(test_closed_in_the_middle),
+    TEST(test_unaligned),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
