@@ -4,8 +4,7 @@
 #   minimal   on build/minimal, what differs there: codecs, hashes, and what is written with them
 #   address   on build/asan: the unit tests, instrumented whole, and suites in hosts with the sanitizer's library loaded
 #             first; of those with servers only what reads and restores single tables, where most of what is hostile is
-#             taken apart, and what turns rows into another form. Without what is tagged long: databases past 1 GiB,
-#             processes that are killed, waits, and threads, which are the other sanitizer's
+#             taken apart, and what turns rows into another form
 #   thread    on build/tsan: what is tagged threads, from the unit test of the ring to backups over several connections.
 #             SQLite is not instrumented: what it does under its own mutexes is understood by the sanitizer
 set -eu
@@ -41,7 +40,7 @@ jobs_of() {
     address)
       words='LABEL=asan BUILD=build/asan'
       each "$words ASAN_OPTIONS=detect_leaks=1" unit
-      each "$words ASAN_OPTIONS=detect_leaks=0 LIFEBOAT_PRELOAD=$(library libasan.so) TAGS=!long" \
+      each "$words ASAN_OPTIONS=detect_leaks=0 LIFEBOAT_PRELOAD=$(library libasan.so)" \
         postgres/table postgres/part postgres/part_odd postgres/binary postgres/binary_out \
         archive/damage api sqlite vfs job/part_model job/part_schema job/part_foreign job/part_safety
       ;;

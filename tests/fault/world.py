@@ -70,7 +70,8 @@ def content(path):
         require(result == [("ok",)], path, "is damaged:", result[:3])
         schema = db.execute("SELECT sql FROM sqlite_schema ORDER BY name").fetchall()
         digest = hashlib.sha256(repr(schema).encode())
-        for row in db.execute("SELECT id, typeof(name), name, typeof(body), length(body), CAST(body AS BLOB) FROM t ORDER BY id"):
+        for row in db.execute("SELECT id, typeof(name), name, typeof(body), length(body), CAST(body AS BLOB) "
+                              "FROM t ORDER BY id"):
             digest.update(repr(row[:5]).encode() + (row[5] or b""))
         return digest.hexdigest()
     except sqlite3.DatabaseError as error:
