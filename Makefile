@@ -34,7 +34,7 @@ ifeq ($(call found,libxxhash),yes)
   FEATURES += -DLB_WITH_XXHASH $(shell $(PKG_CONFIG) --cflags libxxhash)
 endif
 ifdef SANITIZE
-  CFLAGS = -O1 -g -fno-omit-frame-pointer
+  CFLAGS = -O1 -g1 -fno-omit-frame-pointer
   ALL_CFLAGS += -fsanitize=$(SANITIZE)
   LDFLAGS += -fsanitize=$(SANITIZE)
 endif
@@ -43,7 +43,8 @@ SOURCES := $(wildcard ext/*.c ext/*/*.c)
 OBJECTS := $(SOURCES:ext/%.c=$(BUILD)/obj/%.o)
 # What the unit tests link: the extension's own objects but for the entry point; tests/routines.c takes its place.
 TESTED := $(BUILD)/tests/lifeboat.a
-UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard tests/*/test_*.c))
+UNIT ?= */test_*
+UNIT_TESTS := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard $(UNIT:%=tests/%.c)))
 
 .PHONY: all help demo check suite bench asan tsan fuzz lint install uninstall clean unit
 .SECONDARY:
@@ -134,7 +135,7 @@ bench-postgres:
 	@$(MAKE) -s $(BUILD)/lifeboat.so $(BUILD)/tests/bench/peak
 	BUILD=$(BUILD) /usr/bin/python3 tests/bench/postgres.py
 
-FUZZ_FLAGS = $(ALL_CFLAGS) -O1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+FUZZ_FLAGS = $(ALL_CFLAGS) -O1 -g1 -DSQLITE_CORE -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
 fuzzed = $(patsubst ext/%.c,$(BUILD)/fuzz/ext/%.o,$(wildcard $(1)))
 FUZZ_READER = $(call fuzzed,ext/archive/*.c ext/codec/*.c ext/core/*.c)
 FUZZ_SCRIPT = $(call fuzzed,ext/postgres/script*.c ext/postgres/ddl.c ext/postgres/tokens.c ext/postgres/copy_out.c \

@@ -23,7 +23,7 @@ build() { make -s -j"$(nproc)" "$@"; }
 scripts/bootstrap.sh test >"$installed" 2>&1 &
 step lint make -s lint
 step build build all
-step 'build MINIMAL=1' build MINIMAL=1 BUILD=build/minimal all
+step 'build MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O2 all
 step 'build SANITIZE=address' build SANITIZE=address BUILD=build/asan all
 step 'build SANITIZE=thread' build SANITIZE=thread BUILD=build/tsan all
 wait $!
@@ -31,13 +31,7 @@ status=$?
 cat "$installed"
 [ $status = 0 ] || exit 1
 step 'unit tests' build unit
-step 'unit tests MINIMAL=1' build MINIMAL=1 BUILD=build/minimal unit
+step 'unit tests MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O2 UNIT='core/test_* codec/test_* archive/test_*' unit
 step 'unit tests SANITIZE=address' build SANITIZE=address BUILD=build/asan unit
 step 'unit tests SANITIZE=thread' build SANITIZE=thread BUILD=build/tsan build/tsan/tests/core/test_ring
-# Of what is tagged long (databases past 1 GiB, processes that are killed, waits, threads, which are the other
-# sanitizer's) AddressSanitizer tells no more than of the rest; make asan runs it as well.
-{
-  tests/jobs.sh full thread
-  tests/jobs.sh address | sed 's/^/TAGS=!long /'
-  tests/jobs.sh minimal
-} | tests/queue.sh
+tests/jobs.sh full thread address-short minimal | tests/queue.sh

@@ -5,6 +5,9 @@
 #   address   on build/asan: the unit tests, instrumented whole, and suites in hosts with the sanitizer's library loaded
 #             first; of those with servers only what reads and restores single tables, where most of what is hostile is
 #             taken apart, and what turns rows into another form
+#   address-short   the part of it that a check has time for: without what is tagged long (databases past 1 GiB,
+#             processes that are killed, waits, threads, which are the other sanitizer's), and without suites whose code
+#             its other suites or the fuzzers, which have the same sanitizer, run as well
 #   thread    on build/tsan: what is tagged threads, from the unit test of the ring to backups over several connections.
 #             SQLite is not instrumented: what it does under its own mutexes is understood by the sanitizer
 set -eu
@@ -24,6 +27,13 @@ each() {
 
 library() { "${CC:-cc}" -print-file-name="$1"; }
 
+# address SUITE…: the unit tests and these.
+address() {
+  local words="LABEL=asan BUILD=build/asan${TAGS:+ TAGS=$TAGS}"
+  each "$words ASAN_OPTIONS=detect_leaks=1" unit
+  each "$words ASAN_OPTIONS=detect_leaks=0 LIFEBOAT_PRELOAD=$(library libasan.so)" "$@"
+}
+
 jobs_of() {
   local suites words
   case $1 in
@@ -38,11 +48,13 @@ jobs_of() {
       each "$words" api/create api/restore api/verify api/contents
       ;;
     address)
-      words='LABEL=asan BUILD=build/asan'
-      each "$words ASAN_OPTIONS=detect_leaks=1" unit
-      each "$words ASAN_OPTIONS=detect_leaks=0 LIFEBOAT_PRELOAD=$(library libasan.so)" \
-        postgres/table postgres/part postgres/part_odd postgres/binary postgres/binary_out \
-        archive/damage api sqlite vfs job/part_model job/part_schema job/part_foreign job/part_safety
+      address postgres/table postgres/part postgres/part_odd postgres/binary postgres/binary_out archive/damage api \
+        sqlite vfs job/part_model job/part_schema job/part_foreign job/part_safety
+      ;;
+    address-short)
+      TAGS='!long' address postgres/table postgres/part_odd postgres/binary api/config api/contents api/create api/marks \
+        api/names api/restore api/rotate api/verify sqlite/saved sqlite/source sqlite/target vfs/damage \
+        job/part_schema job/part_safety
       ;;
     thread)
       words='LABEL=tsan BUILD=build/tsan TSAN_OPTIONS=exitcode=66'
@@ -51,7 +63,7 @@ jobs_of() {
       each "$words UNIT=core/test_ring" unit
       ;;
     *)
-      echo 'jobs.sh full|minimal|address|thread…' >&2
+      echo 'jobs.sh full|minimal|address|address-short|thread…' >&2
       return 2
       ;;
   esac

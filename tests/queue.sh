@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the jobs that it reads, a line of words for env(1) each (jobs.sh makes them), $JOBS at once: one more than there
+# Runs the jobs that it reads, a line of words for env(1) each (jobs.sh makes them), $JOBS at once: two more than there
 # are processors when nothing is said, since many wait for servers. What a job prints comes when it has ended. The last
 # line is "N passed, N failed, N skipped", and counts what was in $TALLY before, too; the exit status is 0 only without
 # failures, and in CI (CI=true) a skipped test is a failure too.
@@ -12,7 +12,7 @@ trap '[ -z "$own" ] || rm -f "$own"' EXIT
 
 # The words are jobs.sh's own. A job that counted nothing did not come to its end.
 # shellcheck disable=SC2016
-xargs -d '\n' -r -n 1 -P "${JOBS:-$(($(nproc) + 1))}" bash -c '
+xargs -d '\n' -r -n 1 -P "${JOBS:-$(($(nproc) + 2))}" bash -c '
   counted=$(mktemp) || exit
   out=$(TALLY=$counted env $0 2>&1)
   status=$?

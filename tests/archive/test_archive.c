@@ -204,7 +204,7 @@ static void check_all_damage(const lb_codec *codec, size_t n, size_t head)
   unsigned char *bytes = calloc(1, size + 200);
   assert_int_equal(lb_file_read(fd, bytes, size, 0, "copy", &err), LB_OK);
   for (size_t i = 0; i < size; i++) {
-    for (int bit = 0; bit < 8; bit += 1 + (int)(i % 3)) {
+    for (int bit = (int)(i % 4); bit < 8; bit += 4) {
       bytes[i] ^= (unsigned char)(1 << bit);
       check_noticed(bytes, size, "x", "a flip", i);
       bytes[i] ^= (unsigned char)(1 << bit);

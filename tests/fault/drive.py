@@ -8,7 +8,7 @@ For every class of operation (write, sync, rename, unlink, open, size, read, map
 more: a fresh copy of the scenario's folder; a forked child runs the SQL with the N-th operation failing; then the
 invariants are asked for, and a run without fault must succeed and leave no .partial behind.
 Each step is a fork of this process, so that nothing is loaded twice and a crash is a wait status.
-Allocations are thousands, most of them SQLite's own: every 53rd fails (every 159th with all that follow), beginning
+Allocations are thousands, most of them SQLite's own: every 79th fails (every 237th with all that follow), beginning
 with another in every scenario; FAULT_ALL=1 walks all of them. FAULT_CLASS=write walks that class alone.
 """
 import ctypes
@@ -41,7 +41,7 @@ WAYS = [
     ("alloc", errno.ENOMEM, ONCE), ("alloc", errno.ENOMEM, FROM_THEN_ON),
 ]
 HANG_SECONDS = 60
-ALLOC_STRIDE = {ONCE: 53, FROM_THEN_ON: 159}
+ALLOC_STRIDE = {ONCE: 79, FROM_THEN_ON: 237}
 WRONG_MAX = 10
 SQLITE_OK, SQLITE_ROW, SQLITE_DONE = 0, 100, 101
 

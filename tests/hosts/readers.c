@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 8, ROUNDS = 6, LOOKUPS = 150, BACKUPS = 2, FORKS = 16 };
+enum { THREADS = 8, ROUNDS = 3, LOOKUPS = 150, BACKUPS = 2, FORKS = 8 };
 
 static const char scan[] = "SELECT count(*), sum(id * length(body)), sum(length(name)) FROM t";
 static const char lookup[] = "SELECT name || '/' || hex(body) FROM t WHERE id = ?";

@@ -9,10 +9,10 @@ no_debris() { [ -z "$(ls -A "$1" | grep -E 'partial|_sqlite_')" ]; }
 
 @test "kill -9 at random moments of creating a large backup" { crash kill-create "$T"; }
 @test "kill -9 at random moments of restoring onto a large WAL database" {
-  ROUNDS=${ROUNDS:-6} crash kill-restore "$T" wal
+  ROUNDS=${ROUNDS:-4} crash kill-restore "$T" wal
 }
 @test "kill -9 at random moments of restoring onto a large rollback database" {
-  ROUNDS=${ROUNDS:-6} crash kill-restore "$T" delete
+  ROUNDS=${ROUNDS:-4} crash kill-restore "$T" delete
 }
 @test "kill -9 in the middle of the copy into a WAL database, straight from the backup" {
   crash kill-copy "$T" wal

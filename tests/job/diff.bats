@@ -9,6 +9,6 @@ setup() {
 
 diff_py() { python -B "$ROOT/tests/job/diff.py" "$@"; }
 
-@test "random edits of databases of every kind, each against each" { diff_py random "${SEED:-1}" "${ROUNDS:-6}"; }
+@test "random edits of databases of every kind, each against each" { diff_py random "${SEED:-1}" "${ROUNDS:-4}"; }
 
 @test "some hundred thousand rows that differ: memory stays within cache and sorting" { diff_py memory; }

@@ -98,7 +98,6 @@ check_all() {
 }
 
 # COPY of a query, which the form needs for some types, is planned: an index that has all columns would be the cheapest.
-# bats test_tags=threads
 @test "rows are read from the table, whatever an index has, and in the table's order" {
   newdb thin
   q thin "CREATE TABLE t (a float8, u uuid, PRIMARY KEY (a, u), wide text GENERATED ALWAYS AS (repeat('x', 500)) STORED);

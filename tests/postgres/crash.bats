@@ -227,7 +227,7 @@ WHERE datname ~ '^target(_before_restore_.*)?\$' \\gexec"
 @test "kill -9 of the client while it brings back some tables" {
   local how before
   for how in replace missing merge; do
-    for ((i = 0; i < ${ROUNDS:-2}; i++)); do
+    for ((i = 0; i < ${ROUNDS:-1}; i++)); do
       drop_asides
       q postgres "CREATE DATABASE target TEMPLATE src"
       q target "DELETE FROM messages WHERE id % 3 = 0; DELETE FROM slow WHERE i > 10"

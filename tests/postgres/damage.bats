@@ -20,6 +20,6 @@ teardown_file() { pg_server_stop_all; }
 
 damage() { python -B "$ROOT/tests/postgres/damage.py" "$1" "$BACKUP" "$(url target)" "${EVERY:-$2}"; }
 
-@test "bits are flipped" { damage flip 23; }
-@test "files are cut off" { damage cut 23; }
+@test "bits are flipped" { damage flip 47; }
+@test "files are cut off" { damage cut 47; }
 @test "contents and parts are forged, their checksums sound" { rm -f /tmp/evil; damage forge 1; [ ! -e /tmp/evil ]; }

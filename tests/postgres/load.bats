@@ -69,7 +69,6 @@ nobody_left() {
   pg_same src copy
 }
 
-# bats test_tags=threads
 @test "other connections say the settings of the script: bytes of LATIN1 and SQL_ASCII arrive as they are" {
   local encoding
   for encoding in LATIN1 SQL_ASCII; do
@@ -269,7 +268,6 @@ SQL
   nobody_left
 }
 
-# bats test_tags=threads
 @test "ANALYZE looks at every table, but not at foreign ones" {
   newdb copy
   load_into parallel copy jobs=2

@@ -263,7 +263,7 @@ static void test_random_edits(void **state)
   int useful_ones = 0, same = 0, rounds = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
     make("a.db", kinds[k].page_size, kinds[k].vacuum);
-    for (int round = 0; round < 8; round++) {
+    for (int round = 0; round < 6; round++) {
       bool useful;
       copy_db("a.db", "b.db");
       sqlite3 *db = open_db("b.db");

@@ -208,8 +208,8 @@ readers() { LD_PRELOAD=${LIFEBOAT_PRELOAD:-} ./readers "$LIFEBOAT_SO" "$@"; }
 @test "C: eight threads on two backups and one cache" {
   skip_without cc
   compile -o readers "$ROOT/tests/hosts/readers.c" -lsqlite3 -lpthread
-  make_db one.db 30000
-  make_db two.db 20000 wal
+  make_db one.db 15000
+  make_db two.db 12000 wal
   local one two
   one=$(backup one.db)
   two=$(backup two.db)

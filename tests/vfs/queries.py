@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import sys
 
-ROWS = 3000
+ROWS = 1500
 QUERIES = 40
 # name, page size, encoding, auto_vacuum, journal mode
 KINDS = [
