@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what Lifeboat needs on Debian and its kin, and only what is missing.
-# `bootstrap.sh [build|test|bench|bench-postgres]`:
+# `bootstrap.sh [build|packages|test|bench|bench-postgres]`:
 #   build            to compile and use the extension
-#   test             that, and all that `make check` runs (default)
+#   packages         that, and what Debian has of what `make check` runs
+#   test             that, and what npm has of it (default)
 #   bench            that of build, and what `make bench` compares with
 #   bench-postgres   that of build, and what `make bench-postgres` compares with: a server and its client programs
 # Each need is held against the machine itself (a command, a library that pkg-config knows, a header), not against the
@@ -120,14 +121,14 @@ missing_postgres() {
 
 case $level in
   build) needs=$build_needs ;;
-  test)
+  packages | test)
     needs=$build_needs$test_needs
     if ! node_found || [ -n "$(missing_postgres)" ]; then needs+=$npm_needs; fi
     ;;
   bench) needs=$build_needs$bench_needs ;;
   bench-postgres) needs=$build_needs$bench_postgres_needs ;;
   *)
-    printf 'Usage: bootstrap.sh [build|test|bench|bench-postgres]\n' >&2
+    printf 'Usage: bootstrap.sh [build|packages|test|bench|bench-postgres]\n' >&2
     exit 2
     ;;
 esac

