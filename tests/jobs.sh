@@ -38,9 +38,9 @@ jobs_of() {
   local suites words
   case $1 in
     full)
-      suites=$(ls -d tests/*/ | cut -d/ -f2 | grep -vE '^(fuzz|fault|postgres)$')
+      suites=$(ls -d tests/*/ | cut -d/ -f2)
       # shellcheck disable=SC2086
-      each LABEL=full fuzz fault postgres unit $suites
+      each LABEL=full fault fuzz postgres/crash docs scripts postgres unit $suites | awk '!seen[$0]++'
       ;;
     minimal)
       words='LABEL=minimal BUILD=build/minimal'

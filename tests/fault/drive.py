@@ -9,7 +9,8 @@ more: a fresh copy of the scenario's folder; a forked child runs the SQL with th
 invariants are asked for, and a run without fault must succeed and leave no .partial behind.
 Each step is a fork of this process, so that nothing is loaded twice and a crash is a wait status.
 Allocations are thousands, most of them SQLite's own: every 79th fails (every 237th with all that follow), beginning
-with another in every scenario; FAULT_ALL=1 walks all of them. FAULT_CLASS=write walks that class alone.
+with another in every scenario; of what is read and opened, of which each fails alone, every third fails with all that
+follow. FAULT_ALL=1 walks all of them. FAULT_CLASS=write walks that class alone.
 """
 import ctypes
 import errno
@@ -41,7 +42,7 @@ WAYS = [
     ("alloc", errno.ENOMEM, ONCE), ("alloc", errno.ENOMEM, FROM_THEN_ON),
 ]
 HANG_SECONDS = 60
-ALLOC_STRIDE = {ONCE: 79, FROM_THEN_ON: 237}
+STRIDE = {("alloc", ONCE): 79, ("alloc", FROM_THEN_ON): 237, ("read", FROM_THEN_ON): 3, ("open", FROM_THEN_ON): 3}
 WRONG_MAX = 10
 SQLITE_OK, SQLITE_ROW, SQLITE_DONE = 0, 100, 101
 
@@ -432,7 +433,7 @@ def one_fault(scenario, fault):
 def walk(scenario, way):
     """Every N of one way to fail: how many faults happened, and what was wrong."""
     name, errnum, mode = way
-    stride = ALLOC_STRIDE[mode] if name == "alloc" and not os.environ.get("FAULT_ALL") else 1
+    stride = 1 if os.environ.get("FAULT_ALL") else STRIDE.get((name, mode), 1)
     n, count, wrong = 1 + len(type(scenario).__name__) % stride, 0, []
     while len(wrong) < WRONG_MAX:
         try:
