@@ -101,12 +101,19 @@ require_pg() {
 }
 
 # postgres finds its shared files relative to itself, symbolic links resolved: the tree needs a copy of the program.
+# One bats file at a time: others may run from the tree that is there.
 pg_link_debian() {
-  local tree=$PG_KEPT/$PG_DEFAULT lib=lib/postgresql/$PG_DEFAULT share=share/postgresql/$PG_DEFAULT new file
-  local bin=$tree/$lib/bin
-  if [ -x "$bin/postgres" ] && ! [ "$PG_DEBIAN/bin/postgres" -nt "$bin/postgres" ] &&
-    cmp -s "$PG_DEBIAN/bin/postgres" "$bin/postgres"; then return; fi
   mkdir -p "$PG_KEPT" || return 1
+  (flock 9 && { pg_is_linked || pg_make_links; }) 9>>"$PG_KEPT/lock"
+}
+
+pg_is_linked() {
+  local program=$PG_KEPT/$PG_DEFAULT/lib/postgresql/$PG_DEFAULT/bin/postgres
+  [ -x "$program" ] && ! [ "$PG_DEBIAN/bin/postgres" -nt "$program" ] && cmp -s "$PG_DEBIAN/bin/postgres" "$program"
+}
+
+pg_make_links() {
+  local tree=$PG_KEPT/$PG_DEFAULT lib=lib/postgresql/$PG_DEFAULT share=share/postgresql/$PG_DEFAULT new file
   new=$(mktemp -d "$PG_KEPT/new.XXXXXX") && chmod 755 "$new" || return 1
   mkdir -p "$new/$lib/bin" "$new/$share/extension" "$new/bin" || return 1
   cp "$PG_DEBIAN/bin/postgres" "$new/$lib/bin/" || return 1
@@ -115,9 +122,8 @@ pg_link_debian() {
   ln -s /usr/"$share"/extension/* "$new/$share/extension/"
   ln -s "../$lib/bin/postgres" "$new/bin/postgres"
   ln -s "$PG_DEBIAN/bin/initdb" "$new/bin/initdb"
-  # Two bats files at once: the first one wins.
-  [ ! -d "$tree" ] || { [ -x "$bin/postgres" ] && rm -rf "$tree"; }
-  mv -T "$new" "$tree" 2>/dev/null || { rm -rf "$new"; [ -x "$bin/postgres" ]; }
+  rm -rf "$tree"
+  mv -T "$new" "$tree"
 }
 
 # Where the tree can be run from: itself, or a copy where the unprivileged user cannot enter it (below a home folder).
