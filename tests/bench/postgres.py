@@ -347,9 +347,9 @@ def report(s):
     yield ""
     yield "## Times, sizes, memory"
     yield ""
-    rows = [[name.replace("|", "\\|")] + (s.row(name) if s.results[name] else ["failed"] + [""] * 4)
+    rows = [[name.replace("|", "\\|")] + (s.row(name) if s.results[name] else ["failed"] + [""] * (len(s.COLUMNS) - 1))
             for name in s.order]
-    yield from table(["what", "seconds", "least", "most", "MB", "peak MiB"], rows)
+    yield from table(["what"] + s.COLUMNS, rows)
     yield ""
     yield "## Targets"
     yield ""

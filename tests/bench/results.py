@@ -46,15 +46,28 @@ def warm():
 
 
 class Result:
-    def __init__(self, seconds, memory, size=None, more=None):
-        self.seconds, self.memory, self.size, self.more = seconds, memory, size, more or {}
+    """stolen: of a virtual machine's processors its host may take a share, from what needs all of them more than from
+    what needs one; in per cent, None where it was not looked at."""
+
+    def __init__(self, seconds, memory, size=None, more=None, stolen=None):
+        self.seconds, self.memory, self.size, self.more, self.stolen = seconds, memory, size, more or {}, stolen
+
+
+STEAL = 7
+
+
+def processor_times():
+    """What all processors together spent in user, nice, system, idle, iowait, irq, softirq, steal (proc(5))."""
+    with open("/proc/stat") as f:
+        return [int(word) for word in f.readline().split()[1:STEAL + 2]]
 
 
 def timed(work):
     """Runs work(), which returns MiB of memory."""
-    began = time.monotonic()
+    before, began = processor_times(), time.monotonic()
     memory = work()
-    return Result(time.monotonic() - began, memory)
+    seconds, spent = time.monotonic() - began, [b - a for a, b in zip(before, processor_times())]
+    return Result(seconds, memory, stolen=100 * spent[STEAL] / max(sum(spent), 1))
 
 
 def fsync(name):
@@ -70,6 +83,8 @@ def folder_size(name):
 
 class Results:
     """What was found, by step and round; failures by step."""
+
+    COLUMNS = ["seconds", "least", "most", "stolen %", "MB", "peak MiB"]
 
     def __init__(self):
         self.round, self.results, self.order, self.failures = 0, {}, [], {}
@@ -109,11 +124,11 @@ class Results:
         return statistics.median(ratios) if ratios else None
 
     def row(self, name):
-        """Median, least and most seconds, MB, MiB of memory: columns of a table."""
+        """The columns COLUMNS of a table."""
         seconds, size = [r.seconds for r in self.results[name]], self.median(name, "size")
         return [number(self.median(name), "%.2f"), number(min(seconds, default=None), "%.2f"),
-                number(max(seconds, default=None), "%.2f"), number(size and size / 1e6, "%.1f"),
-                number(self.median(name, "memory"), "%.0f")]
+                number(max(seconds, default=None), "%.2f"), number(self.median(name, "stolen"), "%.0f"),
+                number(size and size / 1e6, "%.1f"), number(self.median(name, "memory"), "%.0f")]
 
 
 # ---- telling ----

@@ -179,7 +179,7 @@ def report(s):
     yield ""
     rows = [[name] + s.row(name) + [number(m(name, "held"), "%.2f")] for name in s.order
             if not name.startswith(("writer", "memory"))]
-    yield from table(["what", "seconds", "least", "most", "MB", "peak MiB", "lock held s"], rows)
+    yield from table(["what"] + s.COLUMNS + ["lock held s"], rows)
     yield ""
     yield "`cp` alone, without its fsync: %s s." % number(m("cp", "copied"), "%.2f")
     yield ""

@@ -55,6 +55,17 @@ static void test_digits_only(void **state)
   assert_in_range(check(content, SIZE, 0), SIZE / 2, SIZE * 51 / 100);
 }
 
+/* As COPY writes them: the end of a row here and there, at every place among those that are taken at once. */
+static void test_others_between(void **state)
+{
+  (void)state;
+  for (size_t i = 0; i < SIZE; i++) {
+    content[i] = (unsigned char)(i % 37 == 36 ? "\n\t\\xgF/:`G"[i / 37 % 10] : "0123456789abcdef"[i * 2654435761u >> 7 & 15]);
+  }
+  for (size_t len = 0; len < 600; len++) check(content, len, len / 37);
+  check(content, SIZE, SIZE / 37);
+}
+
 static void test_every_byte(void **state)
 {
   (void)state;
@@ -76,7 +87,8 @@ static void test_the_longest_codes(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_digits_only), cmocka_unit_test(test_every_byte), cmocka_unit_test(test_the_longest_codes),
+    cmocka_unit_test(test_digits_only), cmocka_unit_test(test_others_between), cmocka_unit_test(test_every_byte),
+    cmocka_unit_test(test_the_longest_codes),
   };
   lb_digits_prepare(&digits);
   return cmocka_run_group_tests(tests, NULL, NULL);
