@@ -52,9 +52,8 @@ jobs_of() {
         sqlite vfs job/part_model job/part_schema job/part_foreign job/part_safety
       ;;
     address-short)
-      TAGS='!long' address postgres/table postgres/part_odd postgres/binary api/config api/contents api/create api/marks \
-        api/names api/restore api/rotate api/verify sqlite/saved sqlite/source sqlite/target vfs/damage \
-        job/part_schema job/part_safety
+      TAGS='!long' address postgres/table postgres/part_odd api/contents api/create api/restore api/verify sqlite/source \
+        sqlite/target vfs/damage job/part_schema
       ;;
     thread)
       words='LABEL=tsan BUILD=build/tsan TSAN_OPTIONS=exitcode=66'
