@@ -47,4 +47,4 @@ grep -lE 'NODE|^load (\.\./postgres/)?server$' tests/*/*.bats | sed -E 's,^tests
   printf '%s\n' "$npm" >&2
   [[ $npm != *FAILED ]] || echo false
   grep -wFf "$work/later" "$work/jobs"
-} | tests/queue.sh
+} | tests/queue.sh 8<&-

@@ -109,7 +109,7 @@ def host():
     os.umask(umask)
     return ([signal.getsignal(s) for s in (signal.SIGINT, signal.SIGPIPE, signal.SIGBUS, signal.SIGTERM)], umask,
             locale.setlocale(locale.LC_ALL), os.getcwd(), sorted(os.listdir('/proc/self/task')),
-            [os.readlink(f'/proc/self/fd/{n}') for n in sorted(os.listdir('/proc/self/fd'))[:-1]])
+            [os.readlink(f) for n in os.listdir('/proc/self/fd') if os.path.islink(f := f'/proc/self/fd/{n}')])
 before = host()
 db.execute("SELECT backup_create('admin.db')").fetchone()
 db.execute("SELECT backup_verify('latest', 'full')").fetchone()
