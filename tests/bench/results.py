@@ -46,8 +46,7 @@ def warm():
 
 
 class Result:
-    """stolen: of a virtual machine's processors its host may take a share, from what needs all of them more than from
-    what needs one; in per cent, None where it was not looked at."""
+    """stolen: what the host of a virtual machine took of its processors, in per cent; None: it was not looked at."""
 
     def __init__(self, seconds, memory, size=None, more=None, stolen=None):
         self.seconds, self.memory, self.size, self.more, self.stolen = seconds, memory, size, more or {}, stolen
