@@ -69,6 +69,7 @@ npm|have npm
 bench_needs='
 pigz|have pigz
 restic|have restic
+python3|[ -x /usr/bin/python3 ]
 time|[ -x /usr/bin/time ]
 '
 bench_postgres_needs='

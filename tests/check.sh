@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# All of `make check`, once what a build needs is there: lint, the builds, while what the tests need is installed, and
-# then the tests on all of them from one queue. The last line is "N passed, N failed, N skipped"; the exit status is 0
+# All of `make check`, once what a build needs is there: the builds, while what the tests need is installed, lint, and
+# then the tests on all builds from one queue. The last line is "N passed, N failed, N skipped"; the exit status is 0
 # only without failures, and in CI (CI=true) a skipped test is a failure too.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -19,10 +19,9 @@ step() {  # step NAME COMMAND…: a step without tests of its own counts as one
 
 build() { make -s -j"$(nproc)" "$@"; }
 
-# The extension needs none of the tests' packages.
-# What the minimal build does is tested, not how fast: it compiles in half the time so.
+# The builds need none of the tests' packages, of which lint's Python is one. What the minimal build does is tested, not
+# how fast: it compiles in half the time so.
 scripts/bootstrap.sh packages >"$work/packages" 2>&1 &
-step lint make -s lint
 step build build all
 step 'build MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O1 all
 step 'build SANITIZE=address' build SANITIZE=address BUILD=build/asan all
@@ -33,6 +32,7 @@ cat "$work/packages"
 [ $status = 0 ] || exit 1
 # npm may take minutes: suites that need neither its Node nor its servers come first.
 exec 8< <(scripts/bootstrap.sh test 2>&1 || echo FAILED)
+step lint make -s lint
 step 'unit tests' build unit
 step 'unit tests MINIMAL=1' build MINIMAL=1 BUILD=build/minimal CFLAGS=-O1 \
   UNIT='core/test_* codec/test_* archive/test_*' unit
