@@ -212,7 +212,7 @@ CREATE SCHEMA public;
 SELECT ''x''::text';
 SQL
   # So many schemas that the statement lies across a border of what is read at once, whichever that is.
-  for ((i = 0; i < 600; i++)); do echo "CREATE SCHEMA $(printf 'a%020d' "$i");"; done | q open
+  for ((i = 0; i < 1500; i++)); do echo "CREATE SCHEMA $(printf 'a%020d' "$i");"; done | q open
   for options in '{"schemas":["public"],"verify":"full"}' '{"schemas":["a*","public"],"verify":"full"}'; do
     part=$(sql "SELECT backup_create('$(url open)', '$options')")
     newdb dst
