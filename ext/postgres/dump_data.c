@@ -1,10 +1,9 @@
 /* See dump_data.h.
 **
-** A piece is a table, or a ctid range of a big heap table (from server 14 on, which reads such a range without scanning
-** the rest). Each lane, a thread with a connection, copies one piece after the other, in COPY's binary form where that
-** can be read (copy_out.h). A chunk of rows that is full waits in the lane until the caller's thread has written it,
-** and the lane goes on with the next one. A backup of data alone is loaded with keys and triggers in place: there one
-** lane copies every table, in the order of the references.
+** Each lane, a thread with a connection, copies one piece (dump_pieces.h) after the other, in COPY's binary form where
+** that can be read (copy_out.h). A chunk of rows that is full waits in the lane until the caller's thread has written
+** it, and the lane goes on with the next one. A backup of data alone is loaded with keys and triggers in place: there
+** one lane copies every table, in the order of the references.
 **
 ** Each lane locks a table without waiting before it copies it: behind an ALTER TABLE that waits for the leader's lock,
 ** waiting would be for ever. What a lane may not lock for that reason is the leader's to copy, which has the lock.
@@ -19,22 +18,14 @@
 #include <time.h>
 
 #include "core/thread.h"
+#include "postgres/dump_pieces.h"
 #include "postgres/dump_rows.h"
 #include "postgres/quote.h"
 
-#ifndef LB_PIECE_PAGES            /* a test makes it small */
-#define LB_PIECE_PAGES 8192       /* 64 MiB */
-#endif
 #define WAIT_MS 50
 #define COLLECT_NS 500000
 #define FLOWING_BYTES ((size_t)4 << 10)
 #define PLENTY_BYTES ((size_t)96 << 10)
-
-typedef struct piece {
-  int relation;        /* what is read */
-  uint64_t from, to;   /* pages; to 0: to the end */
-  bool ranged;
-} piece;
 
 struct dumping;
 
@@ -46,7 +37,7 @@ typedef struct lane {
   bool started, leads;
   bool saved;             /* the savepoint is set */
   bool lost;              /* the connection; what the server said before is still to be read */
-  piece piece;            /* the one that is being copied */
+  lb_dump_piece piece;    /* the one that is being copied */
   lb_dump_rows rows;
   bool waits;             /* for the caller to write the chunk; guarded by the mutex */
   lb_dump_chunk chunk;    /* the caller's while it does, else the lane's */
@@ -62,9 +53,9 @@ typedef struct dumping {
   pthread_cond_t news;     /* for the caller: a chunk, or the end of a lane */
   pthread_cond_t turn;     /* for lanes: a chunk was written, or what the leader waits for */
   int running;
-  piece *pieces;
+  lb_dump_piece *pieces;
   size_t piece_count, next_piece;
-  piece *handed;           /* to the leader */
+  lb_dump_piece *handed;           /* to the leader */
   size_t handed_count;
   lb_error first;          /* what went wrong first */
 } dumping;
@@ -74,32 +65,13 @@ static const lb_pg_relation *relation_of(const dumping *d, int number)
   return &d->dump->relations->tables[number];
 }
 
-/* ---- planning ---- */
-
-static size_t pieces_of(const dumping *d, const lb_pg_relation *t)
-{
-  bool splits = t->heap && !t->condition && !d->tables.whole && d->dump->snapshot->lanes[0]->version >= 140000;
-  return splits && t->pages >= 2 * LB_PIECE_PAGES ? (size_t)(t->pages / LB_PIECE_PAGES) : 1;
-}
-
 static int plan(dumping *d, lb_error *err)
 {
   const lb_pg_relations *r = d->dump->relations;
-  size_t count = 0;
-  for (int i = 0; i < r->table_count; i++) count += pieces_of(d, &r->tables[i]);
-  d->pieces = calloc(count + 1, sizeof *d->pieces);
-  d->handed = calloc(count + 1, sizeof *d->handed);
-  if (!d->pieces || !d->handed) return lb_fail_nomem(err);
-  for (int i = 0; i < r->table_count; i++) {
-    size_t n = pieces_of(d, &r->tables[i]);
-    for (size_t k = 0; k < n; k++) {
-      /* The last is open: the table may have grown since it was weighed, and what was added may be in the snapshot. */
-      uint64_t end = k + 1 < n ? (k + 1) * LB_PIECE_PAGES : 0;
-      d->pieces[d->piece_count++] =
-          (piece){ .relation = i, .from = k * LB_PIECE_PAGES, .to = end, .ranged = n > 1 };
-    }
-  }
-  return LB_OK;
+  if (d->tables.whole) lb_dump_pieces_whole(r, &d->pieces, &d->piece_count, err);
+  else lb_dump_pieces_plan(r, d->lane_count, d->dump->snapshot->lanes[0]->version, &d->pieces, &d->piece_count, err);
+  d->handed = calloc(d->piece_count + 1, sizeof *d->handed);
+  return d->handed || err->code ? err->code : lb_fail_nomem(err);
 }
 
 /* ---- a piece ---- */
@@ -117,7 +89,7 @@ static int fail_copy(lane *l, const PGresult *result, lb_error *err)
   return err->code;
 }
 
-static void put_copy(lb_buf *sql, const lb_pg_relation *t, const piece *p, const char *name)
+static void put_copy(lb_buf *sql, const lb_pg_relation *t, const lb_dump_piece *p, const char *name)
 {
   const char *what = t->expressions ? t->expressions : t->columns;
   if (!p->ranged && !t->condition && strcmp(what, t->columns) == 0) {

@@ -7,10 +7,10 @@ load oracle
 setup_file() {
   local objects=${LIFEBOAT_SO%/*}/obj
   cc -c -std=c11 -O2 -g -D_GNU_SOURCE -fPIC -fvisibility=hidden -pthread -I"$ROOT/ext" -I/usr/include/postgresql \
-    -DLB_PIECE_PAGES=8 $(pkg-config --cflags libpq libxxhash 2>/dev/null) \
-    -o "$BATS_FILE_TMPDIR/dump_data.o" "$ROOT/ext/postgres/dump_data.c"
-  cc -shared -Wl,-z,nodelete -o "$BATS_FILE_TMPDIR/lifeboat.so" "$BATS_FILE_TMPDIR/dump_data.o" \
-    $(find "$objects" -name '*.o' ! -name dump_data.o) -lz -lpthread \
+    -DLB_PIECE_PAGES=8 -DLB_SHARE_MOST=0 $(pkg-config --cflags libpq libxxhash 2>/dev/null) \
+    -o "$BATS_FILE_TMPDIR/dump_pieces.o" "$ROOT/ext/postgres/dump_pieces.c"
+  cc -shared -Wl,-z,nodelete -o "$BATS_FILE_TMPDIR/lifeboat.so" "$BATS_FILE_TMPDIR/dump_pieces.o" \
+    $(find "$objects" -name '*.o' ! -name dump_pieces.o) -lz -lpthread \
     $(pkg-config --libs libpq libisal libzstd 2>/dev/null)
   pg_server_start --set max_connections=60
   newdb many
@@ -43,14 +43,14 @@ setup() {
 
 @test "ranges: a table that somebody waits to change is left to the connection that has the lock" {
   q postgres 'CREATE DATABASE waiting TEMPLATE many'
-  # Read first, because it is the largest: while that lasts, somebody asks for the locks of two others.
+  # Of the tables that are cut, the largest is read first: while that lasts, somebody asks for the locks of two others.
   q waiting 'CREATE TABLE large AS SELECT g, md5(g::text) AS a, md5((g + 1)::text) AS b FROM generate_series(1, 600000) g'
   (
     for try in $(seq 500); do
       [ -z "$(q waiting "SELECT 1 FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%COPY%large%'")" ] || break
       sleep 0.01
     done
-    q waiting 'BEGIN; LOCK TABLE t40, t7 IN ACCESS EXCLUSIVE MODE; SELECT now(); COMMIT' >"$T/locked"
+    q waiting 'BEGIN; LOCK TABLE t40, t33 IN ACCESS EXCLUSIVE MODE; SELECT now(); COMMIT' >"$T/locked"
   ) &
   local locking=$!
   sql "SELECT backup_create('$(url waiting)', '{\"jobs\":4}')" >/dev/null
