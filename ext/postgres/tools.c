@@ -83,7 +83,8 @@ static int try_folder(search *s, const char *dir, lb_error *err)
   char *path = lb_path_join(dir, "pg_dump", err);
   char *real = path ? realpath(path, NULL) : NULL;
   bool wrapper = real && strcmp(lb_path_base(real), "pg_wrapper") == 0;
-  if (real && !wrapper && access(path, X_OK) == 0) {
+  bool asked = path && s->best->dump && strcmp(s->best->dump, path) == 0;
+  if (real && !wrapper && !asked && access(path, X_OK) == 0) {
     lb_error failed = LB_ERROR_INIT;
     s->tried++;
     if (ask_version(s, path, text, sizeof text, &failed)) {
