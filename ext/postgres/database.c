@@ -370,6 +370,17 @@ static int refuse_existing(lb_pg *pg, const char *name, lb_error *err)
   return err->code;
 }
 
+/* An interrupt breaks off a CREATE DATABASE, which may wait for a checkpoint or for somebody's lock; where it came too
+** late, the database is there. */
+static void drop_late(lb_pg *maintenance, const char *name)
+{
+  lb_error why = LB_ERROR_INIT, ignored = LB_ERROR_INIT;
+  lb_task deaf = { 0 }, *task = maintenance->task;
+  maintenance->task = &deaf;
+  if (refuse_existing(maintenance, name, &why) == LB_EXISTS) lb_pg_database_drop(maintenance, name, &ignored);
+  maintenance->task = task;
+}
+
 int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_properties *p, lb_error *err)
 {
   lb_buf sql = { 0 };
@@ -388,7 +399,14 @@ int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_prop
       lb_pg_put_identifier(&sql, p->tablespace);
     }
   }
-  if (!lb_pg_exec_whole(maintenance, &sql, err)) return LB_OK;
+  if (sql.failed) lb_fail_nomem(err);
+  else lb_pg_exec(maintenance, sql.data, err);
+  lb_buf_free(&sql);
+  if (!err->code) return LB_OK;
+  if (err->code == LB_INTERRUPT) {
+    drop_late(maintenance, name);
+    return err->code;
+  }
   if (p && (err->code == LB_ERROR || err->code == LB_REFUSED)) {
     lb_error_prefix(err, "database \"%s\" (encoding %s, locale %s%s%s) could not be made (make one yourself, of what "
                     "the server has, and restore into it): ", name, p->encoding ? p->encoding : "default",
@@ -439,8 +457,8 @@ static int put_statements(lb_pg *pg, const char *name, const lb_pg_properties *p
 static int dress(lb_pg *maintenance, const char *name, const lb_pg_properties *p, bool no_owner, const char *end,
                  lb_error *err)
 {
-  if (lb_pg_exec(maintenance, "BEGIN", err)) return err->code;
-  if (!no_owner && p->owner) put_owner(maintenance, name, p->owner, err);
+  lb_pg_exec(maintenance, "BEGIN", err);
+  if (!err->code && !no_owner && p->owner) put_owner(maintenance, name, p->owner, err);
   if (!err->code && !put_comment(maintenance, name, p->comment, err) && !put_statements(maintenance, name, p, err)) {
     lb_pg_exec(maintenance, end, err);
   }

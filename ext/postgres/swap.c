@@ -189,9 +189,9 @@ static int finish(lb_pg *pg, const char *name, const char *fresh, lb_error *err)
 
 int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *name, lb_error *err)
 {
-  if (lb_pg_name_check(name, err) || lb_pg_exec(maintenance, "BEGIN", err)) return err->code;
-  if (finish(maintenance, name, fresh, err)) {
-    lb_pg_rollback(maintenance);
+  if (lb_pg_name_check(name, err)) return err->code;
+  if (lb_pg_exec(maintenance, "BEGIN", err) || finish(maintenance, name, fresh, err)) {
+    lb_pg_rollback(maintenance);  /* a BEGIN that is broken off may have begun all the same */
     lb_error_prefix(err, "the loaded database could not be given its name: ");
   }
   return err->code;

@@ -60,8 +60,8 @@ void lb_pg_properties_free(lb_pg_properties *properties);
 lb_pg *lb_pg_maintenance_open(const char *uri, lb_task *task, lb_error *err);
 
 /* CREATE DATABASE from template0 with the encoding and locale of properties (NULL: the server's). LB_EXISTS where the
-** name is taken. A locale that the server does not have is an error that names it. Neither making nor dropping is
-** broken off by an interrupt: the caller always knows whether the database is there. */
+** name is taken. A locale that the server does not have is an error that names it. After an interrupt there is none.
+** Dropping is not broken off by one. */
 int lb_pg_database_create(lb_pg *maintenance, const char *name, const lb_pg_properties *properties, lb_error *err);
 /* Owner, comment, settings, ACL of properties onto a database, in one transaction. no_owner: the owner stays. A scratch
 ** database keeps its mark beside the comment until lb_pg_database_swap gives it a name of its own. */

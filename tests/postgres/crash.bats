@@ -432,6 +432,25 @@ let_go() { q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WH
   done
 }
 
+@test "an interrupt while the new database is made" {
+  local maker
+  fill target
+  how=${SWAP%\}},\"pre_restore\":false}
+  hold postgres "BEGIN; LOCK TABLE pg_database IN SHARE MODE"
+  crash interrupt lock 0.05 "$(restore "$how")"
+  release
+  nothing_left "$STATE_OLD"
+  # Its comment is waited for; whatever comes next hears of the interrupt.
+  hold postgres "BEGIN; LOCK TABLE pg_shdescription IN SHARE MODE"
+  crash interrupt lock 0 "$(restore "$how")" 3>&- &
+  maker=$!
+  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'COMMENT %'"
+  sleep 0.3
+  release
+  wait $maker
+  nothing_left "$STATE_OLD"
+}
+
 @test "an interrupt while an index is built, and while statistics are made" {
   newdb slow
   q slow "CREATE FUNCTION public.wait(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE
