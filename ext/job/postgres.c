@@ -286,7 +286,7 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   }
   if (name) {
     lb_error why = LB_ERROR_INIT;
-    if (lb_pg_database_drop(maintenance, name, &why)) lb_job_note(job, "scratch database %s: %s", name, why.message);
+    if (lb_pg_scratch_drop(maintenance, name, &why)) lb_job_note(job, "scratch database %s: %s", name, why.message);
   }
   free(name);
   lb_pg_close(maintenance);

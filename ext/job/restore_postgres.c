@@ -163,7 +163,7 @@ static char *make_scratch(restoring *s, const lb_pg_properties *properties, lb_e
 static void drop_scratch(restoring *s, const char *fresh)
 {
   lb_error why = LB_ERROR_INIT;
-  if (lb_pg_database_drop(s->maintenance, fresh, &why)) {
+  if (lb_pg_scratch_drop(s->maintenance, fresh, &why)) {
     lb_job_note(s->r->job, "the database %s is left over, a later restore will drop it: %s", fresh, why.message);
   }
 }

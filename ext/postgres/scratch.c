@@ -80,6 +80,22 @@ int lb_pg_scratch_create(lb_pg *maintenance, const char *purpose, const lb_pg_pr
   return err->code;
 }
 
+/* The connection is idle for as long as a load takes, and may be lost by its end. */
+int lb_pg_scratch_drop(lb_pg *maintenance, const char *name, lb_error *err)
+{
+  lb_error why = LB_ERROR_INIT;
+  if (lb_pg_database_drop(maintenance, name, &why) == LB_OK) return LB_OK;
+  if (PQstatus(maintenance->conn) != CONNECTION_BAD) return lb_fail(err, (lb_code)why.code, "%s", why.message);
+  lb_task deaf = { 0 }, *task = maintenance->task;
+  maintenance->task = &deaf;
+  lb_pg *pg = lb_pg_open_again(maintenance, NULL, err);
+  maintenance->task = task;
+  if (pg) lb_pg_database_drop(pg, name, err);
+  else lb_error_prefix(err, "database \"%s\" could not be dropped: ", name);
+  lb_pg_close(pg);
+  return err->code;
+}
+
 /* ---- sweeping ---- */
 
 static bool is_empty(lb_pg *maintenance, const char *name)

@@ -94,6 +94,8 @@ int lb_pg_database_settle(lb_pg *maintenance, const char *fresh, const char *nam
 ** those whose maker is gone, sessions in them ended. purpose: lower-case letters, at most 16. *name is allocated. */
 int lb_pg_scratch_create(lb_pg *maintenance, const char *purpose, const lb_pg_properties *properties, char **name,
                          lb_error *err);
+/* lb_pg_database_drop, through another connection where that one is lost. */
+int lb_pg_scratch_drop(lb_pg *maintenance, const char *name, lb_error *err);
 void lb_pg_scratch_sweep(lb_pg *maintenance);
 
 #endif

@@ -339,6 +339,22 @@ tells_of_the_end() {
   [ "$(state target)" = "$STATE_NEW" ]
 }
 
+# The one that works on databases is idle while rows are loaded.
+@test "the connection that makes databases is ended in the middle: no scratch database is left" {
+  fill target
+  slowly
+  for what in "$(restore "$SWAP")" "SELECT backup_verify('$BACKUP', '{\"level\":\"full\",\"verify_uri\":\"$(url target)\"}')"; do
+    start "$what"
+    until_true 5 loading
+    [ "$(q postgres "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = 'lifeboat' AND datname = 'postgres'")" = 1 ]
+    if finish; then [ "$output" = ok ]; else tells_of_the_end; fi
+    no_sessions
+    [ -z "$(scratches)" ]
+    [ "$(state target)" = "$STATE_OLD" ]
+  done
+}
+
 child_of_client() {
   child=$(cat "/proc/$client/task/$client/children" 2>/dev/null)
   child=${child%% *}
