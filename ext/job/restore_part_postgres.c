@@ -62,14 +62,16 @@ static int open_merge(restoring *s, lb_error *err)
   return err->code;
 }
 
-/* What has not changed need not be kept: whoever mends an error and tries again would fill the folder with copies. */
+/* What has not changed need not be kept: whoever mends an error and tries again would fill the folder with copies. A
+** session that is gone without a COMMIT has changed nothing. */
 static void undo(restoring *s)
 {
   lb_error why = LB_ERROR_INIT;
   lb_task deaf = { 0 };
   if (!s->r->saved) return;
   s->pg->task = &deaf;  /* the interrupt that got us here would end this as well */
-  if (lb_pg_exec(s->pg, "ROLLBACK", &why) == LB_OK && lb_postgres_unsave(s->r->saved)) lb_restoration_unsaved(s->r);
+  bool undone = lb_pg_exec(s->pg, "ROLLBACK", &why) == LB_OK || PQstatus(s->pg->conn) == CONNECTION_BAD;
+  if (undone && lb_postgres_unsave(s->r->saved)) lb_restoration_unsaved(s->r);
   s->pg->task = &s->r->job->task;
 }
 

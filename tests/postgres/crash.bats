@@ -339,6 +339,22 @@ tells_of_the_end() {
   [ "$(state target)" = "$STATE_NEW" ]
 }
 
+@test "the connection that brings back some tables is ended: the copy that was saved first goes" {
+  drop_asides
+  q postgres "CREATE DATABASE target TEMPLATE src"
+  q target "DELETE FROM slow"
+  before=$(state target)
+  slowly
+  start "$(restore '{"tables":["slow"]}')"
+  until_true 5 end_one '^INSERT INTO'
+  finish && false
+  at_once
+  tells_of_the_end
+  no_sessions
+  [ "$(state target)" = "$before" ]
+  [ -z "$(partials)$(finals)" ]
+}
+
 # The one that works on databases is idle while rows are loaded.
 @test "the connection that makes databases is ended in the middle: no scratch database is left" {
   fill target
