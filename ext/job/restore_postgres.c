@@ -204,32 +204,41 @@ static int empty_again(lb_pg *pg, bool had_public, lb_error *err)
   return lb_pg_exec(pg, "COMMIT", err);
 }
 
-/* A failure leaves it empty again, as it was. Not where somebody else may have made objects: those are not ours to
-** drop. */
+/* Not where somebody else may have made objects: those are not ours to drop. claimant: the session that had the claim
+** for us, which may be lost. */
+static void undo_load(restoring *s, bool had_public, const char *claimant)
+{
+  lb_error why = LB_ERROR_INIT;
+  lb_task deaf = { 0 };  /* the interrupt that got us here would end this as well */
+  s->pg->task = &deaf;
+  lb_pg *pg = lb_pg_open_again(s->pg, NULL, &why);
+  if (pg && !lb_pg_target_alone(pg, claimant)) {
+    lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
+  } else if (pg) {
+    empty_again(pg, had_public, &why);
+  }
+  s->pg->task = &s->r->job->task;
+  if (why.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", why.message);
+  lb_pg_close(pg);
+}
+
+/* A failure leaves it empty again, as it was. */
 static int restore_empty(restoring *s, lb_error *err)
 {
   bool had_public = has_public(s->pg);
-  if (load_fresh(s, s->pg, err) == LB_OK) return LB_OK;
+  char *claimant = lb_pg_target_session(s->pg, err);
+  if (!claimant || load_fresh(s, s->pg, err) == LB_OK) goto done;
   if (!had_public && strcmp(s->pg->state, NO_SUCH_SCHEMA) == 0) {
     lb_error_prefix(err, "the database has no schema public, as a new one has (CREATE SCHEMA public in it, and try "
                     "again): ");
   }
   if (err->code == LB_EXISTS) {
     lb_job_note(s->r->job, "what was loaded so far is left, since the database had objects of others meanwhile");
-    return err->code;
+  } else {
+    undo_load(s, had_public, claimant);
   }
-  lb_error ignored = LB_ERROR_INIT;
-  lb_task deaf = { 0 };  /* the interrupt that got us here would end this as well */
-  s->pg->task = &deaf;
-  lb_pg *pg = lb_pg_open_again(s->pg, NULL, &ignored);
-  if (pg && !lb_pg_target_alone(pg)) {
-    lb_job_note(s->r->job, "what was loaded so far is left, since others are connected to the database");
-  } else if (pg) {
-    empty_again(pg, had_public, &ignored);
-  }
-  s->pg->task = &s->r->job->task;
-  if (ignored.code) lb_job_note(s->r->job, "what was loaded so far could not be removed again: %s", ignored.message);
-  lb_pg_close(pg);
+done:
+  free(claimant);
   return err->code;
 }
 

@@ -43,20 +43,27 @@ int lb_pg_target_claim(lb_pg *pg, lb_error *err)
   return err->code;
 }
 
-/* Our sessions need not be called lifeboat: the URI may say how. Of what kind a session of somebody else's is, not
-** everybody is told; it has a user, as the server's own workers have not. */
-bool lb_pg_target_alone(lb_pg *pg)
+char *lb_pg_target_session(lb_pg *pg, lb_error *err)
 {
-  static const char others[] = "SELECT 1 FROM pg_catalog.pg_stat_activity a WHERE a.datname = "
-    "pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.usesysid IS NOT NULL "
-    "AND coalesce(a.backend_type, 'client backend') = 'client backend' AND a.application_name <> 'lifeboat' "
-    "AND NOT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' "
-    "AND l.database = a.datid AND l.classid = " CLAIM_CLASS " AND l.objid = 1 AND l.objsubid = 2) LIMIT 1";
+  return lb_pg_value(pg, err, "SELECT pg_catalog.pg_backend_pid()", 0, NULL);
+}
+
+/* Our sessions need not be called lifeboat: the URI may say how. One so called that has the claim, and is not the one
+** that had it for us, is another restore's. Of what kind a session of somebody else's is, not everybody is told; it has
+** a user, as the server's own workers have not. */
+bool lb_pg_target_alone(lb_pg *pg, const char *claimant)
+{
+  static const char others[] = "SELECT 1 FROM pg_catalog.pg_stat_activity a, LATERAL (SELECT EXISTS (SELECT FROM "
+    "pg_catalog.pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.database = a.datid AND l.granted "
+    "AND l.classid = " CLAIM_CLASS " AND l.objid = 1 AND l.objsubid = 2)) c(claims) WHERE a.datname = "
+    "pg_catalog.current_database() AND a.pid <> pg_catalog.pg_backend_pid() AND a.pid::text <> $1 "
+    "AND a.usesysid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend' "
+    "AND (a.application_name <> 'lifeboat' OR c.claims) LIMIT 1";
   lb_error err = LB_ERROR_INIT;
   double until = lb_clock_monotonic() + LINGER_SECONDS;
   bool alone;
   do {
-    char *other = lb_pg_value(pg, &err, others, 0, NULL);
+    char *other = lb_pg_value(pg, &err, others, 1, &claimant);
     alone = !other && !err.code;
     free(other);
   } while (!alone && lb_clock_monotonic() < until && lb_pg_wait(pg, false, &err) == LB_OK &&

@@ -11,9 +11,13 @@
 ** work. */
 int lb_pg_target_claim(lb_pg *pg, lb_error *err);
 
-/* Whether nobody else is in the database of pg who could have made objects of their own, besides a session that has
-** claimed it and those of the name lifeboat; one that was closed just now is waited for. */
-bool lb_pg_target_alone(lb_pg *pg);
+/* Which session that is, for lb_pg_target_alone; allocated. NULL: err is set. */
+char *lb_pg_target_session(lb_pg *pg, lb_error *err);
+
+/* Whether nobody else is in the database of pg who could have made objects of their own, besides the session `claimant`
+** and those of the name lifeboat; one that was closed just now is waited for. Another restore, which has claimed the
+** database since that session was lost, is somebody else. */
+bool lb_pg_target_alone(lb_pg *pg, const char *claimant);
 
 /* Objects of users in the database of pg: schemas other than public, relations, functions, types, large objects,
 ** extensions other than those of template0, event triggers, publications, casts, servers …: 0 is an empty database.

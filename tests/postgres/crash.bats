@@ -355,6 +355,27 @@ tells_of_the_end() {
   [ -z "$(partials)$(finals)" ]
 }
 
+@test "all connections are ended, and another restore comes at once: what that one makes stays" {
+  newdb target
+  slowly
+  start "$(restore '{}')"
+  until_true 5 loading
+  PGAPPNAME=lifeboat psql -Xq "$(url target)" -c "SELECT pg_advisory_lock(1818588276, 1)" -c "CREATE TABLE theirs()" \
+    -c "SELECT pg_sleep(60)" >/dev/null 2>&1 3>&- &
+  other=$!
+  await answers "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'advisory'"
+  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name = 'lifeboat' AND wait_event IS DISTINCT FROM 'advisory'"
+  finish && false
+  at_once
+  tells_of_the_end
+  [ "$(sql 'SELECT notes FROM backup_history LIMIT 1')" = \
+    'what was loaded so far is left, since others are connected to the database' ]
+  q target 'TABLE theirs; SELECT FROM slow LIMIT 0'
+  let_go
+  wait $other || true
+}
+
 # The one that works on databases is idle while rows are loaded.
 @test "the connection that makes databases is ended in the middle: no scratch database is left" {
   fill target
