@@ -1,14 +1,15 @@
 -- How many objects of users a database has: 0 for a new one, also with public's privileges changed. Parts of an object
 -- (a table's indexes and row type, an extension's members) count as it. Extensions that the user may not drop stay
 -- whatever happens, and so do their schemas, $1: neither count, but for what users have put into these. Row: objects
-WITH bound AS (
-  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-   WHERE d.deptype IN ('e', 'i') AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)
-), schemas AS (
+-- What belongs to another object is looked for in pg_depend each time, by its index: a list of all of them, in WITH, was
+-- gone through for every object where the catalogue's statistics were of before the objects were made.
+WITH schemas AS (
   SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
    WHERE (n.oid >= 16384 OR n.nspname = 'public') AND n.nspname !~ '^pg_(toast|temp)'
      AND (n.nspname = ANY ($1::text[])
-          OR NOT EXISTS (SELECT FROM bound b WHERE b.classid = 'pg_catalog.pg_namespace'::regclass AND b.objid = n.oid))
+          OR NOT EXISTS (SELECT FROM pg_catalog.pg_depend b
+                          WHERE b.classid = 'pg_catalog.pg_namespace'::regclass AND b.objid = n.oid
+                            AND b.deptype IN ('e', 'i')))
 ), counts(n) AS (
   SELECT count(*) FROM schemas WHERE nspname <> 'public' AND nspname <> ALL ($1::text[])
   UNION ALL
@@ -17,7 +18,9 @@ WITH bound AS (
     JOIN schemas s ON s.oid = d.refobjid
    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.deptype = 'n'
      AND d.classid <> 'pg_catalog.pg_extension'::regclass
-     AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = d.classid AND b.objid = d.objid)
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend b
+                      WHERE b.classid = d.classid AND b.objid = d.objid AND b.deptype IN ('e', 'i')
+                        AND (b.classid, b.objid) <> (b.refclassid, b.refobjid))
   UNION ALL
   SELECT count(*) FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql'
      AND pg_catalog.pg_has_role(extowner, 'USAGE')
@@ -32,7 +35,10 @@ WITH bound AS (
           UNION ALL SELECT 'pg_catalog.pg_foreign_data_wrapper'::regclass, oid FROM pg_catalog.pg_foreign_data_wrapper
           UNION ALL SELECT 'pg_catalog.pg_foreign_server'::regclass, oid FROM pg_catalog.pg_foreign_server)
          AS o(classid, objid)
-   WHERE o.objid >= 16384 AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = o.classid AND b.objid = o.objid)
+   WHERE o.objid >= 16384
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend b
+                      WHERE b.classid = o.classid AND b.objid = o.objid AND b.deptype IN ('e', 'i')
+                        AND (b.classid, b.objid) <> (b.refclassid, b.refobjid))
   UNION ALL
   SELECT count(*) FROM pg_catalog.pg_default_acl
   UNION ALL

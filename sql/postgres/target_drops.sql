@@ -4,21 +4,20 @@
 -- extensions stay that the user may not drop; their schemas, $2, are emptied of everything else, as public is.
 WITH member AS (
   SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'
-), bound AS (
-  -- Parts of another object (a multirange, an identity column's sequence), which only go with it. A partitioned table
-  -- has its own key's columns for parts.
-  SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-   WHERE d.deptype IN ('e', 'i') AND (d.classid, d.objid) <> (d.refclassid, d.refobjid)
 ), emptied AS (
   SELECT n.oid FROM pg_catalog.pg_namespace n
    WHERE n.nspname = 'public' OR (n.oid >= 16384 AND n.nspname = ANY ($2::text[]))
 ), held AS (
+  -- Without parts of another object (a multirange, an identity column's sequence), which only go with it. A partitioned
+  -- table has its own key's columns for parts.
   SELECT DISTINCT d.classid, d.objid
     FROM pg_catalog.pg_depend d
     JOIN emptied e ON e.oid = d.refobjid
    WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.deptype = 'n'
      AND d.classid <> 'pg_catalog.pg_extension'::regclass
-     AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = d.classid AND b.objid = d.objid)
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend b
+                      WHERE b.classid = d.classid AND b.objid = d.objid AND b.deptype IN ('e', 'i')
+                        AND (b.classid, b.objid) <> (b.refclassid, b.refobjid))
 ), content AS (
   SELECT h.objid, i.identity,
          CASE WHEN i.type IN ('function', 'procedure', 'aggregate')
@@ -73,7 +72,9 @@ SELECT statement FROM (
   SELECT 3, 1, c.oid, format('DROP CAST IF EXISTS %s CASCADE', i.identity)
     FROM pg_catalog.pg_cast c, pg_catalog.pg_identify_object('pg_catalog.pg_cast'::regclass, c.oid, 0) i
    WHERE c.oid >= 16384
-     AND NOT EXISTS (SELECT FROM bound b WHERE b.classid = 'pg_catalog.pg_cast'::regclass AND b.objid = c.oid)
+     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend b
+                      WHERE b.classid = 'pg_catalog.pg_cast'::regclass AND b.objid = c.oid
+                        AND b.deptype IN ('e', 'i'))
   UNION ALL
   SELECT 3, 2, t.oid, format('DROP TRANSFORM IF EXISTS FOR %s LANGUAGE %I CASCADE', i.identity, l.lanname)
     FROM pg_catalog.pg_transform t

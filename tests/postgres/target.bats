@@ -162,6 +162,16 @@ SQL
   [ "$(target theirs count)" = 0 ]
 }
 
+# Statistics that are older than the objects: nobody has analyzed the catalogue yet.
+@test "many objects are counted, and listed to be dropped, without comparing each with all others" {
+  newdb crowd
+  q crowd "DO \$\$ BEGIN FOR i IN 1..8000 LOOP EXECUTE format('CREATE TYPE e%s AS ENUM ()', i); END LOOP; END \$\$"
+  [ "$(timeout 2 "$(program)" "$(url crowd)" count)" = 8000 ]
+  q crowd "PREPARE drops(int, text[]) AS $(cat "$ROOT/sql/postgres/target_drops.sql"); SET statement_timeout = '3s';
+    EXECUTE drops(5, '{}')" >listed
+  [ "$(grep -c '^DROP TYPE' listed)" = 8000 ]
+}
+
 @test "locks of one transaction are counted before they run out" {
   newdb locks
   q locks "DO \$\$ BEGIN FOR i IN 1..60 LOOP EXECUTE format('CREATE TABLE t%s(id serial PRIMARY KEY, t text UNIQUE
