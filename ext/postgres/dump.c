@@ -110,10 +110,13 @@ static int start_pg_dump(lb_pg_dumping *s, child *c, const char *section, lb_err
   return err->code;
 }
 
-/* A table that is locked, or gone meanwhile: another snapshot may fare better. What may not be locked stays so. */
+/* A table that is locked, or gone meanwhile: another snapshot may fare better. What may not be locked stays so, and a
+** server that has no room for the lock says, in any language, which setting to raise: to try again would only take that
+** room from others again and again. */
 static bool is_in_the_way(const char *message)
 {
-  return strstr(message, "LOCK TABLE") && !strstr(message, "permission denied");
+  return strstr(message, "LOCK TABLE") && !strstr(message, "permission denied") &&
+         !strstr(message, "max_locks_per_transaction");
 }
 
 /* It writes nothing before it has locked and read everything. */

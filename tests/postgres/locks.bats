@@ -132,6 +132,26 @@ begin_blocked() {  # begin_blocked LOCK-TIMEOUT
   nothing_left
 }
 
+# As a server says it in any language; it is not a lock of somebody's that a later try could get.
+@test "where the server has no room for pg_dump's locks, a backup says so and does not try again" {
+  blocked_pg_dump
+  cat >bin/pg_dump <<'EOF'
+#!/bin/sh
+[ "$1" != --version ] || { echo 'pg_dump (PostgreSQL) 15.1'; exit; }
+echo again >>tried
+{
+  echo 'pg_dump: Fehler: Anfrage fehlgeschlagen: ERROR:  Shared Memory aufgebraucht'
+  echo 'HINT:  Sie müssen möglicherweise max_locks_per_transaction erhöhen.'
+  echo 'pg_dump: Detail: Anfrage war: LOCK TABLE public.a IN ACCESS SHARE MODE'
+} >&2
+exit 1
+EOF
+  newdb full
+  failing 'max_locks_per_transaction' create full '{"lock_timeout":3000}'
+  [[ $output != *lock_timeout* ]]
+  [ "$(wc -l <tried)" -le 2 ]
+}
+
 # A server has room for so many locks of all sessions together. COPY of a query locks the indexes as well.
 @test "the locks of a backup are those of tables, not of their indexes too" {
   pg_server_start --name narrow --set max_locks_per_transaction=10 --set max_connections=20
