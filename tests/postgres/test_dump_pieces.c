@@ -9,7 +9,7 @@
 
 #include "postgres/dump_pieces.h"
 
-enum { TABLES_MOST = 8, PIECE_PAGES = 8192, PAGE_BYTES = 8192, NEW = 140000 };
+enum { TABLES_MOST = 9, PIECE_PAGES = 8192, PAGE_BYTES = 8192, NEW = 140000 };
 
 /* Tables of so many pieces' size, heaviest first; a fraction is bytes beside the pages. */
 typedef struct database {
@@ -76,6 +76,18 @@ static void test_share(void **state)
   assert_string_equal(plan(&d, 2, NEW), "0:0-1 0:1-2 0:2- 1");
 }
 
+/* Each of the nine is less than a share and a half; one of eight connections would have two of them. */
+static void test_one_too_many(void **state)
+{
+  database d;
+  (void)state;
+  make(&d, 9, (const double[]){ 3, 3, 3, 3, 3, 3, 3, 3, 3 });
+  assert_string_equal(plan(&d, 8, NEW), "0 1 2 3 4 5 6 7 8:0-1 8:1-2 8:2-");
+  assert_string_equal(plan(&d, 3, NEW), "0 1 2 3 4 5 6 7 8");
+  d.tables[0].pages = 5;  /* with TOAST: its connection is busy, though it cannot be cut */
+  assert_string_equal(plan(&d, 8, NEW), "0 1 2 3 4 5 6 7 8:0-1 8:1-2 8:2-");
+}
+
 /* With TOAST a table of few pages may be the heaviest one, and cannot be cut. */
 static void test_order(void **state)
 {
@@ -117,8 +129,8 @@ static void test_whole(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_one_table), cmocka_unit_test(test_share), cmocka_unit_test(test_order),
-    cmocka_unit_test(test_not_cut), cmocka_unit_test(test_whole),
+    cmocka_unit_test(test_one_table), cmocka_unit_test(test_share), cmocka_unit_test(test_one_too_many),
+    cmocka_unit_test(test_order), cmocka_unit_test(test_not_cut), cmocka_unit_test(test_whole),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
