@@ -1,8 +1,8 @@
 /* In what pieces tables are read, and in what order the connections of a dump take them.
 **
-** A piece is a table, or a ctid range of a heap table that, whole, would keep its connection busy well beyond each one's
-** share: a server from 14 on reads such a range without scanning the rest. Where it need not be, a table is not cut:
-** ranges cost the server more (docs/architecture.md).
+** A piece is a table, or a ctid range of a heap table that, whole, would keep its connection busy well beyond the share
+** that each has: a server from 14 on reads such a range without scanning the rest. Where it need not be, a table is not
+** cut: ranges cost the server more (docs/architecture.md).
 */
 #ifndef LB_POSTGRES_DUMP_PIECES_H
 #define LB_POSTGRES_DUMP_PIECES_H
