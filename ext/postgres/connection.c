@@ -1,11 +1,12 @@
 /* See connection.h. Here: statements, and what fails in them; connect.c connects. libpq runs in non-blocking mode
-** throughout; what waits is lb_pg_wait. Two waits are libpq's own and cannot be interrupted: the look-up of a host's
-** name, and the connection that carries a cancel request.
+** throughout; what waits is lb_pg_wait. One wait is libpq's own and cannot be interrupted: the look-up of a host's
+** name.
 */
 #include "postgres/connection.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/thread.h"
 #include "postgres/environment.h"
 #include "postgres/quote.h"
 
@@ -269,17 +271,63 @@ static bool drain(lb_pg *pg)
   return PQconsumeInput(pg->conn) == 1;
 }
 
+/* A request to cancel, which has a thread of its own: PQcancel waits for the server without an end, and a network that
+** is gone or a machine that stands still would keep us. Whoever is later frees it. */
+typedef struct cancelling {
+  PGcancel *cancel;
+  pthread_mutex_t mutex;  /* of what follows */
+  pthread_cond_t sent;
+  bool over, left;        /* PQcancel has come back; nobody waits for that any more */
+} cancelling;
+
+static void free_cancelling(cancelling *c)
+{
+  PQfreeCancel(c->cancel);
+  pthread_cond_destroy(&c->sent);
+  pthread_mutex_destroy(&c->mutex);
+  free(c);
+}
+
+static void *send_cancel(void *ctx)
+{
+  cancelling *c = ctx;
+  char words[256];
+  if (c->cancel) PQcancel(c->cancel, words, sizeof words);
+  pthread_mutex_lock(&c->mutex);
+  bool left = c->left;
+  c->over = true;
+  pthread_cond_signal(&c->sent);
+  pthread_mutex_unlock(&c->mutex);
+  if (left) free_cancelling(c);
+  return NULL;
+}
+
+/* false: it is not known to have arrived. */
+static bool request_cancel(lb_pg *pg, double deadline)
+{
+  pthread_t thread;
+  cancelling *c = calloc(1, sizeof *c);
+  if (!c) return false;
+  c->cancel = PQgetCancel(pg->conn);
+  pthread_mutex_init(&c->mutex, NULL);
+  lb_cond_init(&c->sent);
+  if (lb_thread_start(&thread, send_cancel, c)) send_cancel(c);
+  else pthread_detach(thread);
+  pthread_mutex_lock(&c->mutex);
+  while (!c->over && lb_clock_monotonic() < deadline) lb_cond_wait(&c->sent, &c->mutex, POLL_MS);
+  bool over = c->over;
+  c->left = !over;
+  pthread_mutex_unlock(&c->mutex);
+  if (over) free_cancelling(c);
+  return over;
+}
+
 void lb_pg_cancel(lb_pg *pg)
 {
-  char words[256];
-  if (PQstatus(pg->conn) != CONNECTION_OK || PQtransactionStatus(pg->conn) != PQTRANS_ACTIVE) return;
-  PGcancel *cancel = PQgetCancel(pg->conn);
-  if (cancel) PQcancel(cancel, words, sizeof words);
-  PQfreeCancel(cancel);
+  if (pg->unheard || PQstatus(pg->conn) != CONNECTION_OK || PQtransactionStatus(pg->conn) != PQTRANS_ACTIVE) return;
   double deadline = lb_clock_monotonic() + CANCEL_SECONDS;
-  while (drain(pg)) {
-    if (lb_clock_monotonic() > deadline) return;
-  }
+  pg->unheard = !request_cancel(pg, deadline);
+  while (!pg->unheard && drain(pg)) pg->unheard = lb_clock_monotonic() > deadline;
 }
 
 /* ---- settings ---- */

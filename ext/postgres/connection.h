@@ -29,6 +29,7 @@ typedef struct lb_pg {
   bool standby;        /* in recovery */
   char state[6];       /* SQLSTATE of the last result that failed; "": none so far */
   char *farewell;      /* the server's words where it ended the session while no statement ran; else NULL */
+  bool unheard;        /* a cancel has had no effect in time: it is not waited for again */
   bool escapes;        /* backslashes escape in plain strings, where nobody says otherwise */
 } lb_pg;
 

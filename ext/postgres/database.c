@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/file.h"
 #include "postgres/quote.h"
 #include "postgres/replication.h"
 #include "postgres/target.h"
 #include "sql/database_grants.h"
 #include "sql/database_properties.h"
+
+#define ANSWER_SECONDS 10.0
 
 /* ---- shared with scratch.c and swap.c ---- */
 
@@ -488,6 +491,26 @@ static bool is_template(lb_pg *pg, const char *name, lb_error *err)
   return is != NULL;
 }
 
+static bool is_late(void *deadline)
+{
+  return lb_clock_monotonic() > *(double *)deadline;
+}
+
+/* What follows waits as long as the server takes: one that does not even answer this is not waited for. */
+static bool is_template_now(lb_pg *pg, const char *name, lb_error *err)
+{
+  double deadline = lb_clock_monotonic() + ANSWER_SECONDS;
+  lb_task limit = { .interrupted = is_late, .interrupted_ctx = &deadline }, *task = pg->task;
+  pg->task = &limit;
+  bool is = is_template(pg, name, err);
+  pg->task = task;
+  if (err->code == LB_INTERRUPT) {
+    lb_error_clear(err);
+    lb_fail(err, LB_IO, "%s: the server does not answer", pg->label);
+  }
+  return is;
+}
+
 static int set_template(lb_pg *pg, const char *name, bool on, lb_error *err)
 {
   lb_buf sql = { 0 };
@@ -513,8 +536,8 @@ int lb_pg_database_drop(lb_pg *maintenance, const char *name, lb_error *err)
   lb_error ignored = LB_ERROR_INIT;
   lb_buf sql = { 0 };
   lb_task deaf = { 0 }, *task = maintenance->task;
+  bool template = is_template_now(maintenance, name, err);
   maintenance->task = &deaf;
-  bool template = is_template(maintenance, name, err);
   if (template) set_template(maintenance, name, false, err);
   if (!err->code && drop_subscriptions(maintenance, name, &dropped, err) == LB_OK) {
     lb_buf_text(&sql, "DROP DATABASE IF EXISTS ");

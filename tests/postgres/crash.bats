@@ -518,6 +518,31 @@ CREATE TABLE t(i int); CREATE INDEX ON t(wait(i)); INSERT INTO t SELECT generate
   nothing_left "$empty"
 }
 
+@test "an interrupt while the server stands still does not wait for it" {
+  local processes began took
+  fill target
+  slowly
+  start "$(restore "${SWAP%\}},\"pre_restore\":false,\"jobs\":1}")"
+  until_true 5 loading
+  mapfile -t processes < <(pg_server_pid; ps -o pid= --ppid "$(pg_server_pid)" | tr -d ' ')
+  kill -STOP "${processes[@]}"
+  (sleep 40; kill -CONT "${processes[@]}") >/dev/null 2>&1 3>&- &
+  waker=$!
+  began=$SECONDS
+  kill -INT "$client"
+  finish && false
+  took=$((SECONDS - began))
+  kill "$waker"
+  kill -CONT "${processes[@]}"
+  at_once
+  [[ $output == *interrupted* ]]
+  [ $took -lt 30 ]
+  no_sessions
+  [ "$(state target)" = "$STATE_OLD" ]
+  # What could not be dropped then is by the next one.
+  all_is_well "$SWAP"
+}
+
 @test "Control-C in the sqlite3 shell" {
   newdb target
   slowly
