@@ -268,6 +268,33 @@ as_pg_dump() {
   [[ $(sql 'SELECT notes FROM backup_history') == *'roles were left out'*'permission denied'* ]]
 }
 
+@test "options of user mappings that may not be read are left out, with a note" {
+  q postgres 'SET client_min_messages = error; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN'
+  newdb mapped OWNER reader
+  q mapped "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'h');
+    GRANT USAGE ON FOREIGN SERVER far TO reader;
+    CREATE USER MAPPING FOR reader SERVER far OPTIONS (password 'own');
+    CREATE USER MAPPING FOR postgres SERVER far OPTIONS (password 'hidden')"
+  local uri file
+  uri=$(url mapped)
+  notes() { sql "SELECT coalesce(notes, 'none') FROM backup_history ORDER BY id DESC LIMIT 1"; }
+  file=$(sql "SELECT backup_create('${uri/user=postgres/user=reader}')")
+  notes | grep -x 'options of user mappings, which only their user or a superuser may read, are left out: postgres on server far'
+  [[ $(zcat "$file") == *"password 'own'"* ]]
+  # Options may be those of the server: then the owner's view of PUBLIC's counts.
+  q mapped "CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'all'); DROP USER MAPPING FOR postgres SERVER far"
+  sql "SELECT backup_create('${uri/user=postgres/user=reader}')"
+  notes | grep 'left out: public on server far'
+  q mapped 'ALTER SERVER far OWNER TO reader'
+  sql "SELECT backup_create('${uri/user=postgres/user=reader}')"
+  [ "$(notes)" = none ]
+  q mapped "CREATE USER MAPPING FOR postgres SERVER far OPTIONS (password 'hidden')"
+  sql "SELECT backup_create('${uri/user=postgres/user=reader}', '{\"schemas\":[\"public\"]}')"
+  [ "$(notes)" = none ]
+  sql "SELECT backup_create('$uri')"
+  [ "$(notes)" = none ]
+}
+
 @test "with writers at work the backup is one point in time" {
   newdb bank
   q bank "CREATE TABLE account (id int PRIMARY KEY, amount int); CREATE TABLE branch (id int PRIMARY KEY, amount int);
