@@ -100,10 +100,12 @@ static void take_role(void *ctx, lb_span name)
   if (!s->err->code) add_name(&s->roles, name, s->use, s->err);
 }
 
-static int use_of(lb_statement_kind kind)
+static int use_of(lb_statement_kind kind, const char *sql, size_t len)
 {
+  static const char public[] = "ALTER SCHEMA public OWNER ";
+  bool made = len < sizeof public - 1 || strncmp(sql, public, sizeof public - 1) != 0;
   switch (kind) {
-  case LB_STATEMENT_OWNER:         return LB_ROLE_OWNS;
+  case LB_STATEMENT_OWNER:         return made ? LB_ROLE_OWNS | LB_ROLE_GIVEN : LB_ROLE_OWNS;
   case LB_STATEMENT_PRIVILEGE:     return LB_ROLE_GRANTS;
   case LB_STATEMENT_AUTHORIZATION: return LB_ROLE_ACTS;
   default:                         return LB_ROLE_NAMED;
@@ -140,7 +142,7 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   if (st.kind == LB_STATEMENT_SET) return take_encoding(s, sql, len, &st, err);
   if (st.kind == LB_STATEMENT_DATABASE) return LB_OK;
   s->err = err;
-  s->use = use_of(st.kind);
+  s->use = use_of(st.kind, sql, len);
   lb_statement_roles(sql, len, take_role, s);
   s->use = LB_ROLE_DEFAULTS;
   lb_statement_defaults(sql, len, take_role, s);
@@ -386,9 +388,10 @@ void lb_pg_survey_free(lb_pg_survey *survey)
 
 /* ---- against a server ---- */
 
-/* What the server lacks, as lists for a message. */
+/* What the server, or its user, lacks, as lists for a message. */
 typedef struct lacking {
   lb_buf avoidable, named;  /* roles: that options go without, and others */
+  lb_buf owners, grantors;  /* roles to which, or in whose name, the user may not give */
   lb_buf tablespaces, extensions;
   bool spoken;              /* the script's encoding */
 } lacking;
@@ -411,6 +414,34 @@ static int find_missing_roles(const lb_pg_survey *survey, lb_pg *pg, int used, l
     if (!(uses & used)) continue;
     find_missing(pg, ROLE_QUERY, survey->roles[i],
                  uses & LB_ROLE_NAMED ? &l->named : &l->avoidable, err);
+  }
+  return err->code;
+}
+
+/* Roles that are there and that the user may not give to, or act for. Who gives an object away goes on to fill and to
+** alter it, which takes the rights of its new owner. What is pg_database_owner's belongs to whoever owns the database. */
+#define UNLESS_THERE "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $1 AND NOT "
+#define HAS_ROLE(right) "pg_catalog.pg_has_role(oid, '" right "')"
+#define GIVE_QUERY(right) \
+  UNLESS_THERE "(rolname = 'pg_database_owner' OR (" HAS_ROLE(right) " AND " HAS_ROLE("USAGE") ")))"
+#define DEFAULT_QUERY(right) UNLESS_THERE HAS_ROLE(right) ")"
+#define ACT_QUERY UNLESS_THERE "(rolname = session_user OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = " \
+  "session_user)))"
+
+static int find_rights(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
+{
+  bool sets = pg->version >= 160000;  /* membership has parts */
+  for (int i = 0; i < survey->role_count && !err->code; i++) {
+    const char *role = survey->roles[i];
+    int uses = survey->role_uses[i];
+    size_t before = l->grantors.len;
+    if (used & LB_ROLE_OWNS && uses & LB_ROLE_GIVEN) {
+      find_missing(pg, sets ? GIVE_QUERY("SET") : GIVE_QUERY("MEMBER"), role, &l->owners, err);
+    }
+    if (used & uses & LB_ROLE_ACTS) find_missing(pg, ACT_QUERY, role, &l->grantors, err);
+    if (used & LB_ROLE_GRANTS && uses & LB_ROLE_DEFAULTS && l->grantors.len == before) {
+      find_missing(pg, sets ? DEFAULT_QUERY("USAGE") : DEFAULT_QUERY("MEMBER"), role, &l->grantors, err);
+    }
   }
   return err->code;
 }
@@ -452,6 +483,16 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_er
     lb_buf_printf(&text, "; missing roles that policies, user mappings or memberships name: %s (CREATE ROLE them)",
                   l->named.data);
   }
+  bool missing = text.len || l->tablespaces.len || l->extensions.len || !l->spoken;
+  if (l->owners.len) {
+    lb_buf_printf(&text, "; objects go to roles that the user may not give to: %s (GRANT them to the user%s, pass "
+                  "{\"no_owner\":true}, or connect as a superuser)", l->owners.data,
+                  pg->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
+  }
+  if (l->grantors.len) {
+    lb_buf_printf(&text, "; the user may not grant in the name of: %s (pass {\"no_privileges\":true}, or connect as a "
+                  "superuser)", l->grantors.data);
+  }
   if (l->tablespaces.len) {
     lb_buf_printf(&text, "; missing tablespaces: %s (CREATE TABLESPACE them)", l->tablespaces.data);
   }
@@ -465,7 +506,9 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_er
                   "ENCODING '%s')", survey->encoding, pg->encoding, survey->encoding);
   }
   if (text.failed) lb_fail_nomem(err);
-  else if (text.len) lb_fail(err, LB_NOTFOUND, "%s: nothing was touched%s", pg->label, text.data);
+  else if (text.len) {
+    lb_fail(err, missing ? LB_NOTFOUND : LB_PERM, "%s: nothing was touched%s", pg->label, text.data);
+  }
   lb_buf_free(&text);
   return err->code;
 }
@@ -473,7 +516,10 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_er
 /* used 0: neither roles nor tablespaces. */
 static int find_all(const lb_pg_survey *survey, lb_pg *pg, int used, lacking *l, lb_error *err)
 {
-  if (speak(pg, survey->encoding, &l->spoken, err) || find_missing_roles(survey, pg, used, l, err)) return err->code;
+  if (speak(pg, survey->encoding, &l->spoken, err) || find_missing_roles(survey, pg, used, l, err) ||
+      find_rights(survey, pg, used, l, err)) {
+    return err->code;
+  }
   for (int i = 0; used && i < survey->tablespace_count && !err->code; i++) {
     find_missing(pg, "SELECT 1 FROM pg_catalog.pg_tablespace WHERE spcname = $1", survey->tablespaces[i],
                  &l->tablespaces, err);
@@ -492,6 +538,8 @@ static int check(const lb_pg_survey *survey, lb_pg *pg, int used, lb_error *err)
   speak_again(pg);
   lb_buf_free(&l.avoidable);
   lb_buf_free(&l.named);
+  lb_buf_free(&l.owners);
+  lb_buf_free(&l.grantors);
   lb_buf_free(&l.tablespaces);
   lb_buf_free(&l.extensions);
   return err->code;

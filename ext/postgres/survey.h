@@ -16,7 +16,8 @@ enum {
   LB_ROLE_GRANTS = 2,     /* no_privileges: grantees and grantors */
   LB_ROLE_ACTS = 4,       /* either: SET SESSION AUTHORIZATION */
   LB_ROLE_NAMED = 8,      /* none: policies, user mappings, memberships */
-  LB_ROLE_DEFAULTS = 16   /* no_privileges, as of LB_ROLE_GRANTS: ALTER DEFAULT PRIVILEGES FOR ROLE */
+  LB_ROLE_DEFAULTS = 16,  /* no_privileges, as of LB_ROLE_GRANTS: ALTER DEFAULT PRIVILEGES FOR ROLE */
+  LB_ROLE_GIVEN = 32      /* no_owner, as of LB_ROLE_OWNS: what the script makes; public may be the role's already */
 };
 
 typedef struct lb_pg_survey {
@@ -53,7 +54,8 @@ int lb_pg_survey_watch(lb_source *source, const lb_pg_contents *contents, lb_tas
 /* What of it the server of pg lacks, before anything is touched: roles (but those that the two options go without;
 ** those that the script makes itself are none of survey->roles), tablespaces, extensions that are not available, a
 ** client_encoding that the server cannot convert to its own. One LB_NOTFOUND that names all of them and says what to do
-** (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). */
+** (CREATE ROLE …, {"no_owner":true,"no_privileges":true}, which package). LB_PERM: it lacks nothing, but the user the
+** right to give to roles, or to grant in their name. */
 int lb_pg_survey_check(const lb_pg_survey *survey, lb_pg *pg, bool no_owner, bool no_privileges, lb_error *err);
 
 /* The same of what a verification cannot go without: extensions and the encoding. */

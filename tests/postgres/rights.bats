@@ -37,7 +37,8 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   as app mine
   pg_same src mine
   newdb theirs OWNER maker
-  failing 'must be member of role "app"' as maker theirs
+  failing 'nothing was touched; objects go to roles that the user may not give to: app (GRANT them to the user, pass {"no_' \
+    as maker theirs
   as maker theirs '{"no_owner":true}'
   newdb guest
   q guest 'GRANT CREATE ON DATABASE guest TO app'
@@ -79,6 +80,40 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   sql "SELECT backup_restore('$backup', '$(url_tcp two chief)', '{\"create\":true,\"no_privileges\":true}')"
 }
 
+@test "owners and grantors that the user may not give to are told before anything is touched or saved" {
+  local uri backup mode
+  filled lacking maker
+  uri=$(url_tcp lacking maker)
+  q lacking 'ALTER DEFAULT PRIVILEGES FOR ROLE app GRANT SELECT ON TABLES TO maker'
+  backup=$(sql "SELECT backup_create('$uri', '{\"name\":\"defaults\"}')")
+  q lacking 'ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE SELECT ON TABLES FROM maker'
+  for mode in transaction swap; do
+    failing 'nothing was touched; objects go to roles that the user may not give to: app (GRANT them to the user, pass' \
+      sql "SELECT backup_restore('latest:src', '$uri', '{\"overwrite\":true,\"mode\":\"$mode\"}')"
+    failing 'nothing was touched; the user may not grant in the name of: app (pass {"no_privileges":true}, or connect' \
+      sql "SELECT backup_restore('$backup', '$uri', '{\"overwrite\":true,\"mode\":\"$mode\"}')"
+  done
+  [ -z "$(find b -name '*before_restore*')" ]
+  q "$uri" 'TABLE old'
+  # Whose public is already, as after pg_upgrade, need not be given it.
+  script() {
+    printf -- '--\n-- PostgreSQL database dump\n--\n\n%s\n--\n-- PostgreSQL database dump complete\n--\n' "$1" >own.sql
+  }
+  newdb lacking OWNER maker
+  q lacking 'ALTER SCHEMA public OWNER TO postgres'
+  script 'ALTER SCHEMA public OWNER TO postgres; CREATE SCHEMA s; CREATE TABLE s.t (a int);'
+  sql "SELECT backup_restore('$T/own.sql', '$uri')"
+  # Owned by whoever owns the database, which is not there yet.
+  script 'ALTER SCHEMA public OWNER TO pg_database_owner; CREATE SCHEMA s; ALTER SCHEMA s OWNER TO pg_database_owner;'
+  as_script() { sql "SELECT backup_restore('$T/own.sql', '$(url_tcp lacked maker)', '{\"create\":true}')"; }
+  as_script
+  script 'SET SESSION AUTHORIZATION app; CREATE TABLE t (a int);'
+  failing 'may not grant in the name of: app' sql "SELECT backup_restore('$T/own.sql', '$uri', '{\"overwrite\":true}')"
+  script 'SET SESSION AUTHORIZATION maker; CREATE SCHEMA s;'
+  q lacking 'DROP SCHEMA s CASCADE'
+  sql "SELECT backup_restore('$T/own.sql', '$uri')"
+}
+
 @test "full verification: CREATEDB alone" {
   [ "$(sql "SELECT backup_verify('latest:src', '{\"level\":\"full\",\"verify_uri\":\"$(url_tcp postgres maker)\"}')")" = ok ]
   failing 'permission denied to create database' \
@@ -98,10 +133,10 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
 @test "swap: CREATEDB and the owner of the database, which is seen before anything is loaded" {
   filled swapped app
   databases >before
-  failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap"}'
+  failing 'objects go to roles that the user may not give to: app' as maker swapped '{"overwrite":true,"mode":"swap"}'
+  failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap","no_owner":true}'
   [[ $output == *'GRANT app TO maker'* ]]
   databases | diff before -
-  failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap","no_owner":true}'
   failing 'permission denied to create database' as app swapped '{"overwrite":true,"mode":"swap"}'
   q swapped 'TABLE old'
   q postgres 'GRANT app TO maker'
@@ -129,6 +164,19 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   q postgres "${BASH_REMATCH[1]}"
   sql "$restore"
   q swapped 'TABLE t'
+  # To give to them takes the same.
+  printf -- '--\n-- PostgreSQL database dump\n--\n\n%s\n--\n-- PostgreSQL database dump complete\n--\n' \
+    'CREATE SCHEMA s; ALTER SCHEMA s OWNER TO app; CREATE TABLE s.t (a int);' >one.sql
+  newdb given OWNER maker
+  local with
+  restore="SELECT backup_restore('$T/one.sql', '$(url_tcp given maker)')"
+  for with in 'INHERIT FALSE, SET TRUE' 'INHERIT TRUE, SET FALSE'; do
+    q postgres "GRANT app TO maker WITH $with"
+    failing 'objects go to roles that the user may not give to: app (GRANT them to the user WITH INHERIT TRUE, SET TRUE' \
+      sql "$restore"
+  done
+  q postgres 'GRANT app TO maker WITH INHERIT TRUE, SET TRUE'
+  sql "$restore"
   pg_server_stop immediate
   pg_server_use main
 }

@@ -263,7 +263,7 @@ static void test_survey(void **state)
     assert_string_equal(v.roles[0], "joe");
     assert_string_equal(v.roles[1], "ann");
     assert_string_equal(v.roles[2], "re ader");
-    assert_int_equal(v.role_uses[0], LB_ROLE_OWNS);
+    assert_int_equal(v.role_uses[0], LB_ROLE_OWNS | LB_ROLE_GIVEN);
     assert_int_equal(v.role_uses[1], LB_ROLE_GRANTS | LB_ROLE_DEFAULTS);
     assert_int_equal(v.role_uses[2], LB_ROLE_GRANTS);
     assert_int_equal(v.tablespace_count, 1);
@@ -279,6 +279,18 @@ static void test_survey(void **state)
     assert_int_equal(v.statements, 15);
     lb_pg_survey_free(&v);
   }
+}
+
+static void test_owner_of_public(void **state)
+{
+  (void)state;
+  lb_pg_survey v;
+  lb_error err = LB_ERROR_INIT;
+  assert_int_equal(read_script("ALTER SCHEMA public OWNER TO joe;\nALTER SCHEMA public2 OWNER TO ann;\n", 7, &v, &err),
+                   LB_OK);
+  assert_int_equal(v.role_uses[0], LB_ROLE_OWNS);
+  assert_int_equal(v.role_uses[1], LB_ROLE_OWNS | LB_ROLE_GIVEN);
+  lb_pg_survey_free(&v);
 }
 
 static void test_connects(void **state)
@@ -336,7 +348,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain_keys), cmocka_unit_test(test_placeholders),
     cmocka_unit_test(test_names), cmocka_unit_test(test_roles), cmocka_unit_test(test_tablespaces),
-    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_connects),
+    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_owner_of_public),
+    cmocka_unit_test(test_connects),
     cmocka_unit_test(test_many_roles), cmocka_unit_test(test_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
