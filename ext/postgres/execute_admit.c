@@ -133,13 +133,15 @@ static int admit_extension(lb_execute *x, const lb_statement *st, bool *run, lb_
   return err->code;
 }
 
-/* A schema stays with an extension that does; who it belongs to may not be the user. */
+/* A schema stays with an extension that does, and public does; who it belongs to may not be the user. */
 static int admit_schema_comment(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
   char *name = lb_span_text(st->name, err), *owner = NULL;
   const char *params[] = { name };
   if (!name) return err->code;
-  if (lb_pg_kept_schema(&x->kept, name)) owner = lb_pg_value(x->load->pg, err, SCHEMA_OWNER_QUERY, 1, params);
+  if (strcmp(name, "public") == 0 || lb_pg_kept_schema(&x->kept, name)) {
+    owner = lb_pg_value(x->load->pg, err, SCHEMA_OWNER_QUERY, 1, params);
+  }
   if (owner) {
     *run = false;
     lb_load_note(x->load, "schema %s belongs to %s: its comment stays as it is", name, owner);

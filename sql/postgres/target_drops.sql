@@ -49,7 +49,8 @@ WITH member AS (
                           UNION ALL VALUES (s.oid, 'CREATE'), (s.oid, 'USAGE')) AS e(grantee, privilege)
                    ORDER BY e.grantee, e.privilege) AS changed
     FROM pg_catalog.pg_namespace n, standard s
-   WHERE n.nspname = 'public'
+   -- That of a server which began before 15 belongs to its superuser, also after pg_upgrade: it stays as it is.
+   WHERE n.nspname = 'public' AND pg_catalog.pg_has_role(n.nspowner, 'USAGE')
 )
 SELECT statement FROM (
   -- First, because they might fire on what follows.

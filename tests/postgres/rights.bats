@@ -130,6 +130,27 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   q full 'TABLE old'
 }
 
+@test "transaction: a schema public that is somebody else's, as after pg_upgrade, is emptied and stays as it is" {
+  newdb upgraded OWNER app
+  q upgraded "ALTER SCHEMA public OWNER TO postgres; GRANT ALL ON SCHEMA public TO app; COMMENT ON SCHEMA public IS 'ours'"
+  q "$(url_tcp upgraded app)" 'CREATE TABLE old (id int)'
+  as app upgraded '{"overwrite":true}'
+  [ -z "$(q upgraded "SELECT 1 FROM pg_class WHERE relname = 'old'")" ]
+  [ "$(q upgraded 'SELECT count(*) FROM shop.orders')" = 200 ]
+  [ "$(q upgraded "SELECT nspowner::regrole, has_schema_privilege('maker', oid, 'CREATE'), obj_description(oid)
+    FROM pg_namespace WHERE nspname = 'public'")" = 'postgres|f|ours' ]
+  # Its own backup brings all three of them.
+  local backup report
+  q upgraded "GRANT USAGE ON SCHEMA public TO ender; COMMENT ON SCHEMA public IS 'theirs'"
+  backup=$(sql "SELECT backup_create('$(url_tcp upgraded app)')")
+  q upgraded "COMMENT ON SCHEMA public IS 'ours'"
+  report=$(sql "SELECT backup_restore('$backup', '$(url_tcp upgraded app)', '{\"overwrite\":true}')")
+  [[ $report == *'schema public belongs to postgres: its comment stays as it is'* ]]
+  newdb upgraded OWNER app
+  q upgraded 'ALTER SCHEMA public OWNER TO postgres; GRANT ALL ON SCHEMA public TO app'
+  sql "SELECT backup_restore('$backup', '$(url_tcp upgraded app)')"
+}
+
 @test "swap: CREATEDB and the owner of the database, which is seen before anything is loaded" {
   filled swapped app
   databases >before
