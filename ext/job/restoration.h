@@ -91,6 +91,9 @@ int lb_restore_postgres_save(lb_restoration *r, const char *database, const char
 /* Ends the transaction of pg; not to be interrupted. */
 int lb_restore_postgres_commit(lb_restoration *r, struct lb_pg *pg, lb_error *err);
 
+/* Rolls back what is open on pg (NULL: nothing is), and removes the copy of a target that is as it was. */
+void lb_restore_postgres_undo(lb_restoration *r, struct lb_pg *pg);
+
 int64_t lb_restore_postgres_lock_timeout(const lb_restoration *r);  /* ms */
 
 #endif

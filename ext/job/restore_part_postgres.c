@@ -62,29 +62,17 @@ static int open_merge(restoring *s, lb_error *err)
   return err->code;
 }
 
-/* What has not changed need not be kept: whoever mends an error and tries again would fill the folder with copies. A
-** session that is gone without a COMMIT has changed nothing. */
-static void undo(restoring *s)
-{
-  lb_error why = LB_ERROR_INIT;
-  lb_task deaf = { 0 };
-  if (!s->r->saved) return;
-  s->pg->task = &deaf;  /* the interrupt that got us here would end this as well */
-  bool undone = lb_pg_exec(s->pg, "ROLLBACK", &why) == LB_OK || PQstatus(s->pg->conn) == CONNECTION_BAD;
-  if (undone && lb_postgres_unsave(s->r->saved)) lb_restoration_unsaved(s->r);
-  s->pg->task = &s->r->job->task;
-}
-
 static int write(restoring *s, lb_error *err)
 {
   lb_restoration *r = s->r;
   if (lb_restore_postgres_save(r, s->pg->database, s->uri, err)) return err->code;
   if (lb_pg_merge_run(s->merge, &r->tables, err)) {
-    undo(s);
+    bool gone = PQstatus(s->pg->conn) == CONNECTION_BAD;  /* without a COMMIT: it has changed nothing */
+    lb_restore_postgres_undo(r, gone ? NULL : s->pg);
     return err->code;
   }
   if (!lb_pg_merge_changed(s->merge)) {
-    undo(s);
+    lb_restore_postgres_undo(r, s->pg);
     return LB_OK;
   }
   return lb_restore_postgres_commit(r, s->pg, err);

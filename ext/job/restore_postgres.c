@@ -256,6 +256,20 @@ int lb_restore_postgres_commit(lb_restoration *r, lb_pg *pg, lb_error *err)
   return why.code ? lb_fail(err, (lb_code)why.code, "%s", why.message) : LB_OK;
 }
 
+/* What has not changed need not be kept: whoever mends an error and tries again would fill the folder with copies. */
+void lb_restore_postgres_undo(lb_restoration *r, lb_pg *pg)
+{
+  lb_error why = LB_ERROR_INIT;
+  lb_task deaf = { 0 };
+  if (!r->saved) return;
+  if (pg) {
+    pg->task = &deaf;  /* the interrupt that got us here would end this as well */
+    lb_pg_exec(pg, "ROLLBACK", &why);
+    pg->task = &r->job->task;
+  }
+  if (!why.code && lb_postgres_unsave(r->saved)) lb_restoration_unsaved(r);
+}
+
 int64_t lb_restore_postgres_lock_timeout(const lb_restoration *r)
 {
   enum { DEFAULT_MS = 60000 };
@@ -389,6 +403,7 @@ static int restore_by_swap(restoring *s, lb_error *err)
     if (fresh && load_and_swap(s, fresh, aside, &properties, err)) drop_scratch(s, fresh);
   }
   if (!err->code) r->o.drop_old ? drop_old(s, aside, err) : keep_old(s, aside, err);
+  else if (err->code != LB_IO) lb_restore_postgres_undo(r, NULL);  /* a lost connection may have changed the names */
   lb_pg_properties_free(&properties);
   free(fresh);
   free(aside);
@@ -413,7 +428,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   if (!s->pg) restore_missing(s, err);
   else if (!s->objects) restore_empty(s, err);
   else if (swap) restore_by_swap(s, err);
-  else restore_in_transaction(s, err);
+  else if (restore_in_transaction(s, err)) lb_restore_postgres_undo(r, s->pg);
   if (err->code) return err->code;
   r->bytes = s->content.bytes;
   r->check = s->content.has_table ? "ok" : NULL;  /* rows of each table were held against the table of contents */

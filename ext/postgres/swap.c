@@ -205,6 +205,18 @@ static int check_names(const lb_pg *pg, const char *name, const char *fresh, con
                  "(pass {\"mode\":\"transaction\"})", pg->database);
 }
 
+static int check_may_create(lb_pg *pg, lb_error *err)
+{
+  char *lacking = lb_pg_value(pg, err, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = current_user"
+                              " AND NOT rolcreatedb AND NOT rolsuper", 0, NULL);
+  if (lacking) {
+    lb_fail(err, LB_PERM, "database \"%s\": a swap makes a new one, which \"%s\" may not (ALTER ROLE %s CREATEDB, or "
+            "pass {\"mode\":\"transaction\"})", pg->database, lacking, lacking);
+  }
+  free(lacking);
+  return err->code;
+}
+
 int lb_pg_swap_check(lb_pg *pg, bool no_owner, lb_error *err)
 {
   /* Who has a role's rights need not be let take it on, from 16 on. */
@@ -222,7 +234,7 @@ int lb_pg_swap_check(lb_pg *pg, bool no_owner, lb_error *err)
             user ? user : "the user", with);
   }
   free(owner);
-  return err->code;
+  return err->code ? err->code : check_may_create(pg, err);
 }
 
 int lb_pg_database_swap(lb_pg *maintenance, const char *name, const char *fresh, const char *aside, bool force,

@@ -130,6 +130,29 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   q full 'TABLE old'
 }
 
+@test "a restore that is refused leaves no copy of what has not changed" {
+  local mode uri
+  filled refused maker
+  uri=$(url_tcp refused maker)
+  databases >before
+  printf -- '--\n-- PostgreSQL database dump\n--\n\n%s\n--\n-- PostgreSQL database dump complete\n--\n' \
+    'CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS int LANGUAGE c AS $$a$$, $$b$$;' >one.sql
+  for mode in transaction swap; do
+    failing 'permission denied for language c' \
+      sql "SELECT backup_restore('$T/one.sql', '$uri', '{\"overwrite\":true,\"mode\":\"$mode\"}')"
+    [ "$(sql "SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1")" = \
+      'nothing was changed, so the copy that was saved first was removed again' ]
+  done
+  [ -z "$(find b -name '*before_restore*')" ]
+  databases | diff before -
+  q "$uri" 'TABLE old'
+  sed -i 's/CREATE FUNCTION.*//' one.sql
+  for mode in transaction swap; do
+    sql "SELECT backup_restore('$T/one.sql', '$uri', '{\"overwrite\":true,\"mode\":\"$mode\"}')"
+  done
+  [ "$(find b -name '*before_restore*' | wc -l)" = 2 ]
+}
+
 @test "transaction: a schema public that is somebody else's, as after pg_upgrade, is emptied and stays as it is" {
   newdb upgraded OWNER app
   q upgraded "ALTER SCHEMA public OWNER TO postgres; GRANT ALL ON SCHEMA public TO app; COMMENT ON SCHEMA public IS 'ours'"
@@ -158,7 +181,8 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   failing 'database "swapped" belongs to "app"' as maker swapped '{"overwrite":true,"mode":"swap","no_owner":true}'
   [[ $output == *'GRANT app TO maker'* ]]
   databases | diff before -
-  failing 'permission denied to create database' as app swapped '{"overwrite":true,"mode":"swap"}'
+  failing 'a swap makes a new one, which "app" may not (ALTER ROLE app CREATEDB, or pass {"mode":"transaction"})' \
+    as app swapped '{"overwrite":true,"mode":"swap"}'
   q swapped 'TABLE old'
   q postgres 'GRANT app TO maker'
   as maker swapped '{"overwrite":true,"mode":"swap","drop_old":true,"no_owner":true}'
