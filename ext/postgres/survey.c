@@ -100,10 +100,11 @@ static void take_role(void *ctx, lb_span name)
   if (!s->err->code) add_name(&s->roles, name, s->use, s->err);
 }
 
+/* public, and a schema that stays with an extension, may belong to the role already. */
 static int use_of(lb_statement_kind kind, const char *sql, size_t len)
 {
-  static const char public[] = "ALTER SCHEMA public OWNER ";
-  bool made = len < sizeof public - 1 || strncmp(sql, public, sizeof public - 1) != 0;
+  static const char schema[] = "ALTER SCHEMA ";
+  bool made = len < sizeof schema - 1 || strncmp(sql, schema, sizeof schema - 1) != 0;
   switch (kind) {
   case LB_STATEMENT_OWNER:         return made ? LB_ROLE_OWNS | LB_ROLE_GIVEN : LB_ROLE_OWNS;
   case LB_STATEMENT_PRIVILEGE:     return LB_ROLE_GRANTS;
@@ -485,8 +486,8 @@ static int report(const lb_pg_survey *survey, lb_pg *pg, const lacking *l, lb_er
   }
   bool missing = text.len || l->tablespaces.len || l->extensions.len || !l->spoken;
   if (l->owners.len) {
-    lb_buf_printf(&text, "; objects go to roles that the user may not give to: %s (GRANT them to the user%s, pass "
-                  "{\"no_owner\":true}, or connect as a superuser)", l->owners.data,
+    lb_buf_printf(&text, "; objects go to roles that the user may not give to: %s (pass "
+                  "{\"no_owner\":true}, connect as a superuser, or GRANT those that are none to the user%s)", l->owners.data,
                   pg->version >= 160000 ? " WITH INHERIT TRUE, SET TRUE" : "");
   }
   if (l->grantors.len) {

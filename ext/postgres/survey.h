@@ -17,7 +17,7 @@ enum {
   LB_ROLE_ACTS = 4,       /* either: SET SESSION AUTHORIZATION */
   LB_ROLE_NAMED = 8,      /* none: policies, user mappings, memberships */
   LB_ROLE_DEFAULTS = 16,  /* no_privileges, as of LB_ROLE_GRANTS: ALTER DEFAULT PRIVILEGES FOR ROLE */
-  LB_ROLE_GIVEN = 32      /* no_owner, as of LB_ROLE_OWNS: what the script makes; public may be the role's already */
+  LB_ROLE_GIVEN = 32      /* no_owner, as of LB_ROLE_OWNS: anything but a schema, which the role may have already */
 };
 
 typedef struct lb_pg_survey {

@@ -281,12 +281,12 @@ static void test_survey(void **state)
   }
 }
 
-static void test_owner_of_public(void **state)
+static void test_owner_of_schema(void **state)
 {
   (void)state;
   lb_pg_survey v;
   lb_error err = LB_ERROR_INIT;
-  assert_int_equal(read_script("ALTER SCHEMA public OWNER TO joe;\nALTER SCHEMA public2 OWNER TO ann;\n", 7, &v, &err),
+  assert_int_equal(read_script("ALTER SCHEMA public OWNER TO joe;\nALTER TYPE schema OWNER TO ann;\n", 7, &v, &err),
                    LB_OK);
   assert_int_equal(v.role_uses[0], LB_ROLE_OWNS);
   assert_int_equal(v.role_uses[1], LB_ROLE_OWNS | LB_ROLE_GIVEN);
@@ -348,7 +348,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain_keys), cmocka_unit_test(test_placeholders),
     cmocka_unit_test(test_names), cmocka_unit_test(test_roles), cmocka_unit_test(test_tablespaces),
-    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_owner_of_public),
+    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_owner_of_schema),
     cmocka_unit_test(test_connects),
     cmocka_unit_test(test_many_roles), cmocka_unit_test(test_refused),
   };
