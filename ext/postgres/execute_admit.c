@@ -85,13 +85,14 @@ static int admit_transaction(lb_execute *x, lb_statement_kind kind, const char *
   return LB_OK;
 }
 
-/* pg_dumpall's script makes every role of a server; those that are there already stay as they are. */
+/* pg_dumpall's script makes every role of a server; those that are there already stay as they are, and in the roles that
+** they are in. */
 static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
   char *name = lb_span_text(st->name, err), *there = NULL;
   const char *params[] = { name };
   if (!name) return err->code;
-  if (st->kind == LB_STATEMENT_ROLE_CHANGE) *run = !find(&x->roles, name, 0);
+  if (st->kind != LB_STATEMENT_ROLE) *run = !find(&x->roles, name, 0);
   else there = lb_pg_value(x->load->pg, err, ROLE_QUERY, 1, params);
   if (there) {
     *run = false;
@@ -205,7 +206,8 @@ int lb_execute_admit(lb_execute *x, const lb_statement *st, const char *sql, siz
   case LB_STATEMENT_COMMIT:
   case LB_STATEMENT_CONTROL:       return admit_transaction(x, st->kind, what, run, err);
   case LB_STATEMENT_ROLE:
-  case LB_STATEMENT_ROLE_CHANGE:   return admit_role(x, st, run, err);
+  case LB_STATEMENT_ROLE_CHANGE:
+  case LB_STATEMENT_MEMBERSHIP:    return admit_role(x, st, run, err);
   case LB_STATEMENT_SCHEMA:        return admit_schema(x, st, run, err);
   case LB_STATEMENT_EXTENSION:     return admit_extension(x, st, run, err);
   case LB_STATEMENT_SCHEMA_COMMENT: return admit_schema_comment(x, st, run, err);

@@ -134,10 +134,14 @@ static lb_statement_kind read_alter(lb_tokens *t, lb_statement *st)
   return LB_STATEMENT_OTHER;
 }
 
-/* A GRANT without ON is one of membership in a role: no privilege on an object. */
-static lb_statement_kind read_grant(lb_tokens *t)
+/* A GRANT without ON is one of membership in a role: no privilege on an object. pg_dumpall names one member. */
+static lb_statement_kind read_grant(lb_tokens *t, lb_statement *st)
 {
-  if (!lb_token_seek(t, "on")) return LB_STATEMENT_OTHER;
+  lb_tokens all = *t;
+  if (!lb_token_seek(t, "on")) {
+    bool one = lb_token_seek(&all, "to") && lb_token_name(&all, &st->name) && !lb_token_is_symbol(&all, ',');
+    return one ? LB_STATEMENT_MEMBERSHIP : LB_STATEMENT_OTHER;
+  }
   return lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_PRIVILEGE;
 }
 
@@ -181,7 +185,7 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
   if (lb_token_take(t, "reset")) return lb_token_is(t, "session") ? LB_STATEMENT_AUTHORIZATION : LB_STATEMENT_SESSION;
   if (lb_token_take(t, "create")) return read_create(t, st);
   if (lb_token_take(t, "alter")) return read_alter(t, st);
-  if (lb_token_take(t, "grant") || lb_token_take(t, "revoke")) return read_grant(t);
+  if (lb_token_take(t, "grant") || lb_token_take(t, "revoke")) return read_grant(t, st);
   if (lb_token_take(t, "comment")) return read_comment(t, st);
   if (lb_token_take(t, "do")) return read_do(t, st);
   if (lb_token_take(t, "select")) return read_select(t, st);

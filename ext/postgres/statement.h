@@ -30,6 +30,7 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_PRIVILEGE,      /* GRANT and REVOKE … ON …, ALTER DEFAULT PRIVILEGES */
   LB_STATEMENT_ROLE,           /* CREATE ROLE, also as a backup of ours wraps it in DO; name */
   LB_STATEMENT_ROLE_CHANGE,    /* ALTER ROLE; name */
+  LB_STATEMENT_MEMBERSHIP,     /* GRANT … TO one role; name: the member */
   LB_STATEMENT_POLICY,         /* CREATE POLICY … TO, CREATE USER MAPPING FOR a role; COMMENT ON POLICY */
   LB_STATEMENT_EXTENSION,      /* CREATE and COMMENT ON EXTENSION; name */
   LB_STATEMENT_SCHEMA,         /* CREATE SCHEMA and nothing but its name */
