@@ -115,25 +115,42 @@ static int run_statement(lb_pg *pg, const char *sql, const char *what, lb_error 
   return err->code;
 }
 
-/* What a user without rights may leave out. */
-static void advise(const lb_statement *st, lb_error *err)
+/* Behind the server's words, which name what is not permitted. They may be in any language: then it is the last one. */
+static const char *advice_for(const lb_statement *st, const char *words)
 {
-  if (err->code != LB_PERM) return;
-  if (st->kind == LB_STATEMENT_EXTENSION) {
-    lb_error_advise(err, "let a superuser make it in a database, where a restore leaves it then: an empty one, or with "
-                    "{\"mode\":\"transaction\"}; or connect as a superuser");
+  switch (st->kind) {
+  case LB_STATEMENT_EXTENSION:
+    return "let a superuser make it in a database, where a restore leaves it then: an empty one, or with "
+           "{\"mode\":\"transaction\"}; or connect as a superuser";
+  case LB_STATEMENT_OWNER: return "pass {\"no_owner\":true}, or connect as a superuser";
+  case LB_STATEMENT_PRIVILEGE:
+  case LB_STATEMENT_AUTHORIZATION: return "pass {\"no_privileges\":true}, or connect as a superuser";
+  case LB_STATEMENT_ROLE:
+  case LB_STATEMENT_ROLE_CHANGE:
+  case LB_STATEMENT_MEMBERSHIP: return "let a superuser make the roles first: those that are there stay as they are";
+  default: break;
   }
-  if (st->kind == LB_STATEMENT_OWNER) lb_error_advise(err, "pass {\"no_owner\":true}, or connect as a superuser");
-  if (st->kind == LB_STATEMENT_PRIVILEGE || st->kind == LB_STATEMENT_AUTHORIZATION) {
-    lb_error_advise(err, "pass {\"no_privileges\":true}, or connect as a superuser");
+  if (strstr(words, "permission denied for schema")) {
+    return "connect as the database's owner, or GRANT CREATE ON SCHEMA … TO the user";
   }
+  if (strstr(words, "permission denied for database")) {
+    return "connect as the database's owner, or GRANT CREATE ON DATABASE … TO the user";
+  }
+  return "connect as somebody who may, such as a superuser; psql goes on without: gunzip -c FILE | psql DATABASE";
+}
+
+/* A full verification says by itself what its user may not do. */
+static void advise(const lb_execute *x, const lb_statement *st, lb_error *err)
+{
+  bool verifying = x->load->no_roles && st->kind != LB_STATEMENT_EXTENSION;
+  if (err->code == LB_PERM && !verifying) lb_error_advise(err, "%s", advice_for(st, err->message));
 }
 
 int lb_execute_statement(lb_execute *x, const lb_statement *st, const char *sql, const char *what, lb_error *err)
 {
   lb_pg *pg = x->load->pg;
   if (run_statement(pg, sql, what, err)) {
-    advise(st, err);
+    advise(x, st, err);
     return err->code;
   }
   bool open = PQtransactionStatus(pg->conn) == PQTRANS_INTRANS;

@@ -115,12 +115,14 @@ int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error 
 
 /* ---- emptying ---- */
 
+#define WHO_MAY \
+  "connect as the owner of everything in it or as a superuser, or pass {\"mode\":\"swap\"}, which drops nothing"
+
 static int explain(lb_pg *pg, const char *statement, lb_error *err)
 {
   lb_buf shown = { 0 };
   lb_pg_put_comment(&shown, statement);
-  const char *advice = err->code != LB_PERM ? "" :
-    " (connect as the owner of everything in it or as a superuser, or pass {\"mode\":\"swap\"}, which drops nothing)";
+  const char *advice = err->code != LB_PERM ? "" : " (" WHO_MAY ")";
   lb_error_prefix(err, "%s could not be emptied%s: %.300s: ", pg->label, advice, shown.data ? shown.data : "");
   lb_buf_free(&shown);
   return err->code;
@@ -152,7 +154,7 @@ int lb_pg_target_keep_writers_out(lb_pg *pg, lb_error *err)
 {
   char *tables = lb_pg_value(pg, err, lb_sql_target_tables, 0, NULL);
   char *sql = tables ? lb_text_printf(err, "LOCK TABLE %s IN EXCLUSIVE MODE", tables) : NULL;
-  if (sql) lb_pg_exec(pg, sql, err);
+  if (sql && lb_pg_exec(pg, sql, err) == LB_PERM) lb_error_advise(err, WHO_MAY);
   free(tables);
   free(sql);
   return err->code;

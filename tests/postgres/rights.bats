@@ -41,8 +41,11 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
     as maker theirs
   as maker theirs '{"no_owner":true}'
   newdb guest
+  failing "permission denied for database guest (connect as the database's owner, or GRANT CREATE ON DATABASE … TO the" \
+    as app guest
   q guest 'GRANT CREATE ON DATABASE guest TO app'
-  failing 'permission denied for schema public' as app guest
+  failing "permission denied for schema public (connect as the database's owner, or GRANT CREATE ON SCHEMA … TO the" \
+    as app guest
   q guest 'GRANT CREATE ON SCHEMA public TO app'
   as app guest
 }
@@ -129,7 +132,8 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   pg_same src full
   filled full app
   q full "CREATE TABLE foreign_one (id int)"
-  failing 'foreign_one' as app full '{"overwrite":true}'
+  failing 'permission denied for table foreign_one (connect as the owner of everything in it or as a superuser, or pass {"' \
+    as app full '{"overwrite":true}'
   q full 'TABLE old'
 }
 
@@ -141,7 +145,7 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   printf -- '--\n-- PostgreSQL database dump\n--\n\n%s\n--\n-- PostgreSQL database dump complete\n--\n' \
     'CREATE TABLE t (a int); CREATE FUNCTION f() RETURNS int LANGUAGE c AS $$a$$, $$b$$;' >one.sql
   for mode in transaction swap; do
-    failing 'permission denied for language c' \
+    failing 'permission denied for language c (connect as somebody who may, such as a superuser; psql goes on without' \
       sql "SELECT backup_restore('$T/one.sql', '$uri', '{\"overwrite\":true,\"mode\":\"$mode\"}')"
     [ "$(sql "SELECT notes FROM backup_history ORDER BY id DESC LIMIT 1")" = \
       'nothing was changed, so the copy that was saved first was removed again' ]
@@ -280,6 +284,26 @@ databases() { q postgres 'SELECT datname FROM pg_database ORDER BY 1'; }
   as ender forced '{"overwrite":true,"mode":"swap","force":true,"drop_old":true,"no_owner":true}'
   wait $sitter || true
   [ "$(q forced 'SELECT count(*) FROM shop.orders')" = 200 ]
+}
+
+@test "a backup with roles: who may not make them, once they are there" {
+  local backup
+  newdb roled OWNER app
+  q postgres 'CREATE ROLE lead; CREATE ROLE hand; GRANT hand TO lead; CREATE ROLE gone; ALTER ROLE app CREATEDB'
+  backup=$(sql "SELECT backup_create('$(url src)', '{\"name\":\"roled\",\"roles\":true}')")
+  q postgres 'DROP ROLE gone'
+  failing 'permission denied to create role (let a superuser make the roles first: those that are there stay as they are)' \
+    sql "SELECT backup_restore('$backup', '$(url_tcp roled app)')"
+  [ "$(sql "SELECT backup_verify('$backup', '{\"level\":\"full\",\"verify_uri\":\"$(url_tcp roled app)\"}')")" = ok ]
+  q postgres 'CREATE ROLE gone; ALTER ROLE app NOCREATEDB'
+  # Roles that are there stay as they are, and so does what they are members of.
+  q postgres 'REVOKE hand FROM lead'
+  sql "SELECT backup_restore('$backup', '$(url_tcp roled app)')"
+  sql "SELECT backup_restore('$backup', '$(url roled)', '{\"overwrite\":true}')"
+  [ "$(q postgres "SELECT pg_has_role('lead', 'hand', 'MEMBER')")" = f ]
+  q postgres 'DROP ROLE gone, lead, hand'
+  sql "SELECT backup_restore('$backup', '$(url roled)', '{\"overwrite\":true}')"
+  [ "$(q postgres "SELECT pg_has_role('lead', 'hand', 'MEMBER')")" = t ]
 }
 
 @test "a passfile has to name all databases, as more than one is connected to" {
