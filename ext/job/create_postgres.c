@@ -13,7 +13,6 @@
 #include "job/postgres.h"
 #include "postgres/dump.h"
 #include "postgres/target.h"
-#include "sql/hidden_mappings.h"
 
 enum { LOCK_TIMEOUT_MS = 60000, LOCK_WAIT_MS = 1000, LOCK_WAIT_MAX_MS = 8000, PAUSE_MAX_MS = 16000, QUICK_MAX = 10 };
 #define CANCELLED "57014"  /* SQLSTATE */
@@ -178,20 +177,6 @@ static int lock_all(creating *s, lb_error *err)
   }
 }
 
-/* pg_dump says nothing of options that it may not read, which may be passwords: it leaves them out. A part of a
-** database has no servers. */
-static int note_mappings(creating *s, lb_error *err)
-{
-  if (s->filter.schemas || s->filter.tables || s->filter.data_only) return LB_OK;
-  char *hidden = lb_pg_value(s->pg, err, lb_sql_hidden_mappings, 0, NULL);
-  if (hidden) {
-    lb_job_note(s->c->job, "options of user mappings, which only their user or a superuser may read, are left out: %s",
-                hidden);
-  }
-  free(hidden);
-  return err->code;
-}
-
 static int begin_dump(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
@@ -199,7 +184,7 @@ static int begin_dump(creating *s, lb_error *err)
                           .relations = &s->relations, .roles = choose_roles(&c->o), .spool_fd = s->spool.fd,
                           .spool_path = s->spool.path, .task = &c->job->task, .notes = &c->job->notes };
   lb_task_phase(&c->job->task, "locking tables", 0);
-  if (lock_all(s, err) || note_mappings(s, err)) return err->code;
+  if (lock_all(s, err) || lb_pg_relations_note_mappings(s->pg, &s->filter, &c->job->notes, err)) return err->code;
   lb_pg_relations_note_circle(&s->relations, &c->job->notes);
   if (s->pg->standby) lb_job_note(c->job, "taken from a standby: rows of unlogged tables are not there");
   int lanes = s->filter.schema_only || s->filter.data_only ? 1 : lb_job_jobs(c->o.jobs);

@@ -85,8 +85,8 @@ static int admit_transaction(lb_execute *x, lb_statement_kind kind, const char *
   return LB_OK;
 }
 
-/* pg_dumpall's script makes every role of a server; those that are there already stay as they are, and in the roles that
-** they are in. */
+/* pg_dumpall's script makes every role of a server; those that are there already stay as they are, and in the roles
+** that they are in. */
 static int admit_role(lb_execute *x, const lb_statement *st, bool *run, lb_error *err)
 {
   char *name = lb_span_text(st->name, err), *there = NULL;

@@ -7,6 +7,7 @@
 #include "core/file.h"
 #include "postgres/key_range.h"
 #include "postgres/quote.h"
+#include "sql/hidden_mappings.h"
 #include "sql/lock_holders.h"
 #include "sql/references.h"
 #include "sql/sequences.h"
@@ -129,6 +130,19 @@ int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, l
     lb_fail(err, LB_NOTFOUND, "%s: nothing that \"tables\" names has rows", pg->label);
   }
   if (err->code) lb_pg_relations_free(r);
+  return err->code;
+}
+
+/* A part of a database has no servers. */
+int lb_pg_relations_note_mappings(lb_pg *pg, const lb_pg_filter *filter, lb_buf *notes, lb_error *err)
+{
+  if (filter->schemas || filter->tables || filter->data_only) return LB_OK;
+  char *hidden = lb_pg_value(pg, err, lb_sql_hidden_mappings, 0, NULL);
+  if (hidden) {
+    lb_buf_printf(notes, "%soptions of user mappings, which only their user or a superuser may read, are left out: %s",
+                  notes->len ? "\n" : "", hidden);
+  }
+  free(hidden);
   return err->code;
 }
 

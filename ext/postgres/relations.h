@@ -52,6 +52,10 @@ int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations 
 /* A note, where tables of a data_only backup have foreign keys that no order of theirs can satisfy. */
 void lb_pg_relations_note_circle(const lb_pg_relations *relations, lb_buf *notes);
 
+/* A note of user mappings whose options the user may not read: pg_dump leaves them out and says nothing. They may be
+** passwords. */
+int lb_pg_relations_note_mappings(lb_pg *pg, const lb_pg_filter *filter, lb_buf *notes, lb_error *err);
+
 void lb_pg_relations_free(lb_pg_relations *relations);
 
 /* Appends who holds, or waits for, a lock that keeps others from that lock ("ACCESS SHARE", "EXCLUSIVE", "ACCESS
