@@ -3,6 +3,7 @@
 ** there, move the rows, commit. All that is written is written in one transaction.
 */
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/file.h"
 #include "job/postgres.h"
@@ -48,6 +49,19 @@ static int open_target(restoring *s, lb_error *err)
   return lb_pg_target_claim(s->pg, err);
 }
 
+/* Of what is the owner's alone the steps tell by themselves. The server's words may be in any language. */
+static int advise(lb_error *err)
+{
+  if (err->code != LB_PERM || strstr(err->message, ", which ")) return err->code;
+  if (strstr(err->message, "row-level security")) {
+    lb_error_advise(err, "not all rows would be seen: connect as a superuser, or ALTER ROLE … BYPASSRLS");
+  } else {
+    lb_error_advise(err, "GRANT the user SELECT, INSERT, UPDATE, DELETE on the tables, USAGE on their schemas, SELECT, "
+                    "UPDATE on their sequences, TEMPORARY on the database");
+  }
+  return err->code;
+}
+
 static int open_merge(restoring *s, lb_error *err)
 {
   lb_restoration *r = s->r;
@@ -59,7 +73,13 @@ static int open_merge(restoring *s, lb_error *err)
     .task = &r->job->task, .notes = &r->job->notes,
   };
   s->merge = lb_pg_merge_open(&s->request, err);
-  return err->code;
+  return advise(err);
+}
+
+static int load_and_lock(restoring *s, lb_error *err)
+{
+  if (lb_pg_merge_load(s->merge, err) == LB_OK) lb_pg_merge_lock(s->merge, err);
+  return advise(err);
 }
 
 static int write(restoring *s, lb_error *err)
@@ -69,7 +89,7 @@ static int write(restoring *s, lb_error *err)
   if (lb_pg_merge_run(s->merge, &r->tables, err)) {
     bool gone = PQstatus(s->pg->conn) == CONNECTION_BAD;  /* without a COMMIT: it has changed nothing */
     lb_restore_postgres_undo(r, gone ? NULL : s->pg);
-    return err->code;
+    return advise(err);
   }
   if (!lb_pg_merge_changed(s->merge)) {
     lb_restore_postgres_undo(r, s->pg);
@@ -83,7 +103,7 @@ static int restore(restoring *s, const char *backup, lb_error *err)
   lb_restoration *r = s->r;
   if (lb_restore_postgres_open(r, backup, s->uri, &s->content, err) || find_tables(s, err) || open_target(s, err) ||
       open_merge(s, err) || lb_restore_postgres_verify(r, &s->content, s->uri, err) ||
-      lb_pg_merge_load(s->merge, err) || lb_pg_merge_lock(s->merge, err) || write(s, err)) {
+      load_and_lock(s, err) || write(s, err)) {
     return lb_postgres_lock_refused(s->pg) ? lb_postgres_advise_lock(s->pg, "EXCLUSIVE", err) : err->code;
   }
   r->bytes = s->content.bytes;

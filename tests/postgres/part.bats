@@ -330,6 +330,38 @@ says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; retur
   run as_clerk '{"tables":["messages"],"pre_restore":false}'
   [ "$status" -ne 0 ]
   [[ $output == *'triggers are off during this, which takes the tables'"'"' owner: '*'must be owner of table messages'* ]]
+  [[ $output != *GRANT* ]]
+}
+
+@test "a role without the rights to the rows: what to grant, and that alone is enough" {
+  local saves
+  q postgres "SET client_min_messages = error; DROP ROLE IF EXISTS porter; CREATE ROLE porter LOGIN"
+  newdb rights
+  q rights 'CREATE SCHEMA s; CREATE TABLE s.t (a serial PRIMARY KEY, b text); INSERT INTO s.t (b) SELECT g FROM generate_series(1, 9) g'
+  sql "SELECT backup_create('$(url rights)')"
+  saves=$(ls "$BACKUP_DIR" | wc -l)
+  q rights 'UPDATE s.t SET b = 0 WHERE a < 3; DELETE FROM s.t WHERE a > 5; ALTER SEQUENCE s.t_a_seq RESTART 3;
+    REVOKE TEMPORARY ON DATABASE rights FROM PUBLIC'
+  as_porter() { sql "SELECT backup_restore('latest:rights', '$(url rights | sed s/user=postgres/user=porter/)',
+    '{\"tables\":[\"s.t\"],\"pre_restore\":${1:-false}}')"; }
+  lacks() { failing "permission denied $1" as_porter && [[ $output == *' (GRANT the user SELECT, INSERT, UPDATE, DELETE on the tables,'* ]]; }
+  lacks 'for schema s'
+  q rights 'GRANT USAGE ON SCHEMA s TO porter'
+  lacks 'for table t'
+  q rights 'GRANT SELECT ON s.t TO porter'
+  lacks 'to create temporary tables'
+  q rights 'GRANT TEMPORARY ON DATABASE rights TO porter'
+  lacks 'for table t'
+  q rights 'GRANT INSERT, UPDATE, DELETE ON s.t TO porter'
+  lacks 'for sequence t_a_seq'
+  q rights 'GRANT SELECT, UPDATE ON s.t_a_seq TO porter; ALTER TABLE s.t ENABLE ROW LEVEL SECURITY'
+  failing 'for table "t" (not all rows would be seen: connect as a superuser, or ALTER ROLE … BYPASSRLS)' as_porter
+  q rights 'ALTER TABLE s.t DISABLE ROW LEVEL SECURITY; CREATE TABLE hidden (a int)'
+  failing 'permission denied for table hidden (GRANT pg_read_all_data' as_porter true
+  [[ $output != *'GRANT the user'* ]]
+  says "$saves" "$(ls "$BACKUP_DIR" | wc -l)"
+  as_porter
+  says '9|9' "$(q rights 'SELECT count(*), (SELECT last_value FROM s.t_a_seq) FROM s.t')"
 }
 
 @test "server 18: NOT NULL that was off for a moment has its name again" {
