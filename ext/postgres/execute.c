@@ -115,6 +115,21 @@ static int run_statement(lb_pg *pg, const char *sql, const char *what, lb_error 
   return err->code;
 }
 
+/* The server does it as the view's owner, in this session's settings. pg_dump's has row_security off, so that no rows are
+** left out in silence; but what the owner sees, with its policies, is what the view had. Of another owner than the
+** backup's that is not known. */
+static int run_refresh(const lb_execute *x, const char *sql, const char *what, lb_error *err)
+{
+  lb_pg *pg = x->load->pg;
+  char *secure = lb_pg_value(pg, err, "SELECT pg_catalog.current_setting('row_security')", 0, NULL);
+  bool off = secure && strcmp(secure, "off") == 0 && !x->load->no_owner;
+  free(secure);
+  if (err->code || (off && lb_pg_exec(pg, "SET row_security = on", err)) || lb_results_run(pg, sql, what, err)) {
+    return err->code;
+  }
+  return off ? lb_pg_exec(pg, "SET row_security = off", err) : LB_OK;
+}
+
 /* Behind the server's words, which name what is not permitted. They may be in any language: then it is the last one. */
 static const char *advice_for(const lb_statement *st, const char *words)
 {
@@ -149,7 +164,8 @@ static void advise(const lb_execute *x, const lb_statement *st, lb_error *err)
 int lb_execute_statement(lb_execute *x, const lb_statement *st, const char *sql, const char *what, lb_error *err)
 {
   lb_pg *pg = x->load->pg;
-  if (run_statement(pg, sql, what, err)) {
+  bool refresh = st->kind == LB_STATEMENT_REFRESH;
+  if (refresh ? run_refresh(x, sql, what, err) : run_statement(pg, sql, what, err)) {
     advise(x, st, err);
     return err->code;
   }

@@ -201,6 +201,7 @@ static lb_statement_kind read_kind(lb_tokens *t, lb_statement *st)
     return LB_STATEMENT_CONTROL;
   }
   if (lb_token_take(t, "drop")) return read_drop(t, st);
+  if (lb_token_both(t, "refresh", "materialized")) return LB_STATEMENT_REFRESH;
   if (lb_token_both(t, "security", "label")) {
     return lb_token_seek(t, "on") && lb_token_is(t, "database") ? LB_STATEMENT_DATABASE : LB_STATEMENT_OTHER;
   }

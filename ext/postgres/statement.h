@@ -40,6 +40,7 @@ typedef enum lb_statement_kind {
   LB_STATEMENT_INSERT,         /* INSERT INTO: pg_dump --inserts; table */
   LB_STATEMENT_DROP,           /* DROP, ALTER TABLE and DOMAIN … DROP, lo_unlink: what pg_dump --clean begins with;
                                ** name: of an extension or a schema, else empty */
+  LB_STATEMENT_REFRESH,        /* REFRESH MATERIALIZED VIEW */
   LB_STATEMENT_INDEX,          /* CREATE [UNIQUE] INDEX; name, table */
   LB_STATEMENT_KEY,            /* ALTER TABLE … ADD CONSTRAINT name PRIMARY KEY or UNIQUE; table */
   LB_STATEMENT_FOREIGN_KEY,    /* … FOREIGN KEY; table and referenced */
