@@ -115,9 +115,9 @@ static int run_statement(lb_pg *pg, const char *sql, const char *what, lb_error 
   return err->code;
 }
 
-/* The server does it as the view's owner, in this session's settings. pg_dump's has row_security off, so that no rows are
-** left out in silence; but what the owner sees, with its policies, is what the view had. Of another owner than the
-** backup's that is not known. */
+/* The server does it as the view's owner, in this session's settings. Those of pg_dump's scripts have row_security off,
+** so that no rows are left out in silence; but what the owner sees, with its policies, is what the view had. Of another
+** owner than the backup's that is not known. */
 static int run_refresh(const lb_execute *x, const char *sql, const char *what, lb_error *err)
 {
   lb_pg *pg = x->load->pg;
