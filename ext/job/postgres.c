@@ -143,7 +143,7 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
   lb_task_phase(&job->task, "comparing", content->bytes);
   if (lb_pg_snapshot_take(pg, 0, &snapshot, err) == LB_OK &&
       lb_pg_relations_read(pg, job->json, &all, &relations, err) == LB_OK &&
-      lb_pg_relations_lock(pg, &all, &relations, err) == LB_OK &&
+      lb_pg_relations_weigh(pg, &relations, err) == LB_OK &&
       lb_pg_snapshot_widen(&snapshot, jobs, &job->notes, err) == LB_OK) {
     lb_pg_dump dump = { .snapshot = &snapshot, .filter = &all, .relations = &relations, .task = &job->task,
                         .notes = &job->notes };

@@ -279,6 +279,11 @@ static int compare_tables(const void *left, const void *right)
   return order ? order : strcmp(a->name, b->name);
 }
 
+static void sort_tables(lb_pg_relations *r)
+{
+  if (r->table_count) qsort(r->tables, (size_t)r->table_count, sizeof *r->tables, compare_tables);
+}
+
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *r, lb_error *err)
 {
   lb_buf oids = { 0 };
@@ -290,7 +295,15 @@ int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations 
       weigh(pg, r, oids.data, err) == LB_OK && filter->data_only) {
     find_depths(pg, r, oids.data, err);
   }
-  if (!err->code && r->table_count) qsort(r->tables, (size_t)r->table_count, sizeof *r->tables, compare_tables);
+  if (!err->code) sort_tables(r);
+  lb_buf_free(&oids);
+  return err->code;
+}
+
+int lb_pg_relations_weigh(lb_pg *pg, lb_pg_relations *r, lb_error *err)
+{
+  lb_buf oids = { 0 };
+  if (put_oids(r, &oids, err) == LB_OK && weigh(pg, r, oids.data, err) == LB_OK) sort_tables(r);
   lb_buf_free(&oids);
   return err->code;
 }

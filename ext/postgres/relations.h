@@ -49,6 +49,9 @@ int lb_pg_relations_read(lb_pg *pg, lb_json *json, const lb_pg_filter *filter, l
 ** with data_only parents before those that refer to them. */
 int lb_pg_relations_lock(lb_pg *pg, const lb_pg_filter *filter, lb_pg_relations *relations, lb_error *err);
 
+/* Their sizes and the order alone, where nobody else is in the database: a server has room for so many locks only. */
+int lb_pg_relations_weigh(lb_pg *pg, lb_pg_relations *relations, lb_error *err);
+
 /* A note, where tables of a data_only backup have foreign keys that no order of theirs can satisfy. */
 void lb_pg_relations_note_circle(const lb_pg_relations *relations, lb_buf *notes);
 

@@ -166,3 +166,15 @@ EOF
   pg_server_stop immediate
   pg_server_use main
 }
+
+# Nobody else is in the database that is verified.
+@test "a full verification does not hold locks on all tables at once" {
+  newdb crowd
+  q crowd "DO \$\$ BEGIN FOR i IN 1..1500 LOOP
+    EXECUTE format('CREATE TABLE t%s AS SELECT %s AS i', i, i); COMMIT; END LOOP; END \$\$"
+  create crowd
+  pg_server_start --name narrow --set max_locks_per_transaction=10 --set max_connections=20
+  [ "$(sql "SELECT backup_verify('latest:crowd', '{\"level\":\"full\",\"verify_uri\":\"$(url postgres)\"}')")" = ok ]
+  pg_server_stop immediate
+  pg_server_use main
+}
