@@ -222,7 +222,7 @@ SQL
   local uri
   uri=$(url none)
   failing '(this takes CREATEDB; a restore goes without, into a database that is there, with {"mode":"transaction"}): ' \
-    sql "SELECT backup_restore('latest:shop', '${uri/user=postgres/user=small}', '{\"create\":true}')"
+    sql "SELECT backup_restore('latest:shop', '${uri/user=postgres/user=small}', '{\"create\":true,\"no_owner\":true}')"
   newdb german ENCODING UTF8 LOCALE_PROVIDER icu ICU_LOCALE "'de-DE'" LOCALE "'C.UTF-8'"
   sql "SELECT backup_create('$(url german)')"
   require_pg 13
