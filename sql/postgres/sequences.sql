@@ -1,7 +1,7 @@
 -- Sequences whose state belongs to a backup: those of identity columns too, of an extension only its configuration ones.
 -- $1 to $5: as in tables.sql. As in pg_dump, the sequence of an identity column goes with its table, one that a table
--- owns with its table or for itself, any other for itself.
-SELECT n.nspname, c.relname
+-- owns with its table or for itself, any other for itself. Row: schema, name, whether the user may read it
+SELECT n.nspname, c.relname, pg_catalog.has_sequence_privilege(c.oid, 'SELECT')
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid

@@ -268,6 +268,20 @@ as_pg_dump() {
   [[ $(sql 'SELECT notes FROM backup_history') == *'roles were left out'*'permission denied'* ]]
 }
 
+@test "a sequence that may not be read is an error before pg_dump begins, with what to grant" {
+  q postgres 'SET client_min_messages = error; DROP ROLE IF EXISTS counter; CREATE ROLE counter LOGIN'
+  newdb counted OWNER counter
+  q counted 'CREATE SEQUENCE hidden'
+  local uri
+  uri=$(url counted)
+  failing ': permission denied for sequence public.hidden (GRANT pg_read_all_data TO the user;' \
+    sql "SELECT backup_create('${uri/user=postgres/user=counter}')"
+  [[ $output != *'pg_dump failed'* ]]
+  sql "SELECT backup_create('${uri/user=postgres/user=counter}', '{\"schema_only\":true}')"
+  q counted 'GRANT SELECT ON SEQUENCE hidden TO counter'
+  sql "SELECT backup_create('${uri/user=postgres/user=counter}')"
+}
+
 @test "options of user mappings that may not be read are left out, with a note" {
   q postgres 'SET client_min_messages = error; DROP ROLE IF EXISTS reader; CREATE ROLE reader LOGIN'
   newdb mapped OWNER reader
