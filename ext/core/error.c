@@ -69,7 +69,7 @@ int lb_fail_nomem(lb_error *err)
 
 void lb_error_prefix(lb_error *err, const char *format, ...)
 {
-  if (err->code == LB_OK) return;
+  if (err->code == LB_OK || err->code == LB_INTERRUPT) return;
   char old[LB_MESSAGE_MAX];
   memcpy(old, err->message, sizeof old);
   va_list args;

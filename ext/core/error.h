@@ -45,7 +45,8 @@ int lb_fail_errno(lb_error *err, int errnum, const char *format, ...) __attribut
 /* Out of memory; needs no memory itself. */
 int lb_fail_nomem(lb_error *err);
 
-/* Puts a prefix such as "admin.db: " before the message of an error that is set. */
+/* Puts a prefix such as "admin.db: " before the message of an error that is set. Not before that of an interrupt, which
+** tells of nothing that has to be mended. */
 void lb_error_prefix(lb_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Puts what to do, in parentheses, behind the message of an error that is set: " (raise lock_timeout)". */

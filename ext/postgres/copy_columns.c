@@ -45,7 +45,8 @@ static PGresult *ask(lb_pg *pg, const char *what, const lb_qualified *table, con
   const char *params[] = { schema.len ? schema.data : NULL, name.len ? name.data : "", names->array.data };
   if (schema.failed || name.failed) lb_fail_nomem(err);
   else types = lb_pg_query(pg, &why, lb_sql_copy_columns, 3, params);
-  if (why.code) lb_fail(err, why.code, "%s: looking up its columns: %s", what, why.message);
+  lb_error_prefix(&why, "%s: looking up its columns: ", what);
+  if (why.code) lb_fail(err, (lb_code)why.code, "%s", why.message);
   lb_buf_free(&schema);
   lb_buf_free(&name);
   return types;
