@@ -1,6 +1,6 @@
 -- User mappings whose options pg_user_mappings keeps from the user, by the view's own conditions; whether one has any is
 -- not to be seen either. Those of an extension's servers are in no dump. Row: role and server of the first five
-SELECT string_agg(CASE place WHEN 6 THEN '…' ELSE format('%s on server %s', usename, srvname) END, ', ' ORDER BY place)
+SELECT string_agg(CASE place WHEN 6 THEN 'others' ELSE format('%s on server %s', usename, srvname) END, ', ' ORDER BY place)
   FROM (SELECT m.usename, m.srvname, row_number() OVER (ORDER BY m.srvname, m.usename) AS place
           FROM pg_catalog.pg_user_mappings m
           JOIN pg_catalog.pg_foreign_server s ON s.oid = m.srvid
