@@ -28,19 +28,30 @@
 #define CLAIM CLAIM_CLASS ", 1"
 
 #define LINGER_SECONDS 2.0  /* a session that was closed just now is still seen for a moment */
+#define CLAIM_SECONDS 1.0   /* and has what it had */
 
 /* ---- looking ---- */
 
-/* Advisory locks are each database's own. */
+/* Waits for the socket, which has nothing to say: false when the time is over. */
+static bool wait_a_moment(lb_pg *pg, double until, lb_error *err)
+{
+  return lb_clock_monotonic() < until && lb_pg_wait(pg, false, err) == LB_OK && PQconsumeInput(pg->conn);
+}
+
+/* Advisory locks are each database's own, and go with a session: that of a restore which has ended just now may still
+** be there. */
 int lb_pg_target_claim(lb_pg *pg, lb_error *err)
 {
-  char *got = lb_pg_value(pg, err, "SELECT pg_catalog.pg_try_advisory_lock(" CLAIM ")", 0, NULL);
-  if (!err->code && (!got || *got != 't')) {
-    lb_fail(err, LB_BUSY, "%s: another restore of Lifeboat is at work there (wait for it, or end its session)",
-            pg->label);
-  }
-  free(got);
-  return err->code;
+  double until = lb_clock_monotonic() + CLAIM_SECONDS;
+  bool mine;
+  do {
+    char *got = lb_pg_value(pg, err, "SELECT pg_catalog.pg_try_advisory_lock(" CLAIM ")", 0, NULL);
+    mine = got && *got == 't';
+    free(got);
+  } while (!mine && !err->code && wait_a_moment(pg, until, err));
+  if (mine || err->code) return err->code;
+  return lb_fail(err, LB_BUSY, "%s: another restore of Lifeboat is at work there (wait for it, or end its session)",
+                 pg->label);
 }
 
 char *lb_pg_target_session(lb_pg *pg, lb_error *err)
@@ -66,8 +77,7 @@ bool lb_pg_target_alone(lb_pg *pg, const char *claimant)
     char *other = lb_pg_value(pg, &err, others, 1, &claimant);
     alone = !other && !err.code;
     free(other);
-  } while (!alone && lb_clock_monotonic() < until && lb_pg_wait(pg, false, &err) == LB_OK &&
-           PQconsumeInput(pg->conn));
+  } while (!alone && wait_a_moment(pg, until, &err));
   return alone;
 }
 

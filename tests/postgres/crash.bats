@@ -665,6 +665,19 @@ EOF
   [ -z "$(scratches)" ]
 }
 
+# Its session, which has the claim, may be there for a moment.
+@test "a restore right after another one that has ended waits until that one's session is gone" {
+  fill target
+  PGAPPNAME=holder psql -Xq "$(url target)" -c "SELECT pg_advisory_lock(1818588276, 1)" -c "SELECT pg_sleep(0.7)" \
+    >/dev/null 2>&1 3>&- &
+  holder=$!
+  until_true 5 claimed
+  sql "$(restore "$TRANSACTION")"
+  wait $holder
+  holder=
+  [ "$(state target)" = "$STATE_NEW" ]
+}
+
 claimed() { [ -n "$(q postgres "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = 1818588276 AND granted")" ]; }
 
 @test "rotation leaves alone what a restore reads" {
