@@ -24,7 +24,11 @@ part() {
   return $status
 }
 says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; return 1; }; }
-counts() { says "$1" "$(part "${@:2}" | grep -oE '"(added|changed|removed|kept)":[0-9]+' | sed 's/.*://' | paste -sd' ')"; }
+counts() {
+  local told
+  told=$(part "${@:2}") || true
+  says "$1" "$(grep -oE '"(added|changed|removed|kept)":[0-9]+' <<<"$told" | sed 's/.*://' | paste -sd' ')" || { echo "$told"; return 1; }
+}
 refused() {
   run part "${@:2}"
   [ "$status" -ne 0 ]
