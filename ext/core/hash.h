@@ -15,4 +15,11 @@ bool lb_hash_available(void);
 /* Of n bytes (data may be NULL when n is 0); 0 where it was not built in. */
 uint64_t lb_hash64(const void *data, size_t n);
 
+/* The same of bytes that come one after the other. begin starts anew, as often as it is called; false: no memory. */
+typedef struct lb_hasher { void *state; } lb_hasher;  /* zeroed first; freed by lb_hasher_free */
+bool lb_hasher_begin(lb_hasher *hasher);
+void lb_hasher_take(lb_hasher *hasher, const void *data, size_t n);
+uint64_t lb_hasher_end(const lb_hasher *hasher);
+void lb_hasher_free(lb_hasher *hasher);
+
 #endif

@@ -142,6 +142,14 @@ int lb_pg_send(lb_pg *pg, const char *sql, lb_error *err)
   return flush(pg, err);
 }
 
+int lb_pg_send_query(lb_pg *pg, const char *sql, const char *param, lb_error *err)
+{
+  if (!PQsendQueryParams(pg->conn, sql, 1, NULL, &param, NULL, NULL, 1) || !PQsetSingleRowMode(pg->conn)) {
+    return lb_pg_fail_connection(pg, "sending a query", err);
+  }
+  return flush(pg, err);
+}
+
 /* The next result, waited for; NULL at the end of the statement or with err set. */
 static PGresult *next_result(lb_pg *pg, lb_error *err)
 {
@@ -345,7 +353,7 @@ int lb_pg_fix_settings(lb_pg *pg, int64_t lock_timeout, lb_error *err)
     { 0, "bytea_output = hex" }, { 0, "standard_conforming_strings = on" }, { 0, "synchronize_seqscans = off" },
     { 0, "quote_all_identifiers = off" }, { 0, "row_security = off" }, { 0, "statement_timeout = 0" },
     { 0, "idle_in_transaction_session_timeout = 0" }, { 140000, "idle_session_timeout = 0" },
-    { 170000, "transaction_timeout = 0" },
+    { 170000, "transaction_timeout = 0" }, { 110000, "jit = off" },
   };
   lb_buf sql = { 0 };
   lb_buf_text(&sql, "SET LOCAL client_encoding = ");

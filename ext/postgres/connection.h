@@ -78,13 +78,16 @@ int lb_pg_wait(lb_pg *pg, bool write, lb_error *err);
 /* Sends a statement without waiting; its results come by PQgetResult once PQisBusy says no. For event loops. */
 int lb_pg_send(lb_pg *pg, const char *sql, lb_error *err);
 
+/* The same of a query with a parameter, whose rows come each as a result (PGRES_SINGLE_TUPLE), in binary form. */
+int lb_pg_send_query(lb_pg *pg, const char *sql, const char *param, lb_error *err);
+
 /* Cancels the running statement and reads all its results away; gives up after 5 s. Never fails. */
 void lb_pg_cancel(lb_pg *pg);
 
 /* SET LOCAL, inside an open transaction, of everything that pg_dump fixes before it reads: client_encoding (that of the
 ** database), DateStyle, IntervalStyle, extra_float_digits, search_path '', timeouts 0, row_security off,
-** synchronize_seqscans off, bytea_output, quote_all_identifiers, whichever the server's version knows. lock_timeout in
-** ms, 0: none. */
+** synchronize_seqscans off, bytea_output, quote_all_identifiers, and jit off (compiling takes longer than what our
+** queries do with a row), whichever the server's version knows. lock_timeout in ms, 0: none. */
 int lb_pg_fix_settings(lb_pg *pg, int64_t lock_timeout, lb_error *err);
 
 /* Whether name of this database may be connected to as a URI's text: a cheap look, no connection. Two texts name the

@@ -3,7 +3,7 @@
 ** Each connection is read by a thread into a chunk of its own; a chunk that is full becomes one COPY statement of the
 ** script, written by the caller's thread. So tables' data interleave in the script, statement by statement, each
 ** beginning a block; big heap tables are read in ctid ranges by several connections. The sink's claim is the
-** back-pressure. Memory: two chunks a connection, or the longest row (which libpq holds twice beside).
+** back-pressure. Memory: two chunks a connection; long rows come in pieces (dump_long.h).
 **
 ** The order: roles (where asked for), pre-data, data, sequences, large objects, post-data. The pg_dumps of all of them
 ** begin at once, so that no later ALTER TABLE can come between their locks and ours; post-data waits in spool, the

@@ -18,8 +18,8 @@
 #include <time.h>
 
 #include "core/thread.h"
+#include "postgres/dump_long.h"
 #include "postgres/dump_pieces.h"
-#include "postgres/dump_rows.h"
 #include "postgres/quote.h"
 
 #define WAIT_MS 50
@@ -49,6 +49,7 @@ typedef struct dumping {
   lane *lanes;
   int lane_count;
   atomic_bool stop;        /* somebody failed, or the caller was interrupted */
+  lane *unfinished;        /* whose part is not at its end: the next chunk has to be its own; the caller's */
   pthread_mutex_t mutex;   /* of what follows */
   pthread_cond_t news;     /* for the caller: a chunk, or the end of a lane */
   pthread_cond_t turn;     /* for lanes: a chunk was written, or what the leader waits for */
@@ -91,7 +92,7 @@ static int fail_copy(lane *l, const PGresult *result, lb_error *err)
 
 static void put_copy(lb_buf *sql, const lb_pg_relation *t, const lb_dump_piece *p, const char *name)
 {
-  const char *what = t->expressions ? t->expressions : t->columns;
+  const char *what = t->marked ? t->marked : t->expressions ? t->expressions : t->columns;
   if (!p->ranged && !t->condition && strcmp(what, t->columns) == 0) {
     lb_buf_printf(sql, "COPY %s", name);
     if (what[0]) lb_buf_printf(sql, " (%s)", what);
@@ -165,7 +166,8 @@ static int take_rows(lane *l, lb_error *err)
 static bool is_failure(const PGresult *result)
 {
   ExecStatusType status = PQresultStatus(result);
-  return status != PGRES_COMMAND_OK && status != PGRES_COPY_OUT;
+  return status != PGRES_COMMAND_OK && status != PGRES_COPY_OUT && status != PGRES_SINGLE_TUPLE &&
+         status != PGRES_TUPLES_OK;
 }
 
 /* Somebody waits to change the table: the leader's lock is in their way, and they are in ours. */
@@ -186,6 +188,8 @@ static int take_results(lane *l, bool *refused, lb_error *err)
     if (PQresultStatus(result) == PGRES_COPY_OUT) {
       copied = true;
       take_rows(l, err);
+    } else if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
+      lb_dump_rows_take_piece(&l->rows, result, err);
     } else if (is_failure(result)) {
       *refused = !copied && is_refused_lock(l, result);
       if (!*refused) fail_copy(l, result, err);
@@ -204,14 +208,29 @@ static void hand_over(lane *l)
   pthread_mutex_unlock(&d->mutex);
 }
 
+static int take_long_rows(lane *l, lb_error *err)
+{
+  lb_buf sql = { 0 };
+  bool refused;
+  if (lb_dump_long_query(&l->rows, &sql, err) == LB_OK &&
+      lb_pg_send_query(l->pg, sql.data, l->rows.rest.places.data, err) == LB_OK) {
+    take_results(l, &refused, err);
+  }
+  lb_buf_free(&sql);
+  return err->code;
+}
+
 static int copy_piece(lane *l, lb_error *err)
 {
   bool refused;
   if (lb_dump_rows_begin(&l->rows, l->piece.relation, err) || send_copy(l, err)) return err->code;
   if (take_results(l, &refused, err)) return err->code;
-  if (!refused) return lb_dump_rows_end(&l->rows, err);
-  hand_over(l);
-  return LB_OK;
+  if (refused) {
+    hand_over(l);
+    return LB_OK;
+  }
+  if (l->rows.rest.left && take_long_rows(l, err)) return err->code;
+  return lb_dump_rows_end(&l->rows, err);
 }
 
 /* ---- a lane ---- */
@@ -297,6 +316,7 @@ static int start_lanes(dumping *d, lb_error *err)
 /* In turns, so that none waits for long behind the others. */
 static lane *find_waiting(dumping *d, int *last)
 {
+  if (d->unfinished) return d->unfinished->waits ? d->unfinished : NULL;
   for (int i = 1; i <= d->lane_count; i++) {
     int at = (*last + i) % d->lane_count;
     if (!d->lanes[at].waits) continue;
@@ -324,6 +344,7 @@ static void write_chunks(dumping *d, lb_pg_parts *parts, lb_pg_meanwhile *meanwh
     if (!l && !d->running) break;
     if (!l) lb_cond_wait(&d->news, &d->mutex, WAIT_MS);
     pthread_mutex_unlock(&d->mutex);
+    if (l) d->unfinished = l->chunk.ends ? NULL : l;
     if (l && !err.code) lb_dump_chunk_write(&d->tables, parts, &l->chunk, &err);
     if (meanwhile && !err.code) meanwhile->tick(meanwhile->ctx, &err);
     if (!err.code) lb_task_poll(d->dump->task, &err);
@@ -352,7 +373,7 @@ static void close_lane(lane *l, const lb_error *err)
 {
   l->pg->task = l->all->dump->task;
   if (err->code) lb_pg_cancel(l->pg);
-  lb_buf_free(&l->rows.chunk.text);
+  lb_dump_rows_close(&l->rows);
   lb_buf_free(&l->chunk.text);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "postgres/dump_long.h"
 #include "postgres/quote.h"
 
 #define CHUNK_BYTES ((size_t)4 << 20)
@@ -130,12 +131,11 @@ static int fail_rows(const lb_dump_rows *r, lb_error *err)
 }
 
 /* psql could not load a larger one either. */
-static int check_row(const char *row, size_t n, lb_error *err)
+int lb_dump_rows_check(uint64_t row_bytes, lb_error *err)
 {
-  if (row[n - 1] != '\n') return lb_fail(err, LB_ERROR, "a row of COPY has no end");
-  if (n <= LB_ROW_MOST) return LB_OK;
-  return lb_fail(err, LB_UNSUPPORTED, "a row has %zu bytes as text, and a server takes no more than %zu: leave the "
-                 "table out with \"exclude_tables\"", n, (size_t)LB_ROW_MOST);
+  if (row_bytes <= LB_ROW_MOST) return LB_OK;
+  return lb_fail(err, LB_UNSUPPORTED, "as text a row has more than %zu bytes, which is all that a server takes: leave "
+                 "the table out with \"exclude_tables\"", (size_t)LB_ROW_MOST);
 }
 
 /* The chunk and the part go on, the part with what it has so far. */
@@ -155,13 +155,27 @@ static int give(lb_dump_rows *r, bool ends, lb_error *err)
   return LB_OK;
 }
 
+int lb_dump_rows_pass(lb_dump_rows *r, bool row_ends, lb_error *err)
+{
+  lb_buf *text = &r->chunk.text;
+  if (text->failed) return lb_fail_nomem(err);
+  if (r->tables->measure) text->len = 0;
+  return text->len < CHUNK_BYTES ? LB_OK : give(r, row_ends && !r->tables->whole, err);
+}
+
+int lb_dump_rows_settle(lb_dump_rows *r, lb_error *err)
+{
+  return r->chunk.begins || r->tables->whole ? LB_OK : give(r, true, err);
+}
+
 static int count_row(lb_dump_rows *r, size_t before, lb_error *err)
 {
   const lb_pg_relation *t = relation_of(r->tables, r->chunk.relation);
   lb_dump_chunk *c = &r->chunk;
   const char *row = c->text.data + before;
   size_t n = c->text.len - before;
-  if (check_row(row, n, err)) return fail_rows(r, err);
+  if (row[n - 1] != '\n') return lb_fail(err, LB_ERROR, "a row of COPY has no end");
+  if (lb_dump_rows_check(n, err)) return err->code;
   c->rows++;
   c->part_rows++;
   c->bytes += n;
@@ -175,11 +189,16 @@ int lb_dump_rows_take(lb_dump_rows *r, const char *data, size_t n, lb_error *err
   lb_buf *text = &r->chunk.text;
   size_t before = text->len;
   if (!r->binary.wires) lb_buf_append(text, data, n);
-  else if (lb_copy_out_take(&r->binary, data, n, text, err)) fail_rows(r, err);
-  if (text->failed && !err->code) lb_fail_nomem(err);
-  if (err->code || text->len == before || count_row(r, before, err)) return err->code;
-  if (r->tables->measure) text->len = 0;
-  return text->len < CHUNK_BYTES ? LB_OK : give(r, !r->tables->whole, err);
+  else lb_copy_out_take(&r->binary, data, n, text, err);
+  if (text->failed) return lb_fail_nomem(err);
+  if (r->rest.marked && !err->code && text->len > before) lb_dump_long_mark(r, before, err);
+  if (!err->code && text->len > before) count_row(r, before, err);
+  return err->code ? fail_rows(r, err) : lb_dump_rows_pass(r, true, err);
+}
+
+int lb_dump_rows_take_piece(lb_dump_rows *r, const PGresult *piece, lb_error *err)
+{
+  return lb_dump_long_take(r, piece, err) ? fail_rows(r, err) : LB_OK;
 }
 
 /* ---- a COPY ---- */
@@ -194,19 +213,25 @@ int lb_dump_rows_begin(lb_dump_rows *r, int relation, lb_error *err)
   /* Not so of a partition whose key is another one than that of those before it in the same table of contents. */
   r->keyed = t->key && listed->key && strcmp(t->key, listed->key) == 0;
   r->binary = (lb_copy_out){ .wires = t->expressions ? t->wires : NULL, .count = t->wire_count };
+  lb_dump_long_begin(r);
   return LB_OK;
 }
 
 int lb_dump_rows_end(lb_dump_rows *r, lb_error *err)
 {
-  if (r->binary.wires && !r->binary.ended) {
-    lb_fail(err, LB_ERROR, "its rows end early");
-    return fail_rows(r, err);
-  }
+  if (r->binary.wires && !r->binary.ended) lb_fail(err, LB_ERROR, "its rows end early");
+  if (err->code || lb_dump_long_end(r, err)) return fail_rows(r, err);
   return r->tables->whole ? give(r, true, err) : LB_OK;
 }
 
 int lb_dump_rows_flush(lb_dump_rows *r, lb_error *err)
 {
   return r->chunk.rows ? give(r, true, err) : LB_OK;
+}
+
+void lb_dump_rows_close(lb_dump_rows *r)
+{
+  lb_buf_free(&r->chunk.text);
+  lb_buf_free(&r->rest.places);
+  lb_hasher_free(&r->rest.hasher);
 }

@@ -35,17 +35,29 @@ static int take_key(const PGresult *result, int row, lb_pg_relation *t, lb_error
   return err->code;
 }
 
-/* types: their numbers, with blanks between. */
+/* types: their numbers, with blanks between. What marks a row is text. */
 static int take_wires(const char *expressions, const char *types, lb_pg_relation *t, lb_error *err)
 {
-  t->wires = calloc(strlen(types) / 2 + 1, sizeof *t->wires);
+  t->wires = calloc(strlen(types) / 2 + 2, sizeof *t->wires);
   if (!t->wires) return lb_fail_nomem(err);
   for (char *next; *types; types = next) {
     t->wires[t->wire_count++] = lb_wire_of((uint32_t)strtoul(types, &next, 10));
     while (*next == ' ') next++;
   }
+  if (t->marked) t->wires[t->wire_count++] = LB_WIRE_STRING;
   t->expressions = lb_text_copy(expressions, err);
   return err->code;
+}
+
+/* How to ask for its rows. */
+static int take_forms(const PGresult *result, int row, lb_pg_relation *t, lb_error *err)
+{
+  if (!PQgetisnull(result, row, 14)) {
+    t->marked = lb_text_copy(PQgetvalue(result, row, 13), err);
+    t->pieces = lb_text_copy(PQgetvalue(result, row, 14), err);
+  }
+  if (err->code || PQgetisnull(result, row, 11)) return err->code;
+  return take_wires(PQgetvalue(result, row, 11), PQgetvalue(result, row, 12), t, err);
 }
 
 static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err)
@@ -67,9 +79,7 @@ static int take_tables(const PGresult *result, lb_pg_relations *r, lb_error *err
     if (rooted) t->root_name = strdup(PQgetvalue(result, i, 7));
     if (!PQgetisnull(result, i, 8)) take_key(result, i, t, err);
     /* A condition may mean columns by their places: WHERE … ORDER BY 1. */
-    if (!conditional && !PQgetisnull(result, i, 11)) {
-      take_wires(PQgetvalue(result, i, 11), PQgetvalue(result, i, 12), t, err);
-    }
+    if (!conditional) take_forms(result, i, t, err);
     if (err->code || !t->oid || !t->schema || !t->name || !t->columns || (conditional && !t->condition) ||
         (rooted && (!t->root_schema || !t->root_name))) {
       return lb_fail_nomem(err);
@@ -349,6 +359,8 @@ void lb_pg_relations_free(lb_pg_relations *r)
     free(t->columns);
     free(t->expressions);
     free(t->wires);
+    free(t->marked);
+    free(t->pieces);
     free(t->condition);
     free(t->key);
   }

@@ -18,6 +18,8 @@ typedef struct lb_pg_relation {
                       ** rows are to be had as text alone */
   lb_wire *wires;     /* what comes then */
   int wire_count;
+  char *marked;       /* what to ask for, in either form, of a table that may have rows too long for one message, and */
+  char *pieces;       /* such a row's values (dump_long.h); NULL: it has none */
   char *condition;    /* WHERE … of an extension's configuration table; NULL: all rows */
   char *oid;
   char *key;          /* the first column of its primary key, if that can have ranges (key_range.h); NULL: none */

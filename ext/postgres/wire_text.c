@@ -79,14 +79,21 @@ static char *put_hex(const unsigned char *p, size_t n, char *to)
   return to;
 }
 
+static bool put_digits(const unsigned char *p, size_t n, lb_buf *out)
+{
+  char *to = lb_buf_room(out, 2 * n);
+  if (to) lb_buf_end(out, put_hex(p, n, to));
+  return to != NULL;
+}
+
 /* \x before the digits, its backslash escaped. */
 static bool put_bytea(const unsigned char *p, size_t n, lb_buf *out)
 {
   char *to = lb_buf_room(out, 3 + 2 * n);
   if (!to) return false;
   memcpy(to, "\\\\x", 3);
-  lb_buf_end(out, put_hex(p, n, to + 3));
-  return true;
+  lb_buf_end(out, to + 3);
+  return put_digits(p, n, out);
 }
 
 static bool put_uuid(const unsigned char *p, size_t n, lb_buf *out)
@@ -220,6 +227,11 @@ static bool put_moment(lb_wire wire, const unsigned char *p, lb_buf *out)
   else end = lb_wire_put_timestamp((int64_t)lb_wire_get_u64(p), wire == LB_WIRE_TIMESTAMPTZ, to);
   lb_buf_end(out, end ? end : to);
   return end != NULL;
+}
+
+bool lb_wire_text_more(lb_wire wire, const unsigned char *p, size_t n, lb_buf *out)
+{
+  return wire == LB_WIRE_BYTEA ? put_digits(p, n, out) : put_string(p, n, out);
 }
 
 bool lb_wire_text(lb_wire wire, const unsigned char *p, size_t n, lb_buf *out)

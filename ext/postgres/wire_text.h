@@ -14,6 +14,10 @@
 ** floating point numbers, whose digits are best left to the server), or out has failed; nothing was appended. */
 bool lb_wire_text(lb_wire wire, const unsigned char *value, size_t len, lb_buf *out);
 
+/* Appends what follows of a value whose first bytes were given to lb_wire_text: of STRING and BYTEA. false: out has
+** failed. */
+bool lb_wire_text_more(lb_wire wire, const unsigned char *value, size_t len, lb_buf *out);
+
 static inline uint16_t lb_wire_get_u16(const unsigned char *p)
 {
   return (uint16_t)(p[0] << 8 | p[1]);

@@ -2,10 +2,16 @@
 -- an extension only its configuration tables, with their condition.
 -- $1: schemas, regular expressions, or NULL for all. $2 and $3: wanted tables, schema and name in pairs, or NULL; they
 -- make $1 count for nothing, as in pg_dump. $4 and $5: tables left out.
--- The last two columns are for COPY's binary form (copy_out.h): what to ask for, and each one's type as wire.h knows it
--- (25: text, which an enum's label is as well), for which two functions have to be that type's own. Of other types the
--- text is asked for, as cstring, which is sent as it is. NULL where a function makes that which is not the system's,
--- and where the form gains nothing: so many times 50 ns it spares a server for a value (docs/architecture.md).
+-- Columns from expressions on are for COPY's binary form (copy_out.h): what to ask for, and each one's type as wire.h
+-- knows it (25: text, which an enum's label is as well), for which two functions have to be that type's own. Of other
+-- types the text is asked for, as cstring, which is sent as it is. NULL where a function makes that which is not the
+-- system's, and where the form gains nothing: so many times 50 ns it spares a server for a value
+-- (docs/architecture.md).
+-- The last two are for tables that may have rows too long for one message (dump_long.h): what to ask for instead, with
+-- such values left out and a last column, of type 25, that tells where such a row is; and its values, to be had in
+-- pieces: attribute's number, whether it is a bytea, the bytes. NULL where nothing of a table is stored outside its rows.
+-- Of 4 MiB a row's values may have a share each, but 128 KiB in any case; where the type does not tell without reading
+-- the value, a 32nd as it is stored, compressed or not, but 64 KiB.
 WITH known(output, send, type, gain) AS (
   VALUES ('pg_catalog.boolout'::regproc, 'pg_catalog.boolsend'::regproc, 16, 0),
     ('pg_catalog.byteaout', 'pg_catalog.byteasend', 17, 20), ('pg_catalog.int8out', 'pg_catalog.int8send', 20, 0),
@@ -20,33 +26,54 @@ WITH known(output, send, type, gain) AS (
     ('pg_catalog.numeric_out', 'pg_catalog.numeric_send', 1700, 0),
     ('pg_catalog.uuid_out', 'pg_catalog.uuid_send', 2950, 4), ('pg_catalog.jsonb_out', 'pg_catalog.jsonb_send', 3802, 0)
 ), listed AS (
-  SELECT a.attrelid, a.attnum, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
+  SELECT a.attrelid, a.attnum, a.atttypid, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
          coalesce(k.gain, -1) AS gain, p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace
-           AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable
+           AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable,
+         a.attlen = -1 AND r.oid IN (
+           SELECT oid FROM pg_catalog.pg_class
+            WHERE relkind = 'r' AND relam IN (0, 2) AND pg_catalog.pg_relation_size(reltoastrelid) > 0) AS grows
     FROM (VALUES (''::"char")) AS before_12(attgenerated)
    CROSS JOIN LATERAL (
          -- From 12 on the attribute's own; asked for by its name it would be an error before.
-         SELECT attrelid, attnum, attname, atttypid FROM pg_catalog.pg_attribute
+         SELECT attrelid, attnum, attname, atttypid, attlen FROM pg_catalog.pg_attribute
           WHERE attnum > 0 AND NOT attisdropped AND attgenerated = '') AS a
     JOIN pg_catalog.pg_class r ON r.oid = a.attrelid
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_proc p ON p.oid = t.typoutput
     LEFT JOIN known k ON k.output = t.typoutput AND k.send = t.typsend
    WHERE r.relkind = 'r' AND r.oid >= 16384
+), chosen AS (
+  SELECT *, bool_and(type IS NOT NULL OR callable) OVER own AND sum(gain) OVER own > 0 AS in_binary,
+         4194304 / nullif(count(*) FILTER (WHERE grows) OVER own, 0) AS share
+    FROM listed WINDOW own AS (PARTITION BY attrelid)
+), asked AS (
+  SELECT *, CASE WHEN type IS NOT NULL OR NOT in_binary THEN quoted
+                 ELSE format('pg_catalog.%I(%s)', proname, quoted) END AS expression,
+         CASE WHEN NOT grows THEN NULL
+              WHEN atttypid IN (17, 25, 1042, 1043)
+              THEN format('pg_catalog.octet_length(%s) > %s', quoted, greatest(share, 131072))
+              ELSE format('pg_catalog.pg_column_size(%s) > %s', quoted, greatest(share / 32, 65536)) END AS long
+    FROM chosen
 ), list AS (
   SELECT attrelid, string_agg(quoted, ', ' ORDER BY attnum) AS names,
-         string_agg(CASE WHEN type IS NOT NULL THEN quoted ELSE format('pg_catalog.%I(%s)', proname, quoted) END, ', '
-                    ORDER BY attnum) AS expressions,
+         CASE WHEN bool_and(in_binary) THEN string_agg(expression, ', ' ORDER BY attnum) END AS expressions,
          string_agg(coalesce(type, 25)::text, ' ' ORDER BY attnum) AS types,
-         bool_and(type IS NOT NULL OR callable) AS possible, sum(gain) AS gain
-    FROM listed GROUP BY attrelid
+         string_agg(CASE WHEN long IS NULL THEN expression
+                         ELSE format('CASE WHEN %s THEN NULL ELSE %s END', long, expression) END, ', ' ORDER BY attnum)
+           || format(', CASE WHEN %s THEN pg_catalog.tidout(ctid) END', string_agg(long, ' OR ')) AS marked,
+         CASE WHEN bool_or(grows) THEN string_agg(
+           format(CASE WHEN atttypid = 17 THEN '(%s, true, pg_catalog.byteasend(%s))'
+                       ELSE '(%s, false, CASE pg_catalog.num_nulls(%2$s) WHEN 0 THEN pg_catalog.textsend('
+                            'pg_catalog.format(''%%s'', %2$s)) END)' END, attnum, quoted), ', ' ORDER BY attnum)
+         END AS pieces
+    FROM asked GROUP BY attrelid
 )
 SELECT c.oid, n.nspname, c.relname,
        coalesce(l.names, '') AS columns,
        CASE WHEN x.oid IS NOT NULL
             THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition,
        c.relam IN (0, 2) AS heap, root.nspname, root.relname, key.attname, key.field, key.typname,
-       CASE WHEN l.possible AND l.gain > 0 THEN l.expressions END, l.types
+       l.expressions, l.types, l.marked, l.pieces
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN list l ON l.attrelid = c.oid

@@ -6,6 +6,9 @@
 #   pg_data_same A B     only the content; also for servers of different versions, or newer than pg_dump is
 #   pg_properties_same A B   what belongs to a database from outside: owner, encoding, locale, comment, ACL, settings
 #   pg_schema A, pg_data A, pg_properties A    what is compared
+#   rows_of_backup FILE SCHEMA.TABLE [FILTER], rows_of_server DATABASE SCHEMA.TABLE    each table's rows as text, in an
+#                        order of their own: as the backup has them (through another filter than sort), and as the
+#                        server writes them to others
 #
 # How it works: objects by `pg_dump --schema-only`, of which only the lines with the random key of \restrict are left
 # out. Rows by sums of 64-bit hashes of each row's text, made in the server, so that neither their order nor a
@@ -67,4 +70,24 @@ pg_same() {
   pg_schema_same "$1" "$2" || status=1
   pg_data_same "$1" "$2" || status=1
   return $status
+}
+
+# awk takes minutes for a line of megabytes.
+rows_of_backup() {
+  gunzip -c "$1" | python -c '
+import sys
+head, on = ("COPY \"%s\".\"%s\" " % tuple(sys.argv[1].split(".", 1))).encode(), False
+for line in sys.stdin.buffer:
+    if on and line == b"\\.\n":
+        on = False
+    elif on:
+        sys.stdout.buffer.write(line)
+    elif line.startswith(head):
+        on = True
+' "$2" | LC_ALL=C "${3:-sort}"
+}
+
+rows_of_server() {
+  PGOPTIONS='-c TimeZone=UTC -c extra_float_digits=3 -c row_security=off' psql -XAtqw -d "$(url "$1")" -c "COPY $2 TO STDOUT" |
+    LC_ALL=C sort
 }

@@ -54,6 +54,27 @@ static void refuse(lb_wire wire, const char *const *all)
 
 #define REFUSE(wire, ...) refuse(wire, (const char *const[]){ __VA_ARGS__, NULL })
 
+static void expect_more(lb_wire wire, const char *first, const char *more, const char *text)
+{
+  size_t n, m;
+  unsigned char *one = bytes_of(first, &n), *two = bytes_of(more, &m);
+  lb_buf out = { 0 };
+  assert_true(lb_wire_text(wire, one, n, &out) && lb_wire_text_more(wire, two, m, &out));
+  assert_string_equal(out.data, text);
+  lb_buf_free(&out);
+  free(one);
+  free(two);
+}
+
+static void test_pieces(void **state)
+{
+  (void)state;
+  expect_more(LB_WIRE_STRING, "61095c", "5c62", "a\\t\\\\\\\\b");
+  expect_more(LB_WIRE_STRING, "", "", "");
+  expect_more(LB_WIRE_BYTEA, "00ff", "5c610102030405060708", "\\\\x00ff5c610102030405060708");
+  expect_more(LB_WIRE_BYTEA, "", "", "\\\\x");
+}
+
 static void test_strings(void **state)
 {
   (void)state;
@@ -194,7 +215,7 @@ static void test_calendar(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(test_strings), cmocka_unit_test(test_integers), cmocka_unit_test(test_numerics),
+    cmocka_unit_test(test_pieces), cmocka_unit_test(test_strings), cmocka_unit_test(test_integers), cmocka_unit_test(test_numerics),
     cmocka_unit_test(test_addresses), cmocka_unit_test(test_times), cmocka_unit_test(test_calendar),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
