@@ -1,6 +1,7 @@
 -- What gives the server's own objects (functions, tables, types, languages and schemas that initdb made; not public) the
 -- privileges of a new database again, where somebody changed them. Only of owners whose rights the user has. Columns are
--- left alone.
+-- left alone, and so is information_schema: what it had is recorded nowhere (initdb makes it behind pg_init_privs), and
+-- pg_dump writes none of its privileges.
 WITH object AS (
   SELECT 'FUNCTION' AS kind, 'pg_catalog.pg_proc'::regclass AS classid, p.oid, p.proowner AS owner, p.proacl AS acl,
          pg_catalog.acldefault('f', p.proowner) AS standard
@@ -28,6 +29,7 @@ WITH object AS (
    CROSS JOIN LATERAL pg_catalog.pg_identify_object(o.classid, o.oid, 0) AS s
    WHERE o.oid < 16384 AND o.acl IS DISTINCT FROM p.initprivs AND pg_catalog.pg_has_role(o.owner, 'USAGE')
      AND coalesce(o.acl, o.standard)::text <> coalesce(p.initprivs, o.standard)::text
+     AND coalesce(s.schema, s.identity) <> 'information_schema'
 )
 SELECT statement FROM (
   SELECT DISTINCT 1, format('REVOKE ALL ON %s %s FROM %s CASCADE', c.kind, c.identity,

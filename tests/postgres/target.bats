@@ -49,7 +49,12 @@ no_leftovers() {
 standard() {
   q "$1" "SELECT nspname, nspowner::regrole, nspacl, obj_description(oid, 'pg_namespace') FROM pg_namespace
     WHERE nspname = 'public'; SELECT extname FROM pg_extension;
-    SELECT relname, x.* FROM pg_class, aclexplode(relacl) x WHERE relname IN ('pg_class', 'pg_authid') ORDER BY 1, 2, 3, 4"
+    SELECT relname, x.* FROM pg_class, aclexplode(relacl) x WHERE relname IN ('pg_class', 'pg_authid') ORDER BY 1, 2, 3, 4;
+    SELECT o.name, ARRAY(SELECT x::text FROM aclexplode(o.acl) AS x ORDER BY 1) FROM (
+      SELECT oid::regclass::text, relacl FROM pg_class WHERE oid < 16384
+      UNION ALL SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)) FROM pg_proc WHERE oid < 16384
+      UNION ALL SELECT nspname, nspacl FROM pg_namespace WHERE oid < 16384 AND nspname <> 'public') AS o(name, acl)
+    ORDER BY 1"
 }
 
 @test "an emptied database is a new one, with every kind of object" {
@@ -63,6 +68,7 @@ standard() {
   [ "$(target "$odd" count)" = 0 ]
   pg_same pristine "$odd"
   no_leftovers "$odd"
+  [ "$(standard "$odd")" = "$(standard pristine)" ]
 }
 
 # pg_dump 15 does not read 18; what a new database looks like is asked of the catalogue instead.
