@@ -281,7 +281,8 @@ int64_t lb_restore_postgres_lock_timeout(const lb_restoration *r)
 static int begin_transaction(restoring *s, lb_error *err)
 {
   int64_t timeout = lb_restore_postgres_lock_timeout(s->r);
-  if (lb_pg_target_fits_one_transaction(s->pg, s->survey.objects, err)) return err->code;
+  uint64_t locks = lb_pg_locks_sum(&s->survey.locks, s->pg->version);
+  if (lb_pg_target_fits_one_transaction(s->pg, locks, err)) return err->code;
   lb_task_phase(&s->r->job->task, "locking tables", 0);
   if (lb_pg_exec(s->pg, "BEGIN", err) ||
       lb_pg_execf(s->pg, err, "SET LOCAL lock_timeout = %lld", (long long)timeout)) {

@@ -135,9 +135,7 @@ static int take_statement(void *ctx, const char *sql, size_t len, uint64_t offse
   lb_span tablespace;
   lb_statement_read(sql, len, &st);
   if (lb_statement_tablespace(sql, len, &tablespace) && add_name(&s->tablespaces, tablespace, 0, err)) return err->code;
-  if (st.kind == LB_STATEMENT_RELATION || st.kind == LB_STATEMENT_INDEX || st.kind == LB_STATEMENT_KEY) {
-    s->survey->objects++;
-  }
+  lb_pg_locks_add(&s->survey->locks, sql, len, &st);
   if (st.kind == LB_STATEMENT_ROLE) return add_name(&s->made, st.name, 0, err);
   if (st.kind == LB_STATEMENT_EXTENSION) return add_name(&s->extensions, st.name, 0, err);
   if (st.kind == LB_STATEMENT_SET) return take_encoding(s, sql, len, &st, err);
@@ -339,6 +337,7 @@ static void give_names(surveying *s)
   }
   survey->extensions = give_list(&s->extensions, &survey->extension_count);
   survey->tablespaces = give_list(&s->tablespaces, &survey->tablespace_count);
+  survey->locks.made += (uint64_t)survey->role_count + (uint64_t)survey->tablespace_count;
 }
 
 int lb_pg_survey_read(lb_source *source, const lb_pg_contents *contents, lb_task *task, lb_pg_survey *survey,

@@ -9,6 +9,7 @@
 #include "core/source.h"
 #include "postgres/connection.h"
 #include "postgres/contents.h"
+#include "postgres/locks.h"
 
 /* What a script names a role for: which option of a restore goes without it. */
 enum {
@@ -34,7 +35,7 @@ typedef struct lb_pg_survey {
   char *dump_version;     /* "Dumped by pg_dump version 15.20" */
   bool complete;          /* pg_dump's last comment ("… dump complete") was there; always with contents */
   uint64_t statements, rows;
-  uint64_t objects;       /* relations and large objects that it makes: what takes locks when made in one transaction */
+  lb_pg_locks locks;      /* that it takes when it is executed in one transaction */
 } lb_pg_survey;
 
 /* contents NULL: reads all of it (source->stream), else only the blocks that are not data: large objects are counted,

@@ -103,14 +103,13 @@ static uint64_t number(const PGresult *result, int column)
   return strtoull(PQgetvalue(result, 0, column), NULL, 10);
 }
 
-/* A created relation is counted twice, for the TOAST table and its index that it may bring. The server's table usually
-** holds somewhat more than it promises; that is left to others as well. */
-int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error *err)
+/* The server's table usually holds somewhat more than it promises; that is left to others as well. */
+int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t makes, lb_error *err)
 {
   PGresult *result = lb_pg_query(pg, err, lb_sql_target_locks, 0, NULL);
-  if (!result) return err->code;
-  uint64_t drops = number(result, 0), ours = number(result, 1) / 3 * 2;
-  uint64_t makes = new_objects > UINT64_MAX / 4 ? UINT64_MAX / 2 : new_objects * 2;
+  PGresult *privileges = lb_pg_query(pg, err, lb_sql_target_privileges, 0, NULL);  /* a lock each, on newer servers */
+  if (err->code) goto done;
+  uint64_t drops = number(result, 0) + (uint64_t)PQntuples(privileges), ours = number(result, 1) / 3 * 2;
   if (drops + makes > ours) {
     lb_fail(err, LB_FULL, "%s: replacing its content in one transaction takes about %llu locks (%llu to drop what is "
             "there, %llu for what is made), and two thirds of the server's lock table are %llu "
@@ -119,7 +118,9 @@ int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t new_objects, lb_error 
             (unsigned long long)(drops + makes), (unsigned long long)drops, (unsigned long long)makes,
             (unsigned long long)ours, PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 4));
   }
+done:
   PQclear(result);
+  PQclear(privileges);
   return err->code;
 }
 

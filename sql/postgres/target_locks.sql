@@ -1,21 +1,21 @@
--- How many locks dropping everything takes, one for each object and for each of its parts; how many the server's lock
--- table has; and the settings that it comes from. Row: drops, capacity, per_transaction, connections, prepared
+-- How many locks dropping everything takes at most, one for each object and for each of its parts; how many the server's
+-- lock table has; and the settings that it comes from. Row: drops, capacity, per_transaction, connections, prepared
 WITH drops(n) AS (
-  SELECT count(*) FROM pg_catalog.pg_class WHERE oid >= 16384 AND relpersistence <> 't'
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_type WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_proc WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_constraint WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_attrdef WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_rewrite WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_trigger WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_policy WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_statistic_ext WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_operator WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_opclass WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_opfamily WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_amop WHERE oid >= 16384
-  UNION ALL SELECT count(*) FROM pg_catalog.pg_amproc WHERE oid >= 16384
+  -- All that depends on anything: a part on the whole, what is in a schema on that.
+  SELECT count(*) FROM (SELECT DISTINCT classid, objid FROM pg_catalog.pg_depend WHERE objid >= 16384) d
+  -- What need not depend on anything but the server's own.
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_namespace WHERE oid >= 16384
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_extension
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_language WHERE oid >= 16384
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_am WHERE oid >= 16384
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_cast WHERE oid >= 16384
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_transform
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_publication
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_foreign_data_wrapper
+  UNION ALL SELECT count(*) FROM pg_catalog.pg_default_acl
   UNION ALL SELECT count(*) FROM pg_catalog.pg_largeobject_metadata
+  -- The catalogue itself: tables and indexes of it that are read and written.
+  UNION ALL VALUES (150)
 ), settings AS (
   SELECT current_setting('max_locks_per_transaction')::bigint AS locks,
          current_setting('max_connections')::bigint AS connections,

@@ -277,10 +277,50 @@ static void test_survey(void **state)
     assert_string_equal(v.dump_version, "16.1");
     assert_string_equal(v.connects_to, "d");
     assert_int_equal(v.rows, 2);
-    assert_int_equal(v.objects, 2);
+    assert_int_equal(v.locks.made, 53);
     assert_int_equal(v.statements, 15);
     lb_pg_survey_free(&v);
   }
+}
+
+static uint64_t locks(const char *sql, int version)
+{
+  lb_pg_survey v;
+  lb_error err = LB_ERROR_INIT;
+  assert_int_equal(read_script(sql, 100, &v, &err), LB_OK);
+  lb_pg_locks none = { 0 };
+  uint64_t n = lb_pg_locks_sum(&v.locks, version) - lb_pg_locks_sum(&none, version);
+  lb_pg_survey_free(&v);
+  return n;
+}
+
+/* How many they really take is measured in one_transaction.bats. */
+static void test_locks(void **state)
+{
+  (void)state;
+  static const struct { const char *sql; uint64_t n; } known[] = {
+    { "CREATE TABLE s.t (a int);", 3 }, { "CREATE UNLOGGED TABLE t ();", 3 }, { "CREATE FOREIGN TABLE t ();", 1 },
+    { "CREATE MATERIALIZED VIEW s.v AS SELECT 1 WITH NO DATA; REFRESH MATERIALIZED VIEW s.v;", 8 },
+    { "CREATE VIEW v AS SELECT 1;", 1 }, { "CREATE SEQUENCE s;", 1 }, { "CREATE UNIQUE INDEX i ON t (a);", 1 },
+    { "ALTER TABLE ONLY s.t ADD CONSTRAINT k PRIMARY KEY (a);", 1 }, { "ALTER TABLE t ADD CONSTRAINT k UNIQUE (a);", 1 },
+    { "ALTER TABLE ONLY t ADD CONSTRAINT k EXCLUDE USING gist (a WITH =);", 1 },
+    { "ALTER TABLE t ADD CONSTRAINT c CHECK (a > 0);", 0 },
+    { "ALTER TABLE t ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES u(a);", 0 },
+    { "ALTER TABLE t ALTER COLUMN a ADD GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME s);", 1 },
+    { "ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t ATTACH PARTITION u DEFAULT;", 0 },
+    { "CREATE FUNCTION f() RETURNS int; ALTER FUNCTION f() OWNER TO CURRENT_USER; COMMENT ON FUNCTION f() IS 'x';", 1 },
+    { "SELECT pg_catalog.lo_create('5'); COMMENT ON LARGE OBJECT 5 IS 'x';", 1 }, { "CREATE TRIGGER t;", 1 },
+    { "COMMENT ON CONSTRAINT c ON t IS 'x'; COMMENT ON COLUMN t.a IS 'x'; COMMENT ON TRIGGER c ON t IS 'x';", 1 },
+    { "CREATE TYPE t AS (a int); COMMENT ON TYPE t IS 'x';", 2 }, { "ALTER TABLE t OWNER TO joe;", 1 },
+  };
+  for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    if (locks(known[i].sql, 180000) != known[i].n) print_error("%s\n", known[i].sql);
+    assert_int_equal(locks(known[i].sql, 180000), known[i].n);
+  }
+  const char *granted = "REVOKE ALL ON FUNCTION f(a \"to\") FROM PUBLIC; GRANT ALL ON FUNCTION f(a \"to\") TO PUBLIC;"
+                        "GRANT ALL ON TYPE t TO PUBLIC; GRANT SELECT ON TABLE t TO PUBLIC;";
+  assert_int_equal(locks(granted, 170000), 0);
+  assert_int_equal(locks(granted, 180000), 2);
 }
 
 static void test_owner_of_schema(void **state)
@@ -350,7 +390,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(test_kinds), cmocka_unit_test(test_plain_keys), cmocka_unit_test(test_placeholders),
     cmocka_unit_test(test_names), cmocka_unit_test(test_roles), cmocka_unit_test(test_tablespaces),
-    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_owner_of_schema),
+    cmocka_unit_test(test_descriptions), cmocka_unit_test(test_survey), cmocka_unit_test(test_locks),
+    cmocka_unit_test(test_owner_of_schema),
     cmocka_unit_test(test_connects),
     cmocka_unit_test(test_many_roles), cmocka_unit_test(test_refused),
   };
