@@ -6,7 +6,7 @@ enum {
   COMPOSITE = 2,       /* CREATE TYPE may make a relation as well */
   REFRESHED = 5,       /* what is swapped in, its TOAST table and index, and two types */
   EXTENSION = 40,      /* those of contrib take up to 36, pg_stat_statements with its many updates */
-  ROLE = 4,            /* with the subtransaction that its DO block has */
+  ROLE = 4,            /* with its comment and settings; from 16 on its creator becomes a member */
   MEMBERSHIP = 3,
   CATALOGUE = 64,      /* what is read and written of it, and objects that any database has */
   GRANTS_LOCK = 180000
