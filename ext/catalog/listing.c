@@ -210,6 +210,7 @@ static int read_backup(int fd, int open_error, const struct stat *st, bool named
                        const verified_list *list, lb_backup *backup, lb_error *err)
 {
   backup->bytes = st->st_size;
+  backup->modified = lb_history_mtime(st);
   backup->created = named ? created_by_name(backup->name.created, st->st_mtim.tv_sec) : st->st_mtim.tv_sec;
   if (fd >= 0) {
     read_content(fd, json, named, backup, err);
@@ -339,11 +340,13 @@ static int read_entry(DIR *d, const char *dir, const char *file, lb_json *json, 
   return err->code;
 }
 
+/* Of one second the higher serial is the newer; files that were copied may all have another time. */
 static int compare_newest_first(const void *a, const void *b)
 {
   const lb_backup *x = a, *y = b;
   if (x->created != y->created) return x->created < y->created ? 1 : -1;
   if (x->name.serial != y->name.serial) return x->name.serial < y->name.serial ? 1 : -1;
+  if (x->modified != y->modified) return x->modified < y->modified ? 1 : -1;
   return strcmp(y->file, x->file);
 }
 

@@ -50,6 +50,7 @@ typedef struct lb_backup {
   bool indexed;                   /* ours: has footer, index and manifest */
   int64_t bytes;                  /* of the file */
   int64_t created;                /* of the manifest, else of the name */
+  int64_t modified;               /* of the file, nanoseconds since 1970 */
   char *problem;                  /* NULL: the file looks whole (footer and index, or a gzip/zstd/SQLite beginning) */
   int unread; /* problem is no damage: the machine failed, or this build cannot read it; an lb_code */
   bool pinned;
@@ -59,7 +60,7 @@ typedef struct lb_backup {
 } lb_backup;
 
 typedef struct lb_listing {
-  lb_backup *items;               /* newest first: by created, then by serial */
+  lb_backup *items;               /* newest first: by created, serial, modified, name */
   int count;
   lb_error history;               /* set: results of verifications could not be read (locked, no permission), and why */
 } lb_listing;

@@ -1,6 +1,7 @@
 /* See creation.h. */
 #include "job/creation.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,11 +125,29 @@ void lb_creation_manifest(const lb_creation *c, char hash[40], lb_manifest *m)
   m->level = c->level;
 }
 
+/* A serial beyond every one of this second, whatever the suffix, also where those before it are gone: the newer backup
+** sorts as the newer. */
+static int next_serial(const char *dir, const lb_name *name)
+{
+  lb_name other;
+  int serial = 1;
+  DIR *d = opendir(dir);
+  struct dirent *item;
+  while (d && (item = readdir(d))) {
+    if (!lb_name_parse(item->d_name, &other) || other.created != name->created || other.type != name->type) continue;
+    if (other.kind != name->kind || strcmp(other.name, name->name) != 0) continue;
+    if (other.serial >= serial) serial = other.serial + 1;
+  }
+  if (d) closedir(d);
+  return serial;
+}
+
 int lb_creation_publish(lb_creation *c, lb_error *err)
 {
   lb_name name = { .type = c->type, .kind = c->kind, .created = c->created, .suffix = c->codec->suffix };
   snprintf(name.name, sizeof name.name, "%s", c->name);
-  for (name.serial = 1; name.serial < 1000; name.serial++) {
+  int first = next_serial(c->dir, &name);
+  for (name.serial = first; name.serial < first + 1000; name.serial++) {
     lb_error one = LB_ERROR_INIT;
     char *file = lb_name_format(&name, &one);
     if (file) lb_partial_publish(&c->file, file, &one);
@@ -139,7 +158,7 @@ int lb_creation_publish(lb_creation *c, lb_error *err)
       return err->code;
     }
   }
-  return lb_fail(err, LB_EXISTS, "%s: a thousand backups of this second exist", c->dir);
+  return lb_fail(err, LB_EXISTS, "%s: no name is free for one more backup of this second", c->dir);
 }
 
 int lb_creation_verify_quick(lb_creation *c, lb_error *err)

@@ -41,6 +41,23 @@ setup() {
   grep -q '_2.db.gz$' <<<"$out"  # four backups take a few milliseconds: at least two share a second
 }
 
+@test "of backups of one second the last one is the newest, whatever its suffix, though rotation took those before it" {
+  for _ in {1..20}; do  # until no second begins in the middle
+    rm -rf backups/*
+    out=$(sql "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')" "SELECT backup_create('data/admin.db')" \
+              "SELECT backup_rotate('{\"keep_last\":1}')" \
+              "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')" "SELECT backup_create('data/admin.db')")
+    [ "$(grep -o '_[0-9]\{8\}_[0-9]*' <<<"$out" | sort -u | wc -l)" != 1 ] || break
+  done
+  mapfile -t made <<<"$out"
+  echo "$out"
+  [ "${made[2]}" = 1 ]
+  [[ ${made[0]} == *[0-9][0-9].db.zst && ${made[1]} == *_2.db.gz && ${made[3]} == *_3.db.zst && ${made[4]} == *_4.db.gz ]]
+  [ "$(sql "SELECT path FROM backups")" = "${made[4]}
+${made[3]}
+${made[1]}" ]
+}
+
 @test "what the configuration names is the default source" {
   export ADMIN_DB_PATH=$T/data/admin.db
   gives "T/backups/admin_sqlite_STAMP.db.gz" "SELECT backup_create()"

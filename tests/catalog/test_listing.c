@@ -58,6 +58,29 @@ static void test_what_belongs(void **state)
                  "admin_sqlite_20251101_000000.db.gz: good\n");
 }
 
+/* Files of one second: the serial tells, then the files' own times, which a copy may have lost, then the name. */
+static void test_one_second(void **state)
+{
+  (void)state;
+  static const char page[512] = "SQLite format 3";
+  static const struct { const char *name; long ns; } files[] = {
+    { "admin_sqlite_20251101_000000.db.gz", 300 }, { "admin_sqlite_20251101_000000_2.db.gz", 0 },
+    { "admin_sqlite_20251101_000000.db", 200 }, { "admin_postgres_20251101_000000.sql.gz", 200 },
+    { "shop_sqlite_20251101_000000.db.gz", 100 },
+  };
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    struct timespec times[2] = { { 1800000000, files[i].ns }, { 1800000000, files[i].ns } };
+    if (strchr(files[i].name, 'z')) put_foreign_gzip(files[i].name);
+    else put_file(files[i].name, page, sizeof page);
+    assert_int_equal(utimensat(AT_FDCWD, in_folder(files[i].name), times, 0), 0);
+  }
+  expect_listing("admin_sqlite_20251101_000000_2.db.gz: good\n"
+                 "admin_sqlite_20251101_000000.db.gz: good\n"
+                 "admin_sqlite_20251101_000000.db: good\n"
+                 "admin_postgres_20251101_000000.sql.gz: good\n"
+                 "shop_sqlite_20251101_000000.db.gz: good\n");
+}
+
 static void test_problems(void **state)
 {
   (void)state;
@@ -256,8 +279,9 @@ int main(void)
 {
   const struct CMUnitTest tests[] = {
     TEST(test_what_belongs), TEST(test_problems), TEST(test_hostile_manifests), TEST(test_truncated_file_of_ours),
-    TEST(test_marks_and_verification), TEST(test_one_file_of_any_name), cmocka_unit_test(test_manifest_round_trip),
-    cmocka_unit_test(test_manifest_of_postgres), cmocka_unit_test(test_manifest_refused),
+    TEST(test_one_second), TEST(test_marks_and_verification), TEST(test_one_file_of_any_name),
+    cmocka_unit_test(test_manifest_round_trip), cmocka_unit_test(test_manifest_of_postgres),
+    cmocka_unit_test(test_manifest_refused),
   };
   lb_error err = LB_ERROR_INIT;
   json = lb_json_open(&err);
