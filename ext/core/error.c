@@ -92,10 +92,12 @@ void lb_error_advise(lb_error *err, const char *format, ...)
   size_t used = strlen(err->message);
   snprintf(err->message + used, sizeof err->message - used, " (%s)", advice);
   keep_text(err);
+  err->advised = true;
 }
 
 void lb_error_clear(lb_error *err)
 {
   err->code = LB_OK;
+  err->advised = false;
   err->message[0] = 0;
 }

@@ -30,11 +30,12 @@ typedef enum lb_code {
 
 typedef struct lb_error {
   int code;                      /* an lb_code */
+  bool advised;                  /* the message says what to do, or whose right it takes */
   char message[LB_MESSAGE_MAX];  /* NUL-terminated UTF-8; cut when longer */
 } lb_error;
 
 /* An error that is not set. */
-#define LB_ERROR_INIT { LB_OK, "" }
+#define LB_ERROR_INIT { LB_OK, false, "" }
 
 /* Sets err unless it is set already. Returns err->code, never LB_OK, so that `return lb_fail(…)` reads well. */
 int lb_fail(lb_error *err, lb_code code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -49,10 +49,10 @@ static int open_target(restoring *s, lb_error *err)
   return lb_pg_target_claim(s->pg, err);
 }
 
-/* Of what is the owner's alone the steps tell by themselves. The server's words may be in any language. */
+/* Of what is the owner's alone the steps tell by themselves. */
 static int advise(lb_error *err)
 {
-  if (err->code != LB_PERM || strstr(err->message, ", which ")) return err->code;
+  if (err->code != LB_PERM || err->advised) return err->code;
   if (strstr(err->message, "row-level security")) {
     lb_error_advise(err, "not all rows would be seen: connect as a superuser, or ALTER ROLE … BYPASSRLS");
   } else {

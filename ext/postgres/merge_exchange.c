@@ -68,10 +68,8 @@ static int alter(const lb_pg_merge *m, const lb_merge_table *t, const lb_merge_c
   lb_buf_printf(&sql, "ALTER TABLE %s ", t->sql);
   if (on && *c->constraint) lb_buf_printf(&sql, "ADD CONSTRAINT %s NOT NULL %s", c->constraint, c->column->name);
   else lb_buf_printf(&sql, "ALTER COLUMN %s %s NOT NULL", c->column->name, on ? "SET" : "DROP");
-  if (lb_merge_run_sql(m, &sql, NULL, err) == LB_PERM) {
-    lb_error_prefix(err, "rows have exchanged unique values, which only the table's owner can undo: ");
-  }
-  return err->code;
+  lb_merge_run_sql(m, &sql, NULL, err);
+  return lb_merge_takes_owner(err, "rows have exchanged unique values, which only the table's owner can undo");
 }
 
 int lb_merge_exchange_begin(const lb_pg_merge *m, lb_merge_table *t, lb_error *err)

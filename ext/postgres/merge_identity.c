@@ -12,10 +12,8 @@ static int alter(const lb_pg_merge *m, const lb_merge_table *t, const lb_merge_c
 {
   lb_buf sql = { 0 };
   lb_buf_printf(&sql, "ALTER TABLE %s ALTER COLUMN %s SET GENERATED %s", t->sql, c->name, how);
-  if (lb_merge_run_sql(m, &sql, NULL, err) == LB_PERM) {
-    lb_error_prefix(err, "values of an identity change, which only the table's owner can do: ");
-  }
-  return err->code;
+  lb_merge_run_sql(m, &sql, NULL, err);
+  return lb_merge_takes_owner(err, "values of an identity change, which only the table's owner can do");
 }
 
 /* Whether a row has another value in it than the backup's row of its key. */

@@ -44,8 +44,7 @@ static int set_triggers(const lb_pg_merge *m, const PGresult *rows, bool on, lb_
                   on ? words_for(state) : "DISABLE", PQgetvalue(rows, i, TRIGGER));
     runf(m, &sql, err);
   }
-  if (err->code == LB_PERM) lb_error_prefix(err, "triggers are off during this, which takes the tables' owner: ");
-  return err->code;
+  return lb_merge_takes_owner(err, "triggers are off during this, which takes the tables' owner");
 }
 
 /* Of tables whose rows were touched; those of partitions are named with the table above. */
@@ -73,10 +72,9 @@ static int alter_reference(const lb_pg_merge *m, const PGresult *rows, int i, co
   lb_buf sql = { 0 };
   lb_buf_printf(&sql, "ALTER TABLE %s ALTER CONSTRAINT %s %s", PQgetvalue(rows, i, KEY_TABLE), PQgetvalue(rows, i, KEY),
                 how);
-  if (runf(m, &sql, err) == LB_PERM) {
-    lb_error_prefix(err, "foreign keys between the tables wait until all rows are there, which takes their owner: ");
-  }
-  return err->code;
+  runf(m, &sql, err);
+  return lb_merge_takes_owner(err, "foreign keys between the tables wait until all rows are there, which takes their "
+                              "owner");
 }
 
 static int defer(const lb_pg_merge *m, const PGresult *rows, lb_error *err)

@@ -38,6 +38,14 @@ int lb_merge_run_sql(const lb_pg_merge *m, lb_buf *sql, int64_t *rows, lb_error 
   return err->code;
 }
 
+int lb_merge_takes_owner(lb_error *err, const char *why)
+{
+  if (err->code != LB_PERM) return err->code;
+  lb_error_prefix(err, "%s: ", why);
+  err->advised = true;
+  return err->code;
+}
+
 bool lb_merge_finds(const lb_pg_merge *m, lb_buf *sql, lb_error *err)
 {
   char *text = lb_buf_take(sql);

@@ -66,6 +66,10 @@ void lb_merge_note(const lb_pg_merge *merge, const char *format, ...) __attribut
 /* Runs a statement whose text is taken and freed. *rows: that it wrote; may be NULL. */
 int lb_merge_run_sql(const lb_pg_merge *merge, lb_buf *sql, int64_t *rows, lb_error *err);
 
+/* After a statement that is the owner's alone: where the right to it lacks, why says what it is for. No right that can
+** be granted would do. */
+int lb_merge_takes_owner(lb_error *err, const char *why);
+
 /* Whether a query, whose text is taken and freed, finds a row. */
 bool lb_merge_finds(const lb_pg_merge *merge, lb_buf *sql, lb_error *err);
 

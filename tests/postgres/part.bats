@@ -337,13 +337,17 @@ says() { [ "$2" = "$1" ] || { printf 'wanted: %s\ngot:    %s\n' "$1" "$2"; retur
   local saves
   q postgres "SET client_min_messages = error; DROP ROLE IF EXISTS porter; CREATE ROLE porter LOGIN"
   newdb rights
-  q rights 'CREATE SCHEMA s; CREATE TABLE s.t (a serial PRIMARY KEY, b text); INSERT INTO s.t (b) SELECT g FROM generate_series(1, 9) g'
+  q rights 'CREATE SCHEMA s; CREATE TABLE s.t (a serial PRIMARY KEY, b text); INSERT INTO s.t (b) SELECT g FROM generate_series(1, 9) g;
+    CREATE TABLE s."sums, which grow" (a int PRIMARY KEY)'
   sql "SELECT backup_create('$(url rights)')"
+  as_porter() { sql "SELECT backup_restore('latest:rights', '$(url rights | sed s/user=postgres/user=porter/)',
+    '{\"tables\":[\"${2:-s.t}\"],\"pre_restore\":${1:-false}}')"; }
   saves=$(ls "$BACKUP_DIR" | wc -l)
+  q rights 'GRANT USAGE ON SCHEMA s TO porter'
+  failing 'permission denied for table sums, which grow (GRANT the user' as_porter false 's.sums, which grow'
+  q rights 'DROP TABLE s."sums, which grow"; REVOKE USAGE ON SCHEMA s FROM porter'
   q rights 'UPDATE s.t SET b = 0 WHERE a < 3; DELETE FROM s.t WHERE a > 5; ALTER SEQUENCE s.t_a_seq RESTART 3;
     REVOKE TEMPORARY ON DATABASE rights FROM PUBLIC'
-  as_porter() { sql "SELECT backup_restore('latest:rights', '$(url rights | sed s/user=postgres/user=porter/)',
-    '{\"tables\":[\"s.t\"],\"pre_restore\":${1:-false}}')"; }
   lacks() { failing "permission denied $1" as_porter && [[ $output == *' (GRANT the user SELECT, INSERT, UPDATE, DELETE on the tables,'* ]]; }
   lacks 'for schema s'
   q rights 'GRANT USAGE ON SCHEMA s TO porter'
