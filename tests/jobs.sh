@@ -40,7 +40,8 @@ jobs_of() {
     full)
       suites=$(ls -d tests/*/ | cut -d/ -f2)
       # shellcheck disable=SC2086
-      each LABEL=full fault fuzz postgres/crash docs scripts postgres unit $suites | awk '!seen[$0]++'
+      each LABEL=full fault fuzz postgres/interrupts postgres/crash docs scripts postgres unit $suites |
+        awk '!seen[$0]++'
       ;;
     minimal)
       words='LABEL=minimal BUILD=build/minimal'

@@ -1,8 +1,8 @@
-"""Hosts that the sqlite3 shell cannot play, for crash.bats.
+"""Hosts that the sqlite3 shell cannot play, for interrupts.bats.
 
-    LIFEBOAT_SO=… /usr/bin/python3 crash.py interrupt PHASE SECONDS SQL   interrupts SQL so long after PHASE began
-    LIFEBOAT_SO=… /usr/bin/python3 crash.py ignore|reap|fork SQL          SIGCHLD ignored; a thread that waits for every
-                                                                          child; a host that forks meanwhile
+    LIFEBOAT_SO=… /usr/bin/python3 interrupts.py interrupt PHASE SECONDS SQL   interrupts SQL so long after PHASE began
+    LIFEBOAT_SO=… /usr/bin/python3 interrupts.py ignore|reap|fork SQL          SIGCHLD ignored; a thread that waits for
+                                                                               every child; a host that forks meanwhile
 
 interrupt: status 0 when it was heard within 1.5 s. The phase is seen in backup_activity by another connection; with
 PHASE "lock" it is the server that tells that a session of ours waits. The others: status 0 when SQL succeeds; its
