@@ -116,13 +116,20 @@ static bool is_ascii(const char *text)
   return !*text;
 }
 
-/* A name that is not UTF-8 is not found in JSON as it is in the database: those tables were held against the number of
-** their rows while they were loaded. */
+static int compare_names(const void *a, const void *b)
+{
+  const lb_pg_table *x = a, *y = b;
+  int order = strcmp(x->name, y->name);
+  return order ? order : strcmp(x->schema, y->schema);
+}
+
+/* The tables of restored are in the order of their names. A name that is not UTF-8 is not found in JSON as it is in the
+** database: those tables were held against the number of their rows while they were loaded. */
 static int compare_table(const lb_pg_contents *restored, const lb_pg_table *t, bool checksums, lb_error *err)
 {
-  for (int i = 0; i < restored->table_count; i++) {
-    const lb_pg_table *r = &restored->tables[i];
-    if (strcmp(t->name, r->name) != 0 || strcmp(t->schema, r->schema) != 0) continue;
+  const lb_pg_table *r = restored->table_count ? bsearch(t, restored->tables, (size_t)restored->table_count, sizeof *t,
+                                                         compare_names) : NULL;
+  if (r) {
     if (t->rows != r->rows) {
       return lb_fail(err, LB_CORRUPT, "table %s.%s: restored it has %llu rows, in the backup's contents %llu",
                      t->schema, t->name, (unsigned long long)r->rows, (unsigned long long)t->rows);
@@ -149,6 +156,7 @@ static int compare(lb_job *job, lb_content *content, lb_pg *pg, int jobs, lb_err
                         .notes = &job->notes };
     lb_pg_dump_measure(&dump, &found, err);
   }
+  if (found.table_count) qsort(found.tables, (size_t)found.table_count, sizeof *found.tables, compare_names);
   const lb_pg_contents *table = &content->table;
   for (int i = 0; i < table->table_count && !err->code; i++) {
     compare_table(&found, &table->tables[i], table->checksums, err);

@@ -72,6 +72,7 @@ typedef struct runner {
   lb_lane_work *work;
   size_t count, first;     /* all before first are started */
   lb_lane_work **running;  /* of each lane; NULL: idle */
+  bool none;               /* nothing is free to go before some of it is done: idle lanes need not look again */
 } runner;
 
 static bool shares_table(const lb_lane_work *a, const lb_lane_work *b)
@@ -105,7 +106,8 @@ static void set_poll(runner *r, int lane)
 
 static int start_work(runner *r, int lane, lb_error *err)
 {
-  lb_lane_work *w = next_work(r);
+  lb_lane_work *w = r->none ? NULL : next_work(r);
+  r->none = !w;
   if (!w) return LB_OK;
   if (lb_pg_send(r->lanes->pg[lane], w->sql, err)) return err->code;
   PQsetSingleRowMode(r->lanes->pg[lane]->conn);
@@ -126,13 +128,16 @@ static int step_work(runner *r, int lane, lb_error *err)
   if (what.failed) lb_fail_nomem(err);
   else lb_results_step(pg, what.data, &tuples, &done, err);
   lb_buf_free(&what);
-  if (!err->code && done) r->running[lane] = NULL;
+  if (!err->code && done) {
+    r->running[lane] = NULL;
+    r->none = false;
+  }
   return err->code;
 }
 
 int lb_lanes_run(lb_lanes *lanes, lb_lane_work *work, size_t count, lb_error *err)
 {
-  runner r = { lanes, work, count, 0, calloc((size_t)lanes->count, sizeof *r.running) };
+  runner r = { lanes, work, count, 0, calloc((size_t)lanes->count, sizeof *r.running), false };
   int busy = 1;
   if (!r.running) return lb_fail_nomem(err);
   while (busy && !err->code) {
