@@ -103,20 +103,20 @@ static uint64_t number(const PGresult *result, int column)
   return strtoull(PQgetvalue(result, 0, column), NULL, 10);
 }
 
-/* The server's table usually holds somewhat more than it promises; that is left to others as well. */
+/* The server's table holds at least a tenth more than it promises; that is left to others as well. */
 int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t makes, lb_error *err)
 {
   PGresult *result = lb_pg_query(pg, err, lb_sql_target_locks, 0, NULL);
   PGresult *privileges = lb_pg_query(pg, err, lb_sql_target_privileges, 0, NULL);  /* a lock each, on newer servers */
   if (err->code) goto done;
-  uint64_t drops = number(result, 0) + (uint64_t)PQntuples(privileges), ours = number(result, 1) / 3 * 2;
+  uint64_t drops = number(result, 0) + (uint64_t)PQntuples(privileges), ours = number(result, 1) / 10 * 9;
   if (drops + makes > ours) {
     lb_fail(err, LB_FULL, "%s: replacing its content in one transaction takes about %llu locks (%llu to drop what is "
-            "there, %llu for what is made), and two thirds of the server's lock table are %llu "
-            "(max_locks_per_transaction %s x (max_connections %s + max_prepared_transactions %s)): pass "
-            "{\"mode\":\"swap\"}, or raise max_locks_per_transaction and restart the server", pg->label,
-            (unsigned long long)(drops + makes), (unsigned long long)drops, (unsigned long long)makes,
-            (unsigned long long)ours, PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3), PQgetvalue(result, 0, 4));
+            "there, %llu for what is made), and nine tenths of the server's lock table are %llu "
+            "(max_locks_per_transaction %s x %s processes): pass {\"mode\":\"swap\"}, or raise "
+            "max_locks_per_transaction and restart the server", pg->label, (unsigned long long)(drops + makes),
+            (unsigned long long)drops, (unsigned long long)makes, (unsigned long long)ours, PQgetvalue(result, 0, 2),
+            PQgetvalue(result, 0, 3));
   }
 done:
   PQclear(result);

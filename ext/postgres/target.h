@@ -25,8 +25,8 @@ bool lb_pg_target_alone(lb_pg *pg, const char *claimant);
 int lb_pg_target_count(lb_pg *pg, int64_t *objects, lb_error *err);
 
 /* Whether dropping what is there and a load that takes `makes` locks fit the server's lock table
-** (max_locks_per_transaction × (max_connections + max_prepared_transactions), of which a third is left to others). Else
-** LB_FULL with the figures, advising {"mode":"swap"} or a larger max_locks_per_transaction. */
+** (max_locks_per_transaction × all processes that it has room for, of which a tenth is left to others). Else LB_FULL
+** with the figures, advising {"mode":"swap"} or a larger max_locks_per_transaction. */
 int lb_pg_target_fits_one_transaction(lb_pg *pg, uint64_t makes, lb_error *err);
 
 /* ---- transaction mode ---- */

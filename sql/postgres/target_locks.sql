@@ -1,5 +1,6 @@
 -- How many locks dropping everything takes at most, one for each object and for each of its parts; how many the server's
--- lock table has; and the settings that it comes from. Row: drops, capacity, per_transaction, connections, prepared
+-- lock table has; and what that comes from. Row: drops, capacity, per_transaction, processes
+-- Source of the latter: MaxBackends and max_prepared_xacts in src/backend/utils/init/postinit.c and storage/lmgr/lock.c.
 WITH drops(n) AS (
   -- All that depends on anything: a part on the whole, what is in a schema on that.
   SELECT count(*) FROM (SELECT DISTINCT classid, objid FROM pg_catalog.pg_depend WHERE objid >= 16384) d
@@ -16,10 +17,14 @@ WITH drops(n) AS (
   UNION ALL SELECT count(*) FROM pg_catalog.pg_largeobject_metadata
   -- The catalogue itself: tables and indexes of it that are read and written.
   UNION ALL VALUES (150)
-), settings AS (
-  SELECT current_setting('max_locks_per_transaction')::bigint AS locks,
-         current_setting('max_connections')::bigint AS connections,
-         current_setting('max_prepared_transactions')::bigint AS prepared
+), room(locks, processes) AS (
+  SELECT current_setting('max_locks_per_transaction')::bigint,
+         1 + (SELECT sum(s.setting::bigint) FROM pg_catalog.pg_settings s
+               WHERE s.name IN ('max_connections', 'max_prepared_transactions', 'max_worker_processes')
+                  -- Part of max_connections before 12.
+                  OR s.name = 'max_wal_senders' AND current_setting('server_version_num')::int >= 120000
+                  -- What bounds them from 18 on.
+                  OR s.name = CASE WHEN current_setting('server_version_num')::int < 180000
+                                   THEN 'autovacuum_max_workers' ELSE 'autovacuum_worker_slots' END)
 )
-SELECT (SELECT sum(n)::bigint FROM drops), s.locks * (s.connections + s.prepared), s.locks, s.connections, s.prepared
-  FROM settings s
+SELECT (SELECT sum(n)::bigint FROM drops), r.locks * r.processes, r.locks, r.processes FROM room r

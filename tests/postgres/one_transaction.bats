@@ -3,8 +3,6 @@ load ../helper
 load server
 load oracle
 
-NARROW=(--set max_locks_per_transaction=10 --set max_connections=20 --set max_prepared_transactions=0)
-
 setup_file() { pg_server_start --set max_locks_per_transaction=400; }
 teardown_file() { pg_server_stop_all; }
 setup() {
@@ -140,7 +138,7 @@ narrow() {
   [ "$(q other 'TABLE t')" = 1 ]
   # Where it is said to fit, without a place to spare, it does.
   [[ $output =~ takes\ about\ ([0-9]+)\ locks ]]
-  q postgres "ALTER SYSTEM SET max_locks_per_transaction = $((BASH_REMATCH[1] * 3 / 2 / 44 + 2))"
+  q postgres "ALTER SYSTEM SET max_locks_per_transaction = $((BASH_REMATCH[1] * 10 / 9 / 66 + 1))"
   pg_server_restart
   run -0 sql "SELECT backup_restore('latest:crowd', '$(url other)', '{\"overwrite\":true}')"
   pg_same crowd other

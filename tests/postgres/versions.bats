@@ -6,7 +6,7 @@ load oracle
 setup_file() {
   pg_server_start
   ! pg_version 18 || pg_server_start --name v18 18
-  ! pg_version 13 || pg_server_start --name v13 --set max_locks_per_transaction=128 13
+  ! pg_version 13 || pg_server_start --name v13 13
 }
 teardown_file() { pg_server_stop_all; }
 setup() {
