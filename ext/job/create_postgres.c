@@ -239,6 +239,17 @@ static int write_file(creating *s, lb_error *err)
   return err->code;
 }
 
+static bool verifies_fully(const creating *s)
+{
+  const char *level = s->c->o.verify;
+  return level && strcmp(level, "full") == 0;
+}
+
+static const char *judge_of(const creating *s)
+{
+  return s->c->o.verify_uri ? s->c->o.verify_uri : s->pg->uri;
+}
+
 static int verify_full(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
@@ -250,8 +261,7 @@ static int verify_full(creating *s, lb_error *err)
   about.scope = scope_of(&s->c->o);
   lb_reader *reader = lb_reader_open(c->file.fd, c->file.path, err);
   if (reader && lb_content_open(&content, reader, c->file.path, c->job, c->threads, err) == LB_OK) {
-    lb_postgres_verify_full(c->job, &content, &about, c->o.verify_uri ? c->o.verify_uri : s->pg->uri,
-                            lb_job_jobs(c->o.jobs), err);
+    lb_postgres_verify_full(c->job, &content, &about, judge_of(s), lb_job_jobs(c->o.jobs), err);
   }
   lb_content_close(&content);
   lb_reader_close(reader);
@@ -262,12 +272,11 @@ static int verify_full(creating *s, lb_error *err)
 static int verify_and_publish(creating *s, lb_error *err)
 {
   lb_creation *c = s->c;
-  const char *level = c->o.verify && strcmp(c->o.verify, "false") != 0 ? c->o.verify : NULL;
-  bool full = level && strcmp(level, "full") == 0;
-  if (level) lb_creation_verify_quick(c, err);
+  bool any = c->o.verify && strcmp(c->o.verify, "false") != 0, full = verifies_fully(s);
+  if (any) lb_creation_verify_quick(c, err);
   if (full && !err->code) verify_full(s, err);
   if (err->code || lb_creation_publish(c, err)) return err->code;
-  if (level) lb_creation_remember(c, full ? "full" : "quick");
+  if (any) lb_creation_remember(c, full ? "full" : "quick");
   return LB_OK;
 }
 
@@ -307,6 +316,7 @@ static int create(creating *s, lb_error *err)
   c->job->run.source = c->source;
   c->label = s->pg->label;
   if (!c->source || lb_pg_tools_find(s->pg, &s->tools, err) || check_dumpall(s, err)) return err->code;
+  if (verifies_fully(s) && lb_postgres_verify_check(c->job, scope_of(&c->o), judge_of(s), err)) return err->code;
   char *usual = lb_postgres_name(s->pg->database, err);
   if (usual) lb_creation_name(c, usual, err);
   free(usual);

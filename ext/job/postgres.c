@@ -266,6 +266,33 @@ static const char *choose_server(lb_job *job, const char *uri, lb_error *err)
   return uri;
 }
 
+static lb_pg *open_judge(lb_job *job, const char *uri, lb_error *err)
+{
+  lb_pg *pg = lb_pg_maintenance_open(uri, &job->task, err);
+  char *lacking = pg ? lb_pg_lacks_createdb(pg, err) : NULL;
+  if (lacking) {
+    lb_fail(err, LB_PERM, "a full verification makes a scratch database, which \"%s\" may not (ALTER ROLE %s CREATEDB, "
+            "or let another server judge: \"verify_uri\")", lacking, lacking);
+  }
+  free(lacking);
+  if (!err->code) return pg;
+  lb_pg_close(pg);
+  return NULL;
+}
+
+static int check_scope(const char *scope, lb_error *err)
+{
+  if (!scope || strcmp(scope, "data_only") != 0) return LB_OK;
+  return lb_fail(err, LB_UNSUPPORTED, "rows without their tables cannot be restored on their own: only quick can "
+                 "verify them");
+}
+
+int lb_postgres_verify_check(lb_job *job, const char *scope, const char *uri, lb_error *err)
+{
+  if (check_scope(scope, err) == LB_OK) lb_pg_close(open_judge(job, uri, err));
+  return err->code;
+}
+
 int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest *about, const char *uri, int jobs,
                             lb_error *err)
 {
@@ -273,14 +300,11 @@ int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest 
   lb_pg_properties properties = lb_postgres_properties(about);
   lb_pg *maintenance = NULL, *scratch = NULL;
   char *name = NULL;
-  if (about->scope && strcmp(about->scope, "data_only") == 0) {
-    return lb_fail(err, LB_UNSUPPORTED, "rows without their tables cannot be restored on their own: only quick can "
-                   "verify them");
-  }
+  if (check_scope(about->scope, err)) return err->code;
   uri = choose_server(job, uri, err);
   const lb_pg_contents *table = content->has_table ? &content->table : NULL;
   if (!uri || lb_pg_survey_read(&content->source, table, &job->task, &survey, err)) return err->code;
-  maintenance = lb_pg_maintenance_open(uri, &job->task, err);
+  maintenance = open_judge(job, uri, err);
   if (maintenance) {
     lb_pg_scratch_sweep(maintenance);
     if (!properties.encoding) properties.encoding = survey.encoding;

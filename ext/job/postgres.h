@@ -44,6 +44,10 @@ int lb_postgres_load_fresh(const lb_postgres_loading *loading, lb_pg *pg, lb_err
 int lb_postgres_verify_full(lb_job *job, lb_content *content, const lb_manifest *about, const char *uri, int jobs,
                             lb_error *err);
 
+/* Whether a backup of that scope (lb_manifest; NULL: all) can be so verified, and that server lets its user make the
+** database: asked before the backup is made. */
+int lb_postgres_verify_check(lb_job *job, const char *scope, const char *uri, lb_error *err);
+
 /* Saves the database of uri as NAME_postgres_before_restore_… in dir: a normal backup. *path is allocated. */
 int lb_postgres_save(lb_job *job, const char *dir, const char *name, const char *uri, int jobs, char **path,
                      lb_error *err);

@@ -340,6 +340,12 @@ lb_pg *lb_pg_maintenance_open(const char *uri, lb_task *task, lb_error *err)
 
 /* ---- making, dressing, dropping ---- */
 
+char *lb_pg_lacks_createdb(lb_pg *pg, lb_error *err)
+{
+  return lb_pg_value(pg, err, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = current_user"
+                     " AND NOT rolcreatedb AND NOT rolsuper", 0, NULL);
+}
+
 static void put_option(lb_buf *sql, const char *option, const char *value)
 {
   if (!value) return;

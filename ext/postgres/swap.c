@@ -207,8 +207,7 @@ static int check_names(const lb_pg *pg, const char *name, const char *fresh, con
 
 static int check_may_create(lb_pg *pg, lb_error *err)
 {
-  char *lacking = lb_pg_value(pg, err, "SELECT rolname FROM pg_catalog.pg_roles WHERE rolname = current_user"
-                              " AND NOT rolcreatedb AND NOT rolsuper", 0, NULL);
+  char *lacking = lb_pg_lacks_createdb(pg, err);
   if (lacking) {
     lb_fail(err, LB_PERM, "database \"%s\": a swap makes a new one, which \"%s\" may not (ALTER ROLE %s CREATEDB, or "
             "pass {\"mode\":\"transaction\"})", pg->database, lacking, lacking);

@@ -63,6 +63,9 @@ void lb_pg_properties_free(lb_pg_properties *properties);
 ** uri's other parameters. NULL: err is set. */
 lb_pg *lb_pg_maintenance_open(const char *uri, lb_task *task, lb_error *err);
 
+/* The user of pg, where he may not create databases, for the caller to free; NULL: he may, or err is set. */
+char *lb_pg_lacks_createdb(lb_pg *pg, lb_error *err);
+
 /* CREATE DATABASE from template0 with the encoding and locale of properties (NULL: the server's). LB_EXISTS where the
 ** name is taken. A locale that the server does not have is an error that names it. After an interrupt there is none.
 ** Dropping is not broken off by one. */

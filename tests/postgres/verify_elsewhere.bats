@@ -136,7 +136,7 @@ refuses() {
   sql "SELECT backup_create('$(url hidden)')"
   refuses hidden "$(url_tcp postgres judge)" 'row-level security' 'cannot judge the backup' verify_uri
   q postgres 'ALTER ROLE judge NOCREATEDB'
-  refuses barred "$(url_tcp postgres judge)" 'permission denied to create database'
+  refuses barred "$(url_tcp postgres judge)" 'a full verification makes a scratch database, which "judge" may not (ALTER ROLE judge CREATEDB, or let another server judge: "verify_uri")'
 }
 
 @test "a user without rights: what others granted is left out, and so are others' default privileges" {
