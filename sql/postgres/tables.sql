@@ -25,23 +25,41 @@ WITH known(output, send, type, gain) AS (
     ('pg_catalog.timestamptz_out', 'pg_catalog.timestamptz_send', 1184, 3),
     ('pg_catalog.numeric_out', 'pg_catalog.numeric_send', 1700, 0),
     ('pg_catalog.uuid_out', 'pg_catalog.uuid_send', 2950, 4), ('pg_catalog.jsonb_out', 'pg_catalog.jsonb_send', 3802, 0)
+), wanted AS (
+  -- No others may be asked for their size: that would wait for whoever has them locked.
+  SELECT c.oid, n.nspname, c.relname, c.relispartition, c.relam IN (0, 2) AS heap,
+         c.relam IN (0, 2) AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0 AS has_toast,
+         CASE WHEN x.oid IS NOT NULL
+              THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition
+    FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+          AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
+    LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+   WHERE c.relkind = 'r' AND c.relpersistence <> 't'
+         -- a standby has no rows of unlogged tables
+     AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
+     AND CASE WHEN x.oid IS NOT NULL THEN c.oid = ANY (x.extconfig)
+              ELSE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' END
+     AND ($2::text[] IS NOT NULL OR $1::text[] IS NULL
+          OR EXISTS (SELECT FROM unnest($1::text[]) AS p(s) WHERE n.nspname ~ p.s))
+     AND ($2::text[] IS NULL
+          OR EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t))
+     AND NOT EXISTS (SELECT FROM unnest($4::text[], $5::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t)
 ), listed AS (
   SELECT a.attrelid, a.attnum, a.atttypid, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
          coalesce(k.gain, -1) AS gain, p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace
            AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable,
-         a.attlen = -1 AND r.oid IN (
-           SELECT oid FROM pg_catalog.pg_class
-            WHERE relkind = 'r' AND relam IN (0, 2) AND pg_catalog.pg_relation_size(reltoastrelid) > 0) AS grows
+         r.has_toast, a.attlen = -1 AND r.has_toast AS grows
     FROM (VALUES (''::"char")) AS before_12(attgenerated)
    CROSS JOIN LATERAL (
          -- From 12 on the attribute's own; asked for by its name it would be an error before.
          SELECT attrelid, attnum, attname, atttypid, attlen FROM pg_catalog.pg_attribute
           WHERE attnum > 0 AND NOT attisdropped AND attgenerated = '') AS a
-    JOIN pg_catalog.pg_class r ON r.oid = a.attrelid
+    JOIN wanted r ON r.oid = a.attrelid
     JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN pg_catalog.pg_proc p ON p.oid = t.typoutput
     LEFT JOIN known k ON k.output = t.typoutput AND k.send = t.typsend
-   WHERE r.relkind = 'r' AND r.oid >= 16384
 ), chosen AS (
   SELECT *, bool_and(type IS NOT NULL OR callable) OVER own AND sum(gain) OVER own > 0 AS in_binary,
          4194304 / nullif(count(*) FILTER (WHERE grows) OVER own, 0) AS share
@@ -60,26 +78,20 @@ WITH known(output, send, type, gain) AS (
          string_agg(coalesce(type, 25)::text, ' ' ORDER BY attnum) AS types,
          string_agg(CASE WHEN long IS NULL THEN expression
                          ELSE format('CASE WHEN %s THEN NULL ELSE %s END', long, expression) END, ', ' ORDER BY attnum)
-           || format(', CASE WHEN %s THEN pg_catalog.tidout(ctid) END', string_agg(long, ' OR ')) AS marked,
+           FILTER (WHERE has_toast) || format(', CASE WHEN %s THEN pg_catalog.tidout(ctid) END', string_agg(long, ' OR ')) AS marked,
          CASE WHEN bool_or(grows) THEN string_agg(
            format(CASE WHEN atttypid = 17 THEN '(%s, true, pg_catalog.byteasend(%s))'
                        ELSE '(%s, false, CASE pg_catalog.num_nulls(%2$s) WHEN 0 THEN pg_catalog.textsend('
                             'pg_catalog.format(''%%s'', %2$s)) END)' END, attnum, quoted), ', ' ORDER BY attnum)
-         END AS pieces
+           FILTER (WHERE has_toast) END AS pieces
     FROM asked GROUP BY attrelid
 )
-SELECT c.oid, n.nspname, c.relname,
+SELECT c.oid, c.nspname, c.relname,
        coalesce(l.names, '') AS columns,
-       CASE WHEN x.oid IS NOT NULL
-            THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition,
-       c.relam IN (0, 2) AS heap, root.nspname, root.relname, key.attname, key.field, key.typname,
+       c.condition, c.heap, root.nspname, root.relname, key.attname, key.field, key.typname,
        l.expressions, l.types, l.marked, l.pieces
-  FROM pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  FROM wanted c
   LEFT JOIN list l ON l.attrelid = c.oid
-  LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
-        AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
-  LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
   LEFT JOIN LATERAL (
        -- The hash of an enum's value changes when it is restored: rows below a table that is parted by it are loaded
        -- through the uppermost one, which finds their places anew. So does pg_dump.
@@ -108,14 +120,4 @@ SELECT c.oid, n.nspname, c.relname,
          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
         WHERE i.indrelid = c.oid AND i.indisprimary AND coalesce(to_jsonb(a) ->> 'attgenerated', '') = ''
           AND t.typtype = 'b' AND t.typnamespace = 'pg_catalog'::regnamespace) AS key ON true
- WHERE c.relkind = 'r' AND c.relpersistence <> 't'
-       -- a standby has no rows of unlogged tables
-   AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
-   AND CASE WHEN x.oid IS NOT NULL THEN c.oid = ANY (x.extconfig)
-            ELSE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)' END
-   AND ($2::text[] IS NOT NULL OR $1::text[] IS NULL
-        OR EXISTS (SELECT FROM unnest($1::text[]) AS p(s) WHERE n.nspname ~ p.s))
-   AND ($2::text[] IS NULL
-        OR EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t))
-   AND NOT EXISTS (SELECT FROM unnest($4::text[], $5::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t)
  ORDER BY c.oid

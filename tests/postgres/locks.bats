@@ -33,6 +33,13 @@ nothing_left() { [ -z "$(find b -name '*.sql*' -o -name '*.partial')" ]; }
   run -0 create shop '{"lock_timeout":300}'
 }
 
+@test "a table that is left out may be locked: nobody waits for it" {
+  hold shop 'TRUNCATE shop.orders CASCADE'
+  run -0 create shop '{"lock_timeout":300,"schemas":["public"]}'
+  run -0 create shop '{"lock_timeout":300,"exclude_tables":["shop.*"],"name":"rest"}'
+  release
+}
+
 @test "a table that is written anew while the backup waits for its lock is backed up as it is then" {
   local change alter n=0
   for change in 'ALTER TABLE t ALTER v TYPE bigint' 'TRUNCATE t; INSERT INTO t SELECT i, i FROM generate_series(1, 1000) AS i' \
