@@ -9,7 +9,7 @@
 -- (docs/architecture.md).
 -- The last two are for tables that may have rows too long for one message (dump_long.h): what to ask for instead, with
 -- such values left out and a last column, of type 25, that tells where such a row is; and its values, to be had in
--- pieces: attribute's number, whether it is a bytea, the bytes. NULL where nothing of a table is stored outside its rows.
+-- pieces: column's place, whether it is a bytea, the bytes. NULL where nothing of a table is stored outside its rows.
 -- Of 4 MiB a row's values may have a share each, but 128 KiB in any case; where the type does not tell without reading
 -- the value, a 32nd as it is stored, compressed or not, but 64 KiB.
 WITH known(output, send, type, gain) AS (
@@ -27,7 +27,8 @@ WITH known(output, send, type, gain) AS (
     ('pg_catalog.uuid_out', 'pg_catalog.uuid_send', 2950, 4), ('pg_catalog.jsonb_out', 'pg_catalog.jsonb_send', 3802, 0)
 ), wanted AS (
   -- No others may be asked for their size: that would wait for whoever has them locked.
-  SELECT c.oid, n.nspname, c.relname, c.relispartition, c.relam IN (0, 2) AS heap,
+  SELECT c.oid, n.nspname, c.relname, root.oid AS root, root.nspname AS root_schema, root.relname AS root_name,
+         c.relam IN (0, 2) AS heap,
          c.relam IN (0, 2) AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0 AS has_toast,
          CASE WHEN x.oid IS NOT NULL
               THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition
@@ -36,6 +37,23 @@ WITH known(output, send, type, gain) AS (
     LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
           AND d.objsubid = 0 AND d.deptype = 'e' AND d.refclassid = 'pg_catalog.pg_extension'::regclass
     LEFT JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+    LEFT JOIN LATERAL (
+         -- The hash of an enum's value changes when it is restored: rows below a table that is parted by it are loaded
+         -- through the uppermost one, which finds their places anew. So does pg_dump.
+         WITH RECURSIVE up(id, height) AS (
+              SELECT i.inhparent, 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
+               UNION ALL
+              SELECT i.inhparent, up.height + 1
+                FROM up JOIN pg_catalog.pg_class p ON p.oid = up.id AND p.relispartition
+                JOIN pg_catalog.pg_inherits i ON i.inhrelid = p.oid)
+         SELECT r.oid, rn.nspname, r.relname
+           FROM up JOIN pg_catalog.pg_class r ON r.oid = up.id
+           JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
+          WHERE EXISTS (SELECT FROM up AS u JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = u.id
+                         WHERE (SELECT o.oid FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am a ON a.oid = o.opcmethod
+                                 WHERE o.opcname = 'enum_ops' AND a.amname = 'hash'
+                                   AND o.opcnamespace = 'pg_catalog'::regnamespace) = ANY (t.partclass))
+          ORDER BY up.height DESC LIMIT 1) AS root ON c.relispartition
    WHERE c.relkind = 'r' AND c.relpersistence <> 't'
          -- a standby has no rows of unlogged tables
      AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
@@ -47,7 +65,11 @@ WITH known(output, send, type, gain) AS (
           OR EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t))
      AND NOT EXISTS (SELECT FROM unnest($4::text[], $5::text[]) AS p(s, t) WHERE n.nspname ~ p.s AND c.relname ~ p.t)
 ), listed AS (
-  SELECT a.attrelid, a.attnum, a.atttypid, '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
+  SELECT a.attrelid, a.attnum, a.atttypid,
+         -- A row that another partition gets when it is restored is the same text there.
+         CASE WHEN r.root IS NULL THEN a.attnum ELSE (
+           SELECT attnum FROM pg_catalog.pg_attribute WHERE attrelid = r.root AND attname = a.attname) END AS place,
+         '"' || replace(a.attname, '"', '""') || '"' AS quoted, p.proname, k.type,
          coalesce(k.gain, -1) AS gain, p.oid < 16384 AND p.pronamespace = 'pg_catalog'::regnamespace
            AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE') AS callable,
          r.has_toast, a.attlen = -1 AND r.has_toast AS grows
@@ -73,48 +95,29 @@ WITH known(output, send, type, gain) AS (
               ELSE format('pg_catalog.pg_column_size(%s) > %s', quoted, greatest(share / 32, 65536)) END AS long
     FROM chosen
 ), list AS (
-  SELECT attrelid, string_agg(quoted, ', ' ORDER BY attnum) AS names,
-         CASE WHEN bool_and(in_binary) THEN string_agg(expression, ', ' ORDER BY attnum) END AS expressions,
-         string_agg(coalesce(type, 25)::text, ' ' ORDER BY attnum) AS types,
+  SELECT attrelid, array_agg(attnum ORDER BY place) AS numbers, string_agg(quoted, ', ' ORDER BY place) AS names,
+         CASE WHEN bool_and(in_binary) THEN string_agg(expression, ', ' ORDER BY place) END AS expressions,
+         string_agg(coalesce(type, 25)::text, ' ' ORDER BY place) AS types,
          string_agg(CASE WHEN long IS NULL THEN expression
-                         ELSE format('CASE WHEN %s THEN NULL ELSE %s END', long, expression) END, ', ' ORDER BY attnum)
-           FILTER (WHERE has_toast) || format(', CASE WHEN %s THEN pg_catalog.tidout(ctid) END', string_agg(long, ' OR ')) AS marked,
+                         ELSE format('CASE WHEN %s THEN NULL ELSE %s END', long, expression) END, ', ' ORDER BY place)
+           FILTER (WHERE has_toast)
+           || format(', CASE WHEN %s THEN pg_catalog.tidout(ctid) END', string_agg(long, ' OR ')) AS marked,
          CASE WHEN bool_or(grows) THEN string_agg(
            format(CASE WHEN atttypid = 17 THEN '(%s, true, pg_catalog.byteasend(%s))'
                        ELSE '(%s, false, CASE pg_catalog.num_nulls(%2$s) WHEN 0 THEN pg_catalog.textsend('
-                            'pg_catalog.format(''%%s'', %2$s)) END)' END, attnum, quoted), ', ' ORDER BY attnum)
+                            'pg_catalog.format(''%%s'', %2$s)) END)' END, place, quoted), ', ' ORDER BY place)
            FILTER (WHERE has_toast) END AS pieces
     FROM asked GROUP BY attrelid
 )
 SELECT c.oid, c.nspname, c.relname,
        coalesce(l.names, '') AS columns,
-       c.condition, c.heap, root.nspname, root.relname, key.attname, key.field, key.typname,
+       c.condition, c.heap, c.root_schema, c.root_name, key.attname, key.field, key.typname,
        l.expressions, l.types, l.marked, l.pieces
   FROM wanted c
   LEFT JOIN list l ON l.attrelid = c.oid
   LEFT JOIN LATERAL (
-       -- The hash of an enum's value changes when it is restored: rows below a table that is parted by it are loaded
-       -- through the uppermost one, which finds their places anew. So does pg_dump.
-       WITH RECURSIVE up(id, height) AS (
-            SELECT i.inhparent, 1 FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
-             UNION ALL
-            SELECT i.inhparent, up.height + 1
-              FROM up JOIN pg_catalog.pg_class p ON p.oid = up.id AND p.relispartition
-              JOIN pg_catalog.pg_inherits i ON i.inhrelid = p.oid)
-       SELECT rn.nspname, r.relname
-         FROM up JOIN pg_catalog.pg_class r ON r.oid = up.id
-         JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace
-        WHERE EXISTS (SELECT FROM up AS u JOIN pg_catalog.pg_partitioned_table t ON t.partrelid = u.id
-                       WHERE (SELECT o.oid FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_am a ON a.oid = o.opcmethod
-                               WHERE o.opcname = 'enum_ops' AND a.amname = 'hash'
-                                 AND o.opcnamespace = 'pg_catalog'::regnamespace) = ANY (t.partclass))
-        ORDER BY up.height DESC LIMIT 1) AS root ON c.relispartition
-  LEFT JOIN LATERAL (
        -- The first column of the primary key, if it is of a type of the system: which of the columns above it is.
-       SELECT a.attname, t.typname,
-              (SELECT count(*) FROM pg_catalog.pg_attribute b
-                WHERE b.attrelid = c.oid AND b.attnum > 0 AND b.attnum < a.attnum AND NOT b.attisdropped
-                  AND coalesce(to_jsonb(b) ->> 'attgenerated', '') = '') AS field
+       SELECT a.attname, t.typname, array_position(l.numbers, a.attnum) - 1 AS field
          FROM pg_catalog.pg_index i
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
          JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
