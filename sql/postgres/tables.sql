@@ -29,7 +29,12 @@ WITH known(output, send, type, gain) AS (
   -- No others may be asked for their size: that would wait for whoever has them locked.
   SELECT c.oid, n.nspname, c.relname, root.oid AS root, root.nspname AS root_schema, root.relname AS root_name,
          c.relam IN (0, 2) AS heap,
-         c.relam IN (0, 2) AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0 AS has_toast,
+         c.relam IN (0, 2) AND pg_catalog.pg_relation_size(c.reltoastrelid) > 0 AND (
+           -- what long rows are found and read with
+           SELECT bool_and(pg_catalog.has_function_privilege(oid, 'EXECUTE')) FROM pg_catalog.pg_proc
+            WHERE pronamespace = 'pg_catalog'::regnamespace
+              AND proname IN ('byteasend', 'format', 'generate_series', 'num_nulls', 'octet_length', 'pg_column_size',
+                              'substring', 'textsend', 'tidout')) AS has_toast,
          CASE WHEN x.oid IS NOT NULL
               THEN nullif(x.extcondition[array_position(x.extconfig, c.oid)], '') END AS condition
     FROM pg_catalog.pg_class c

@@ -138,6 +138,21 @@ SQL
   [ "$(sql "SELECT rows FROM backup_contents('latest')")" = 51 ]
 }
 
+# The ordinary way needs none of them.
+@test "where functions that long rows are read with are taken from everybody, rows come whole" {
+  newdb rights
+  q rights "CREATE TABLE t (t text, x int[]); INSERT INTO t VALUES (repeat('x', 4500000), array_fill(7, ARRAY[600000]));
+    CREATE ROLE reader LOGIN; GRANT SELECT ON t TO reader"
+  rows_of_server rights public.t >want
+  for function in 'octet_length(text)' 'pg_column_size("any")' 'num_nulls("any")' 'tidout(tid)'; do
+    q rights "REVOKE EXECUTE ON FUNCTION pg_catalog.$function FROM PUBLIC"
+    rows_of_backup "$(sql "SELECT backup_create('$(url rights | sed s/user=postgres/user=reader/)')")" \
+      public.t >got
+    cmp want got
+    q rights "GRANT EXECUTE ON FUNCTION pg_catalog.$function TO PUBLIC"
+  done
+}
+
 # Whole in memory, this row would take five times its size.
 @test "memory stays bounded, however long a row is" {
   [ -z "${LIFEBOAT_PRELOAD:-}" ] || skip "a sanitizer's memory is counted as well"
