@@ -177,10 +177,11 @@ static bool is_refused_lock(const lane *l, const PGresult *result)
   return !l->leads && state && strcmp(state, "55P03") == 0;
 }
 
+/* refused: whether a lock was, before any row came; NULL: that is a failure as well. */
 static int take_results(lane *l, bool *refused, lb_error *err)
 {
-  bool copied = false;
-  *refused = false;
+  bool copied = !refused;
+  if (refused) *refused = false;
   while (!err->code) {
     while (!err->code && PQisBusy(l->pg->conn)) receive(l, err);
     PGresult *result = err->code ? NULL : PQgetResult(l->pg->conn);
@@ -191,8 +192,8 @@ static int take_results(lane *l, bool *refused, lb_error *err)
     } else if (PQresultStatus(result) == PGRES_SINGLE_TUPLE) {
       lb_dump_rows_take_piece(&l->rows, result, err);
     } else if (is_failure(result)) {
-      *refused = !copied && is_refused_lock(l, result);
-      if (!*refused) fail_copy(l, result, err);
+      if (!copied && is_refused_lock(l, result)) *refused = true;
+      else fail_copy(l, result, err);
     }
     PQclear(result);
   }
@@ -211,10 +212,9 @@ static void hand_over(lane *l)
 static int take_long_rows(lane *l, lb_error *err)
 {
   lb_buf sql = { 0 };
-  bool refused;
   if (lb_dump_long_query(&l->rows, &sql, err) == LB_OK &&
       lb_pg_send_query(l->pg, sql.data, l->rows.rest.places.data, err) == LB_OK) {
-    take_results(l, &refused, err);
+    take_results(l, NULL, err);
   }
   lb_buf_free(&sql);
   return err->code;

@@ -180,3 +180,22 @@ SQL
   [[ $output == *'reading "public"."t"'* ]]
   [ -z "$(ls -A | grep cut_)" ]
 }
+
+# Only then is the index of the table asked for that has such values.
+@test "a lock that is not had between the pieces is what the error tells" {
+  newdb busy
+  q busy "CREATE TABLE first AS SELECT g, md5(g::text) AS a, md5((g + 1)::text) AS b FROM generate_series(1, 1500000) AS g;
+    CREATE TABLE t1 (t text); INSERT INTO t1 VALUES (repeat('x', 5000000)); CREATE TABLE t2 AS TABLE t1;
+    CREATE TABLE t3 AS TABLE t1; CREATE TABLE t4 AS TABLE t1; CREATE TABLE t5 AS TABLE t1"
+  q busy "DO \$\$ BEGIN
+    WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE '%COPY%first%' AND pid <> pg_backend_pid()) LOOP
+      PERFORM pg_sleep(0.01), pg_stat_clear_snapshot(); END LOOP;
+    REINDEX TABLE t1; REINDEX TABLE t2; REINDEX TABLE t3; REINDEX TABLE t4; REINDEX TABLE t5;
+    PERFORM pg_sleep(5); END \$\$" >/dev/null 2>&1 3>&- &
+  run sql "SELECT backup_create('$(url busy)', '{\"lock_timeout\":500,\"jobs\":6}')"
+  q postgres "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'DO %REINDEX%'"
+  wait $! || true
+  echo "$output"
+  [ "$status" -ne 0 ]
+  [[ $output == *'lock timeout'* ]]
+}
