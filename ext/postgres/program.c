@@ -321,7 +321,7 @@ int lb_pg_program_read(lb_pg_program *program, void *data, size_t size, bool wai
 /* ---- the end ---- */
 
 /* Whether the last comment of the output says that it is complete. What may follow: empty lines, "--", and \unrestrict,
-** with which pg_dump ends its script since the minor releases of August 2025. */
+** with which pg_dump ends its script since the minor releases of August 2025: all of it, as psql compares the key. */
 static bool is_complete(const lb_buf *tail)
 {
   static const char *const lines[] = { "-- PostgreSQL database dump complete\n",
@@ -335,7 +335,8 @@ static bool is_complete(const lb_buf *tail)
   if (!last) return false;
   for (const char *line = strchr(last, '\n') + 1; *line; line += strcspn(line, "\n"), line += *line == '\n') {
     size_t n = strcspn(line, "\n");
-    if (n > 0 && !(n == 2 && strncmp(line, "--", 2) == 0) && strncmp(line, "\\unrestrict ", 12) != 0) return false;
+    bool known = n == 0 || (n == 2 && strncmp(line, "--", 2) == 0) || strncmp(line, "\\unrestrict ", 12) == 0;
+    if (!known || line[n] != '\n') return false;
   }
   return true;
 }

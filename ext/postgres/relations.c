@@ -335,14 +335,16 @@ void lb_pg_relations_blockers(lb_pg *pg, const char *lock, lb_buf *text)
   lb_error ignored = LB_ERROR_INIT;
   PGresult *r = lb_pg_query(pg, &ignored, lb_sql_lock_holders, 1, (const char *const[]){ lock });
   for (int i = 0; r && i < PQntuples(r); i++) {
-    const char *application = PQgetvalue(r, i, 3);
+    bool prepared = PQgetisnull(r, i, 4);
+    const char *who = PQgetvalue(r, i, prepared ? 5 : 3);
     lb_buf_text(text, i ? ", " : "");
     lb_pg_put_qualified(text, PQgetvalue(r, i, 0), PQgetvalue(r, i, 1));
-    lb_buf_text(text, " by ");
-    lb_pg_put_comment(text, *application ? application : "a session");
+    lb_buf_text(text, prepared ? " by the prepared transaction " : " by ");
+    lb_pg_put_comment(text, *who || prepared ? who : "a session");
     lb_buf_text(text, " (user ");
     lb_pg_put_comment(text, PQgetvalue(r, i, 2));
-    lb_buf_printf(text, ", pid %s)", PQgetvalue(r, i, 4));
+    if (prepared) lb_buf_text(text, ")");
+    else lb_buf_printf(text, ", pid %s)", PQgetvalue(r, i, 4));
   }
   PQclear(r);
 }

@@ -40,6 +40,13 @@ nothing_left() { [ -z "$(find b -name '*.sql*' -o -name '*.partial')" ]; }
   release
 }
 
+@test "a table that a prepared transaction has locked: it is named, as no session holds it" {
+  q shop "BEGIN; LOCK TABLE shop.orders; SELECT txid_current(); PREPARE TRANSACTION 'half done'"
+  failing 'locked: "shop"."orders" by the prepared transaction half done (user postgres))' \
+    create shop '{"lock_timeout":300}'
+  q shop "ROLLBACK PREPARED 'half done'"
+}
+
 @test "a table that is written anew while the backup waits for its lock is backed up as it is then" {
   local change alter n=0
   for change in 'ALTER TABLE t ALTER v TYPE bigint' 'TRUNCATE t; INSERT INTO t SELECT i, i FROM generate_series(1, 1000) AS i' \

@@ -103,6 +103,9 @@ static void test_ignored_sigchld(void **state)
   assert_int_equal(run_script(COMPLETE, NULL, true, &out, &err), LB_OK);
   assert_int_equal(run_script("echo half; echo words >&2", NULL, true, &out, &err), LB_ERROR);
   assert_non_null(strstr(err.message, "words"));
+  lb_error_clear(&err);
+  assert_int_equal(run_script(COMPLETE "; printf '\\\\unrestrict abc'", NULL, true, &out, &err), LB_ERROR);
+  assert_non_null(strstr(err.message, "its output is not complete"));
   signal(SIGCHLD, SIG_DFL);
   lb_buf_free(&out);
 }
