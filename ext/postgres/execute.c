@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/file.h"
+#include "postgres/quote.h"
 #include "postgres/results.h"
 
 enum { LOGGED_SINCE = 150000 };
@@ -23,6 +24,7 @@ enum { LOGGED_SINCE = 150000 };
   "SELECT pg_catalog.set_config('maintenance_work_mem', '256MB', false) WHERE pg_catalog.pg_size_bytes(" \
   "pg_catalog.current_setting('maintenance_work_mem')) < 268435456"
 
+/* One line each: a name in it may hold anything. */
 void lb_load_note(lb_pg_load *load, const char *format, ...)
 {
   char text[1024];
@@ -31,7 +33,8 @@ void lb_load_note(lb_pg_load *load, const char *format, ...)
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  lb_buf_printf(load->notes, "%s%s", load->notes->len ? "\n" : "", text);
+  lb_buf_text(load->notes, load->notes->len ? "\n" : "");
+  lb_pg_put_comment(load->notes, text);
 }
 
 int lb_execute_settings(lb_pg *pg, bool inside, lb_error *err)

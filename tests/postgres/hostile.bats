@@ -111,6 +111,8 @@ GRANT SELECT ON t TO $(name "r$one");"
     # Over itself, by a swap: the database keeps its name and its comment.
     sql "SELECT backup_restore('$file', '$(url "$one")',
       '{\"overwrite\":true,\"pre_restore\":false,\"mode\":\"swap\",\"drop_old\":true}')" >report
+    # Each note is one line.
+    not grep -av '^role .* is there already: left as it is$' <<<"$(sql "SELECT readfile('report') ->> '$.notes'")"
     pg_same "$one" copy
     [ "$(q "$one" "SELECT shobj_description(oid, 'pg_database') = $(text "$one") FROM pg_database
 WHERE datname = current_database()")" = t ]
