@@ -12,9 +12,11 @@
 #define BEGIN_READING "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 /* COPY of a query is planned as any other: with these it reads the table itself, in its order, not an index that has
-** all its columns (which may be damaged where the table is whole), and without workers. */
+** all its columns (which may be damaged where the table is whole), and without workers. Nor does it keep long values in
+** case that they come again. */
 static int read_tables_themselves(lb_pg *pg, lb_error *err)
 {
+  if (pg->version >= 140000 && lb_pg_exec(pg, "SET LOCAL enable_memoize = off", err)) return err->code;
   return lb_pg_exec(pg, "SET LOCAL enable_seqscan = on; SET LOCAL enable_indexonlyscan = off; "
                     "SET LOCAL max_parallel_workers_per_gather = 0", err);
 }
