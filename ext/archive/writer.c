@@ -18,6 +18,7 @@
 
 #define BLOCK_SMALLEST (256u << 10)
 #define BLOCKS_MOST (128 << 10)
+#define WAITING_BYTES (4u << 20)
 
 struct lb_writer {
   lb_sink sink;             /* first: an lb_sink* is an lb_writer* */
@@ -207,6 +208,14 @@ static int sink_fill_head(lb_sink *sink, const void *data, lb_error *err)
 
 /* ---- open, end, close ---- */
 
+/* A block that is worked on and one behind it for each thread, and some more, so that threads have work while the
+** caller waits for its own: rows of PostgreSQL come by fits and starts. */
+static int slots_of(int threads, size_t block_bytes)
+{
+  int more = (int)(WAITING_BYTES / block_bytes);
+  return 2 * threads + 2 + (more < 4 * threads ? more : 4 * threads);
+}
+
 lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *options, lb_task *task, lb_error *err)
 {
   lb_writer *w = calloc(1, sizeof *w);
@@ -224,7 +233,8 @@ lb_writer *lb_writer_open(int fd, const char *path, const lb_writer_options *opt
   w->index.block_bytes = (uint32_t)n;
   w->path = lb_text_copy(path, err);
   if (w->path) {
-    w->ring = lb_ring_open(&ring_ops, w, options->threads, 2 * options->threads + 2, n, w->codec->bound(n), task, err);
+    w->ring = lb_ring_open(&ring_ops, w, options->threads, slots_of(options->threads, n), n, w->codec->bound(n), task,
+                           err);
   }
   if (w->ring) w->appender = lb_appender_open(fd, w->path, err);
   if (w->appender) return w;
