@@ -42,17 +42,19 @@ setup() {
 }
 
 @test "of backups of one second the last one is the newest, whatever its suffix, though rotation took those before it" {
+  local out other=gzip suffix=gz
+  if has_zstd; then other=zstd suffix=zst; fi
   for _ in {1..20}; do  # until no second begins in the middle
     rm -rf backups/*
-    out=$(sql "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')" "SELECT backup_create('data/admin.db')" \
+    out=$(sql "SELECT backup_create('data/admin.db', '{\"compress\":\"$other\"}')" "SELECT backup_create('data/admin.db')" \
               "SELECT backup_rotate('{\"keep_last\":1}')" \
-              "SELECT backup_create('data/admin.db', '{\"compress\":\"zstd\"}')" "SELECT backup_create('data/admin.db')")
+              "SELECT backup_create('data/admin.db', '{\"compress\":\"$other\"}')" "SELECT backup_create('data/admin.db')")
     [ "$(grep -o '_[0-9]\{8\}_[0-9]*' <<<"$out" | sort -u | wc -l)" != 1 ] || break
   done
   mapfile -t made <<<"$out"
   echo "$out"
   [ "${made[2]}" = 1 ]
-  [[ ${made[0]} == *[0-9][0-9].db.zst && ${made[1]} == *_2.db.gz && ${made[3]} == *_3.db.zst && ${made[4]} == *_4.db.gz ]]
+  [[ ${made[0]} == *[0-9][0-9].db.$suffix && ${made[1]} == *_2.db.gz && ${made[3]} == *_3.db.$suffix && ${made[4]} == *_4.db.gz ]]
   [ "$(sql "SELECT path FROM backups")" = "${made[4]}
 ${made[3]}
 ${made[1]}" ]

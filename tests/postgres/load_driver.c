@@ -212,8 +212,8 @@ static void survey(lb_pg_load *load, bool check, lb_error *err)
   for (int i = 0; i < v.role_count; i++) printf(" [%s]", v.roles[i]);
   printf("\nextensions");
   for (int i = 0; i < v.extension_count; i++) printf(" [%s]", v.extensions[i]);
-  printf("\nencoding %s\nfrom %s\nby %s\nrows %llu\nobjects %llu\nconnects %s\n", v.encoding, v.version, v.dump_version,
-         (unsigned long long)v.rows, (unsigned long long)v.objects, v.connects_to ? v.connects_to : "nowhere");
+  printf("\nencoding %s\nfrom %s\nby %s\nrows %llu\nconnects %s\n", v.encoding, v.version, v.dump_version,
+         (unsigned long long)v.rows, v.connects_to ? v.connects_to : "nowhere");
   lb_pg_survey_free(&v);
 }
 
