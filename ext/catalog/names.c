@@ -12,7 +12,7 @@
 
 #define NAME_BYTES 128       /* of NAME: leaves room for the rest, .note and .partial in the 255 bytes of a file name */
 #define STAMP_LENGTH (LB_STAMP_BYTES - 1)
-#define SERIAL_DIGITS 6
+#define SERIAL_DIGITS 6      /* of LB_SERIAL_MOST */
 
 static const char *const suffixes[] = { ".gz", ".zst", "" };
 static const lb_type types[] = { LB_TYPE_SQLITE, LB_TYPE_POSTGRES };

@@ -17,13 +17,14 @@ typedef enum lb_type { LB_TYPE_NONE, LB_TYPE_SQLITE, LB_TYPE_POSTGRES } lb_type;
 typedef enum lb_kind { LB_KIND_FULL, LB_KIND_BEFORE_RESTORE, LB_KIND_PARTIAL } lb_kind;
 
 #define LB_NAME_MAX 160
+#define LB_SERIAL_MOST 999999  /* a name with a higher one is not of this scheme */
 
 typedef struct lb_name {
   char name[LB_NAME_MAX];
   lb_type type;
   lb_kind kind;
   int64_t created;      /* seconds UTC, from the stamp */
-  int serial;           /* 1 for a name without _N */
+  int serial;           /* 1 for a name without _N; at most LB_SERIAL_MOST */
   const char *suffix;   /* ".gz", ".zst" or "": a literal */
 } lb_name;
 

@@ -147,7 +147,7 @@ int lb_creation_publish(lb_creation *c, lb_error *err)
   lb_name name = { .type = c->type, .kind = c->kind, .created = c->created, .suffix = c->codec->suffix };
   snprintf(name.name, sizeof name.name, "%s", c->name);
   int first = next_serial(c->dir, &name);
-  for (name.serial = first; name.serial < first + 1000; name.serial++) {
+  for (name.serial = first; name.serial < first + 1000 && name.serial <= LB_SERIAL_MOST; name.serial++) {
     lb_error one = LB_ERROR_INIT;
     char *file = lb_name_format(&name, &one);
     if (file) lb_partial_publish(&c->file, file, &one);

@@ -60,6 +60,15 @@ ${made[3]}
 ${made[1]}" ]
 }
 
+@test "a number that no name can tell is an error, not a backup that nobody finds" {
+  mkdir -p backups
+  for ((second = 0; second < 60; second++)); do
+    touch "backups/admin_sqlite_$(date -u -d "+$second seconds" +%Y%m%d_%H%M%S)_999999.db.gz"
+  done
+  fails 'T/backups: no name is free for one more backup of this second' "SELECT backup_create('data/admin.db')"
+  [ "$(ls -A backups | grep -vc '_999999.db.gz$\|^catalog.db')" = 0 ]
+}
+
 @test "what the configuration names is the default source" {
   export ADMIN_DB_PATH=$T/data/admin.db
   gives "T/backups/admin_sqlite_STAMP.db.gz" "SELECT backup_create()"
